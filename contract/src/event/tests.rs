@@ -1,0 +1,102 @@
+use super::*;
+
+const GOOD: &str = r#"{"site_id":"site-abc-123","event_type":"page_view","path":"/pricing","user_id":"user-xyz-789","timestamp":"2025-11-12T19:30:01Z"}"#;
+
+fn said_of(json: &str) -> String {
+    Event::parse(json.as_bytes()).expect_err("an invalid event").to_string()
+}
+
+/// The good event with one field's value replaced.
+fn with(field: &str, value: &str) -> String {
+    let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_str(GOOD).expect("JSON");
+    event.insert(field.to_owned(), serde_json::from_str(value).expect("JSON"));
+    serde_json::to_string(&event).expect("JSON")
+}
+
+#[test]
+fn the_documented_example_is_an_event() {
+    let event = Event::parse(GOOD.as_bytes()).expect("valid");
+    assert_eq!(event.site_id.as_str(), "site-abc-123");
+    assert_eq!(event.event_type, EventType::PAGE_VIEW);
+    assert_eq!(event.path.counted(), "/pricing");
+    assert_eq!(event.timestamp.to_rfc3339(), "2025-11-12T19:30:01+00:00");
+    assert_eq!(event.user_id.expect("a user").as_str(), "user-xyz-789");
+    assert_eq!(event.event_id, None);
+}
+
+#[test]
+fn each_missing_field_is_named() {
+    for field in ["site_id", "event_type", "path", "timestamp"] {
+        assert_eq!(said_of(&with(field, "null")), format!("{field} is required"));
+        assert_eq!(said_of(&GOOD.replace(&format!("\"{field}\""), "\"other\"")), format!("{field} is required"));
+    }
+    assert_eq!(said_of("{}"), "site_id is required");
+}
+
+#[test]
+fn each_field_that_is_no_text_is_named() {
+    for field in ["site_id", "event_type", "path", "timestamp", "user_id", "event_id"] {
+        for value in ["1", "-1", "1.5", "true", "[1,[2]]", "{\"a\":{\"b\":[]}}"] {
+            assert_eq!(said_of(&with(field, value)), format!("{field} must be a string"));
+        }
+    }
+}
+
+#[test]
+fn each_broken_rule_is_said() {
+    assert!(said_of(&with("site_id", "\"a.*.>\"")).starts_with("site_id must be 1 to 64 of the characters"));
+    assert!(said_of(&with("event_type", "\"\"")).starts_with("event_type must be 1 to 64"));
+    assert!(said_of(&with("path", "\"pricing\"")).starts_with("path must start with \"/\""));
+    assert!(said_of(&with("path", r#""/\u0000""#)).contains("no NUL"));
+    assert!(said_of(&with("timestamp", "\"yesterday\"")).starts_with("timestamp must be an RFC 3339 instant"));
+    assert_eq!(
+        said_of(&with("user_id", &format!("\"{}\"", "u".repeat(257)))),
+        "user_id must be at most 256 bytes long"
+    );
+    assert_eq!(said_of(&with("event_id", "\"a b\"")), "event_id must be 1 to 128 visible ASCII characters");
+    assert_eq!(said_of(&with("event_id", "\"\"")), "event_id must be 1 to 128 visible ASCII characters");
+}
+
+#[test]
+fn nobody_in_particular_has_three_spellings() {
+    let absent = GOOD.replace("\"user_id\":\"user-xyz-789\",", "");
+    for json in [absent, with("user_id", "null"), with("user_id", "\"\"")] {
+        assert_eq!(Event::parse(json.as_bytes()).expect("valid").user_id, None, "{json}");
+    }
+}
+
+#[test]
+fn unknown_fields_do_not_matter() {
+    let json = with("screen", r#"{"width":[1,2,{"deep":null}]}"#);
+    assert_eq!(Event::parse(json.as_bytes()), Event::parse(GOOD.as_bytes()));
+}
+
+#[test]
+fn what_is_no_object_is_refused() {
+    for json in ["1", "\"text\"", "null", r#"["s","page_view","/","2025-11-12T19:30:01Z"]"#] {
+        assert_eq!(said_of(json), "an event must be a JSON object");
+    }
+    for json in ["", "{", "not json", "{\"site_id\":}", &format!("{GOOD}{GOOD}"), &format!("{GOOD},")] {
+        assert!(said_of(json).starts_with("an event must be valid JSON"), "{json}");
+    }
+    assert!(said_of(r#"{"site_id":"a","site_id":"b"}"#).contains("duplicate field"));
+    assert_eq!(Event::parse(b"\xff{}"), Err(InvalidEvent::NotUtf8));
+}
+
+#[test]
+fn an_event_is_at_most_8_kib() {
+    let filler = EVENT_BYTES_MAX - with("filler", "\"\"").len();
+    let largest = with("filler", &format!("\"{}\"", "x".repeat(filler)));
+    assert_eq!(largest.len(), EVENT_BYTES_MAX);
+    assert!(Event::parse(format!(" {largest}\n").as_bytes()).is_ok(), "white space around it does not count");
+    assert_eq!(
+        Event::parse(with("filler", &format!("\"{}\"", "x".repeat(filler + 1))).as_bytes()),
+        Err(InvalidEvent::TooLarge)
+    );
+}
+
+#[test]
+fn escapes_are_read() {
+    let event = with("path", r#""/caf\u00e9""#);
+    assert_eq!(Event::parse(event.as_bytes()).expect("valid").path.as_str(), "/café");
+}

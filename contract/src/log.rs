@@ -1,0 +1,106 @@
+//! Names in the log. Nothing a client sends becomes part of one.
+
+use std::fmt;
+
+use crate::field::SiteId;
+
+/// Header that names how an envelope's body is written. Absent means [`SCHEMA_V1`].
+pub const SCHEMA_HEADER: &str = "Schema";
+
+/// Header with the number of events in an envelope, for people and tools; readers count themselves.
+pub const EVENT_COUNT_HEADER: &str = "Event-Count";
+
+/// One event of version 1 a line.
+pub const SCHEMA_V1: &str = "event.v1";
+
+const STREAM_PREFIX: &str = "EVENTS_";
+const SUBJECT_PREFIX: &str = "events.";
+
+/// An independent slice of the log: one stream, one fold, one checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(u16);
+
+impl Partition {
+    /// Partitions a deployment may have: their numbers have at most three digits.
+    pub const COUNT_MAX: u16 = 1_000;
+
+    /// The partition a site lives in when there are `count`, at least one, of them: the FNV-1a hash of NATS' own `partition()`.
+    pub fn of(site_id: &SiteId<'_>, count: u16) -> Self {
+        assert!(count > 0, "a log has at least one partition");
+        let hash = fnv1a32(site_id.as_str().as_bytes());
+        Self(u16::try_from(hash % u32::from(count)).expect("a remainder is smaller than its divisor"))
+    }
+
+    /// All of them, when there are `count`.
+    pub fn all(count: u16) -> impl Iterator<Item = Self> {
+        (0..count).map(Self)
+    }
+
+    /// The partition a stream holds, if it is one of ours.
+    pub fn of_stream(name: &str) -> Option<Self> {
+        let digits = name.strip_prefix(STREAM_PREFIX)?;
+        let partition = Self(digits.parse().ok().filter(|number| *number < Self::COUNT_MAX)?);
+        // `EVENTS_007` and `EVENTS_+7` are not the stream of partition 7.
+        (partition.stream() == name).then_some(partition)
+    }
+
+    /// Its number, from 0.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The partition of that number, if it can be one.
+    pub fn numbered(number: u16) -> Option<Self> {
+        (number < Self::COUNT_MAX).then_some(Self(number))
+    }
+
+    /// Its stream, `EVENTS_0`.
+    pub fn stream(self) -> String {
+        format!("{STREAM_PREFIX}{}", self.0)
+    }
+
+    /// Its subject, `events.0`.
+    pub fn subject(self) -> String {
+        format!("{SUBJECT_PREFIX}{}", self.0)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// FNV-1a with 32 bits; the `fnv` crate has the variant with 64, whose low half is another hash.
+fn fnv1a32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a_of_32_bits() {
+        // From the reference vectors of the hash's authors.
+        for (text, hash) in [("", 0x811c_9dc5), ("a", 0xe40c_292c), ("foobar", 0xbf9c_f968)] {
+            assert_eq!(fnv1a32(text.as_bytes()), hash);
+        }
+    }
+
+    #[test]
+    fn a_site_stays_where_it_is() {
+        let partition = |site| Partition::of(&SiteId::try_from(site).expect("a site"), 4).number();
+        assert_eq!(["site-abc-123", "semicomplete.com", "a", "b", "c"].map(partition), [2, 3, 0, 1, 2]);
+    }
+
+    #[test]
+    fn streams_name_their_partition_and_nothing_else_does() {
+        for partition in Partition::all(12) {
+            assert_eq!(Partition::of_stream(&partition.stream()), Some(partition));
+        }
+        for name in ["EVENTS_", "EVENTS_x", "EVENTS_007", "EVENTS_+7", "EVENTS_1000", "EVENTS_70000", "events_1", "X"] {
+            assert_eq!(Partition::of_stream(name), None, "{name}");
+        }
+    }
+}

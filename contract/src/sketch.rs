@@ -1,0 +1,106 @@
+//! Sketches: how many different users, in 13 KB or less.
+//!
+//! A HyperLogLog++ of precision 14: exact to about 5,900 users, then with 0.81 % standard error. Sketches of equal sets
+//! have equal bytes, in whatever order and through whatever merges they came about; a rebuild proves itself by that.
+
+use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
+
+use crate::digest::{Digest, KeyId};
+
+/// How a sketch lies in a column.
+mod stored;
+
+/// A hasher that passes digests through.
+mod pass_through;
+
+pub use stored::CorruptSketch;
+
+use pass_through::PassThrough;
+
+/// Bits of a digest that choose its register.
+const PRECISION: u8 = 14;
+
+type Registers = HyperLogLogPlus<u64, PassThrough>;
+
+/// A set of users, of which only the size can be asked.
+#[derive(Debug, Clone)]
+pub struct Sketch {
+    key_id: KeyId,
+    registers: Registers,
+}
+
+/// A sketch as it is written down: its bytes, and what it counts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSketch {
+    /// Canonical: equal sets under equal keys have equal bytes.
+    pub bytes: Vec<u8>,
+    /// The estimate of the number of users.
+    pub users: u64,
+}
+
+/// Two sketches were made under different keys: their digests have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("sketches of keys {left} and {right} cannot be merged")]
+pub struct KeysDiffer {
+    left: KeyId,
+    right: KeyId,
+}
+
+impl Sketch {
+    /// No users yet.
+    pub fn new(key_id: KeyId) -> Self {
+        let registers = HyperLogLogPlus::new(PRECISION, PassThrough).expect("14 is within 4..=18");
+        Self { key_id, registers }
+    }
+
+    /// Adds a user; one that is in already changes nothing. The digest must be of the sketch's key.
+    pub fn insert(&mut self, user: Digest) {
+        self.registers.insert(&user.0);
+    }
+
+    /// Adds all users of another sketch.
+    ///
+    /// # Errors
+    ///
+    /// The other was made under another key.
+    pub fn merge(&mut self, other: &Self) -> Result<(), KeysDiffer> {
+        if self.key_id != other.key_id {
+            return Err(KeysDiffer { left: self.key_id, right: other.key_id });
+        }
+        self.registers.merge(&other.registers).expect("all sketches have one precision");
+        Ok(())
+    }
+
+    /// The bytes to store and the number to show.
+    pub fn seal(&mut self) -> SealedSketch {
+        // Must come before the registers are looked at: only then are they canonical, because it folds what was
+        // inserted since the last time, and in no particular order, into the sorted list.
+        let estimate = self.registers.count();
+        let layout = stored::Layout::of(&self.registers);
+        // Below the switch to registers the estimate never misses users but counts a fraction too many of them.
+        let users = if layout.is_sparse() { estimate.floor() } else { estimate.round() };
+        SealedSketch { bytes: layout.to_bytes(self.key_id), users: whole(users) }
+    }
+
+    /// Reads a stored sketch.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no sketch, or not all of one, or damaged.
+    pub fn open(bytes: &[u8]) -> Result<Self, CorruptSketch> {
+        stored::read(bytes)
+    }
+
+    /// The key its digests were made with.
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate is between 0 and 2^64")]
+fn whole(estimate: f64) -> u64 {
+    estimate as u64
+}
+
+#[cfg(test)]
+mod tests;

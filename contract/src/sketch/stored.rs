@@ -1,0 +1,209 @@
+//! The stored form of a sketch:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | `TMS1` |
+//! | 1 | precision, 14 |
+//! | 1 | 0: a list of codes, 1: registers |
+//! | 2 | zero |
+//! | 4 | key id, little-endian |
+//! | … | the codes in rising order, each as LEB128 of the difference to the one before; or 3,277 words, little-endian, of five 6-bit registers each |
+//! | 4 | CRC-32 of all before, little-endian |
+//!
+//! The crate behind sketches keeps its registers to itself, but writes them with serde: [`Layout`] mirrors what it
+//! writes. The version is pinned, a golden test would notice another layout. It checks nothing when it reads, so all
+//! is checked here.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PRECISION, Registers, Sketch};
+use crate::digest::KeyId;
+
+const MAGIC: &[u8; 4] = b"TMS1";
+const HEADER_BYTES: usize = 12;
+const CHECKSUM_BYTES: usize = 4;
+const LIST: u8 = 0;
+const REGISTERS: u8 = 1;
+
+const REGISTER_COUNT: u64 = 1 << PRECISION;
+const REGISTERS_PER_WORD: usize = 5;
+const REGISTER_BITS: usize = 6;
+const WORD_COUNT: usize = (1usize << PRECISION).div_ceil(REGISTERS_PER_WORD);
+/// Bits of a digest that a listed code keeps.
+const CODE_PRECISION: u8 = 25;
+/// A longer list gives way to registers.
+const LIST_BYTES_MAX: usize = 4 * (1 << PRECISION) / REGISTERS_PER_WORD;
+/// The most zeros a digest can begin with behind the bits that choose its register, and one.
+const RANK_MAX: u32 = 64 - PRECISION as u32 + 1;
+
+/// Bytes that are no sketch. It has to be computed again from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CorruptSketch {
+    /// Too short, or not marked as a sketch of a version and precision that we know.
+    #[error("not a sketch of a known version")]
+    Unknown,
+    /// The checksum is another one.
+    #[error("the checksum of a sketch is wrong")]
+    Checksum,
+    /// The checksum is right, the content cannot be.
+    #[error("the content of a sketch is impossible")]
+    Content,
+}
+
+/// What the crate writes of itself, field by field.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Layout {
+    builder: (),
+    precision: u8,
+    /// Registers, registers of linear counting in a list, bytes a list may have.
+    counts: (u64, u64, u64),
+    /// Codes not yet in the list; none after `count()`.
+    unlisted: Vec<u32>,
+    list: List,
+    registers: Option<Words>,
+    phantom: (),
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct List {
+    count: u64,
+    last: u32,
+    differences: Vec<u8>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Words {
+    packed: Vec<u32>,
+    count: u64,
+    zeros: u64,
+}
+
+impl Layout {
+    /// Looks into registers whose `count()` was called just before.
+    pub(super) fn of(registers: &Registers) -> Self {
+        let written = postcard::to_allocvec(registers).expect("writing to memory cannot fail");
+        let layout: Self = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
+        assert!(layout.unlisted.is_empty(), "count() lists every code");
+        layout
+    }
+
+    pub(super) fn is_sparse(&self) -> bool {
+        self.registers.is_none()
+    }
+
+    pub(super) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
+        let body = self.registers.as_ref().map_or(self.list.differences.len(), |registers| 4 * registers.packed.len());
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + body + CHECKSUM_BYTES);
+        bytes.extend(MAGIC);
+        bytes.extend([PRECISION, if self.is_sparse() { LIST } else { REGISTERS }, 0, 0]);
+        bytes.extend(key_id.0.to_le_bytes());
+        match &self.registers {
+            None => bytes.extend(&self.list.differences),
+            Some(registers) => bytes.extend(registers.packed.iter().flat_map(|word| word.to_le_bytes())),
+        }
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn from_parts(list: List, registers: Option<Words>) -> Self {
+        Self {
+            builder: (),
+            precision: PRECISION,
+            counts: (REGISTER_COUNT, 1 << (CODE_PRECISION - 1), LIST_BYTES_MAX as u64),
+            unlisted: Vec::new(),
+            list,
+            registers,
+            phantom: (),
+        }
+    }
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
+    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptSketch::Unknown)?;
+    let (header, body) = content.split_first_chunk::<HEADER_BYTES>().ok_or(CorruptSketch::Unknown)?;
+    let [m0, m1, m2, m3, PRECISION, mode @ (LIST | REGISTERS), 0, 0, k0, k1, k2, k3] = *header else {
+        return Err(CorruptSketch::Unknown);
+    };
+    if [m0, m1, m2, m3] != *MAGIC {
+        return Err(CorruptSketch::Unknown);
+    }
+    if crc32fast::hash(content).to_le_bytes() != *checksum {
+        return Err(CorruptSketch::Checksum);
+    }
+    let layout = match mode {
+        LIST => Layout::from_parts(read_list(body)?, None),
+        _ => Layout::from_parts(List::default(), Some(read_registers(body)?)),
+    };
+    let written = postcard::to_allocvec(&layout).expect("writing to memory cannot fail");
+    let registers = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
+    Ok(Sketch { key_id: KeyId(u32::from_le_bytes([k0, k1, k2, k3])), registers })
+}
+
+/// Rising codes, each written in as few bytes as it needs.
+fn read_list(body: &[u8]) -> Result<List, CorruptSketch> {
+    if body.len() > LIST_BYTES_MAX {
+        return Err(CorruptSketch::Content);
+    }
+    let mut list = List { differences: body.to_vec(), ..List::default() };
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (difference, behind) = read_number(rest).ok_or(CorruptSketch::Content)?;
+        let code = list.last.checked_add(difference).ok_or(CorruptSketch::Content)?;
+        if (difference == 0 && list.count > 0) || !is_code(code) {
+            return Err(CorruptSketch::Content);
+        }
+        (list.last, list.count, rest) = (code, list.count + 1, behind);
+    }
+    Ok(list)
+}
+
+/// LEB128, in its shortest form only.
+fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut number: u64 = 0;
+    for (index, byte) in bytes.iter().enumerate().take(5) {
+        number |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            let is_shortest = *byte != 0 || index == 0;
+            let number = u32::try_from(number).ok().filter(|_| is_shortest)?;
+            return Some((number, &bytes[index + 1..]));
+        }
+    }
+    None
+}
+
+/// A code is either an index of 25 bits and a 0, or an index of 25 bits, a rank of 6 and a 1. The second form is for
+/// digests whose bits between the two precisions are all zero: only then does the rank say more than the index does.
+fn is_code(code: u32) -> bool {
+    const BETWEEN: u32 = (1 << (CODE_PRECISION - PRECISION)) - 1;
+    if code & 1 == 0 {
+        let index = code >> 1;
+        index < 1 << CODE_PRECISION && index & BETWEEN != 0
+    } else {
+        let rank = (code >> 1) & 0x3f;
+        (1..=64 - u32::from(CODE_PRECISION) + 1).contains(&rank) && (code >> 7) & BETWEEN == 0
+    }
+}
+
+fn read_registers(body: &[u8]) -> Result<Words, CorruptSketch> {
+    if body.len() != 4 * WORD_COUNT {
+        return Err(CorruptSketch::Content);
+    }
+    let words: Vec<u32> =
+        body.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect();
+    let slots =
+        words.iter().flat_map(|word| (0..REGISTERS_PER_WORD).map(move |i| (word >> (i * REGISTER_BITS)) & 0x3f));
+    let (mut zeros, mut largest, mut beyond) = (0, 0, 0);
+    for (index, rank) in (0u64..).zip(slots) {
+        if index >= REGISTER_COUNT {
+            beyond |= rank;
+        } else {
+            zeros += u64::from(rank == 0);
+            largest = largest.max(rank);
+        }
+    }
+    let unused_bits = words.iter().fold(0, |bits, word| bits | (word >> (REGISTERS_PER_WORD * REGISTER_BITS)));
+    if largest > RANK_MAX || beyond != 0 || unused_bits != 0 {
+        return Err(CorruptSketch::Content);
+    }
+    Ok(Words { packed: words, count: REGISTER_COUNT, zeros })
+}
