@@ -1,0 +1,64 @@
+use super::*;
+
+fn event(site: &str, filler: usize) -> String {
+    let filler = "x".repeat(filler);
+    format!(
+        r#"{{"site_id":"{site}","event_type":"v","path":"/","timestamp":"2025-01-01T00:00:00Z","filler":"{filler}"}}"#
+    )
+}
+
+fn parse(body: &str) -> Result<Batch, InvalidBatch> {
+    Batch::parse(body.as_bytes(), "2025-11-12T19:30:00Z".parse().expect("an instant"), 4)
+}
+
+#[test]
+fn arrays_and_lines_say_the_same() {
+    let events = [event("a", 0), event("b", 0), event("a", 3)];
+    let lines = parse(&events.join("\n")).expect("a batch");
+    assert_eq!(parse(&format!(" [{}]\n", events.join(" ,\n"))), Ok(lines));
+    assert_eq!(parse(&format!("\r\n{}\r\n\n", events.join("\r\n\n"))).expect("a batch").accepted, 3);
+}
+
+#[test]
+fn one_bad_event_never_loses_its_neighbours() {
+    let good = event("a", 0);
+    for bad in ["{", "7", "{}", "\u{1}", "\"", "[]", "nonsense } ]"] {
+        let batch = parse(&[&good, bad, &good].join("\n")).expect("a batch");
+        assert_eq!((batch.accepted, batch.rejected.len(), batch.rejected[0].0), (2, 1, 1), "{bad}");
+    }
+    let batch = parse(&format!("[{good}, 7, {{}}, {good}]")).expect("a batch");
+    assert_eq!(batch.rejected.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn parts_are_of_one_partition_and_fit_an_envelope() {
+    let sites = ["a", "b", "c", "d", "e"];
+    let body: Vec<_> = (0..4_000).map(|i| event(sites[i % 5], i % 700)).collect();
+    let batch = parse(&body.join("\n")).expect("a batch");
+    let mut positions: Vec<_> = batch.parts.iter().flat_map(|part| part.positions.clone()).collect();
+    positions.sort_unstable();
+    assert_eq!(positions, (0..4_000).collect::<Vec<_>>(), "each event is in one part");
+    for part in &batch.parts {
+        assert!(part.submission.lines.len() <= ENVELOPE_BYTES_MAX);
+        assert!(part.positions.len() <= ENVELOPE_EVENTS_MAX);
+        assert_eq!(part.positions.len(), part.submission.events as usize);
+        let opened = contract::Envelope::open(None, &part.submission.lines).expect("an envelope");
+        for (line, position) in opened.lines().zip(&part.positions) {
+            assert_eq!(line.json, body[*position].as_bytes());
+            let site_id = line.event.expect("an event").site_id;
+            assert_eq!(Partition::of(&site_id, 4), part.submission.partition);
+        }
+    }
+}
+
+#[test]
+fn a_batch_without_an_event_is_refused() {
+    assert_eq!(parse(""), Err(InvalidBatch::Empty));
+    assert_eq!(parse("[]"), Err(InvalidBatch::Empty));
+    assert_eq!(
+        parse("{}\n7").expect_err("refused").to_string(),
+        "a batch must have at least one valid event; at index 0: site_id is required"
+    );
+    assert!(matches!(parse("[{}, "), Err(InvalidBatch::NotAnArray(_))));
+    assert_eq!(parse(&vec!["{}"; 10_001].join("\n")), Err(InvalidBatch::TooMany));
+}

@@ -1,0 +1,184 @@
+//! One partition's envelopes, one after the other: built from what waits, published, and answered.
+
+use std::time::Duration;
+
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, ErrorCode};
+use bytes::Bytes;
+use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
+use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
+use contract::{Partition, Receipt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::log::Log;
+use crate::publisher::Unstored;
+
+/// Between two tries to publish the same envelope.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Events that wait together, and stay together in their envelope.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) events: u32,
+    pub(crate) deadline: Instant,
+    pub(crate) answer: oneshot::Sender<Result<Receipt, Unstored>>,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
+impl Pending {
+    /// Whoever sent it has given up, or has been given up.
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
+/// The next message for the log.
+struct Envelope {
+    /// The log drops what it has seen under this id, so the same bytes may be sent again and again.
+    id: String,
+    body: Bytes,
+    events: u32,
+    waiting: Vec<Pending>,
+    /// When the last of those who wait gives up.
+    deadline: Instant,
+}
+
+/// Publishes one partition's envelopes.
+pub(crate) struct Committer {
+    partition: Partition,
+    stream: String,
+    subject: String,
+    log: Log,
+    queue: mpsc::UnboundedReceiver<Pending>,
+    /// Taken from the queue, but without room in the last envelope.
+    carried: Option<Pending>,
+}
+
+impl Committer {
+    pub(crate) fn new(partition: Partition, log: Log, queue: mpsc::UnboundedReceiver<Pending>) -> Self {
+        Self { partition, stream: partition.stream(), subject: partition.subject(), log, queue, carried: None }
+    }
+
+    /// Runs until nobody can queue anything any more.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        while let Some(envelope) = self.next_envelope().await {
+            let begun = Instant::now();
+            let outcome = self.store(&envelope).await;
+            metrics::histogram!("ingest_envelope_seconds").record(begun.elapsed());
+            metrics::histogram!("ingest_envelope_events").record(envelope.events);
+            self.answer(envelope, outcome);
+        }
+        Ok(())
+    }
+
+    /// Waits for an event, then takes all that wait behind it, up to the size of an envelope.
+    async fn next_envelope(&mut self) -> Option<Envelope> {
+        let first = loop {
+            let pending = match self.carried.take() {
+                Some(pending) => pending,
+                None => self.queue.recv().await?,
+            };
+            if !pending.is_abandoned() {
+                break pending;
+            }
+        };
+        let (mut events, mut bytes, mut waiting) = (first.events, first.lines.len(), vec![first]);
+        while let Ok(pending) = self.queue.try_recv() {
+            if pending.is_abandoned() {
+                continue;
+            }
+            let fits = bytes + pending.lines.len() <= ENVELOPE_BYTES_MAX
+                && (events + pending.events) as usize <= ENVELOPE_EVENTS_MAX;
+            if !fits {
+                self.carried = Some(pending);
+                break;
+            }
+            events += pending.events;
+            bytes += pending.lines.len();
+            waiting.push(pending);
+        }
+        Some(Envelope::of(waiting, events, bytes))
+    }
+
+    /// Publishes until it is stored for certain, or nobody waits for it any more.
+    async fn store(&self, envelope: &Envelope) -> Result<u64, Unstored> {
+        tokio::time::timeout_at(envelope.deadline, async {
+            loop {
+                self.log.trusted().await.map_err(|_| Unstored::LogRefused)?;
+                match self.try_store(envelope).await {
+                    Ok(sequence) => return Ok(sequence),
+                    Err(err) if is_full(&err) => {
+                        tracing::error!(stream.name = self.stream, error = %chain(&err), "The log is full");
+                        return Err(Unstored::LogFull);
+                    }
+                    Err(err) => {
+                        tracing::warn!(
+                            stream.name = self.stream,
+                            envelope.id = envelope.id,
+                            envelope.events = envelope.events,
+                            error = %chain(&err),
+                            "Publishing the same envelope again"
+                        );
+                        metrics::counter!("ingest_envelope_retries_total").increment(1);
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                }
+            }
+        })
+        .await
+        .unwrap_or(Err(Unstored::Deadline))
+    }
+
+    async fn try_store(&self, envelope: &Envelope) -> Result<u64, PublishError> {
+        let message = PublishMessage::build()
+            .payload(envelope.body.clone())
+            .message_id(&envelope.id)
+            .expected_stream(&self.stream)
+            .header(SCHEMA_HEADER, SCHEMA_V1)
+            .header(EVENT_COUNT_HEADER, envelope.events.to_string().as_str());
+        let stored = self.log.jetstream.send_publish(self.subject.clone(), message).await?.await?;
+        Ok(stored.sequence)
+    }
+
+    fn answer(&self, envelope: Envelope, outcome: Result<u64, Unstored>) {
+        let mut line = 0;
+        for pending in envelope.waiting {
+            let receipt = outcome.map(|sequence| Receipt { partition: self.partition, sequence, line });
+            line += pending.events;
+            // Nobody listens where the client went away: its event is stored all the same.
+            let _ = pending.answer.send(receipt);
+        }
+        let counter = if outcome.is_ok() { "ingest_events_stored_total" } else { "ingest_events_unconfirmed_total" };
+        metrics::counter!(counter).increment(u64::from(envelope.events));
+    }
+}
+
+impl Envelope {
+    fn of(waiting: Vec<Pending>, events: u32, bytes: usize) -> Self {
+        let mut body = Vec::with_capacity(bytes);
+        for pending in &waiting {
+            body.extend_from_slice(&pending.lines);
+        }
+        let deadline = waiting.iter().map(|pending| pending.deadline).max().expect("somebody waits");
+        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline }
+    }
+}
+
+/// The stream or the server is at a bound that trying again at once does not move.
+fn is_full(err: &PublishError) -> bool {
+    err.kind() == PublishErrorKind::Other
+        && source(err).is_some_and(|said| {
+            matches!(said.error_code(), ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES)
+        })
+}
+
+fn source(err: &PublishError) -> Option<&jetstream::Error> {
+    std::error::Error::source(err).and_then(|source| source.downcast_ref())
+}
+
+fn chain(err: &PublishError) -> String {
+    source(err).map_or_else(|| err.to_string(), |said| format!("{err}: {said}"))
+}

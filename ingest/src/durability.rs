@@ -1,0 +1,57 @@
+//! Whether the log's servers sync before they acknowledge. JetStream by default does so two minutes later, and a 2xx
+//! would promise what a power cut can break. A server tells at its monitoring address.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::log::Distrust;
+
+const MONITOR_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The part of `/jsz?config=true` that matters.
+#[derive(Deserialize)]
+struct JetStreamReport {
+    server_id: String,
+    #[serde(default)]
+    config: JetStreamConfig,
+}
+
+#[derive(Default, Deserialize)]
+struct JetStreamConfig {
+    #[serde(default)]
+    sync_always: bool,
+}
+
+/// Asks every server; one of them must be the one we are connected to.
+pub(crate) async fn verify(monitor_urls: &[String], connected_to: &str) -> Result<(), Distrust> {
+    let client = reqwest::Client::builder()
+        .timeout(MONITOR_TIMEOUT)
+        .build()
+        .context("preparing to ask the log's server")
+        .map_err(Distrust::Unknown)?;
+    let mut servers = Vec::new();
+    for url in monitor_urls {
+        let report = ask(&client, url).await.map_err(Distrust::Unknown)?;
+        if !report.config.sync_always {
+            return Err(Distrust::Broken(format!(
+                "the log's server at {url} acknowledges events before they are on disk: set `sync_interval: always` \
+                 in the jetstream block of its configuration (see nats/server.conf) and restart it"
+            )));
+        }
+        servers.push(report.server_id);
+    }
+    if servers.iter().any(|server| server == connected_to) {
+        return Ok(());
+    }
+    // It may have restarted between the two questions, so this is no broken promise yet.
+    Err(Distrust::Unknown(anyhow::anyhow!("NATS_MONITOR_URLS names other servers than the one at NATS_URL")))
+}
+
+async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<JetStreamReport> {
+    let asked = format!("{}/jsz?config=true", url.trim_end_matches('/'));
+    let answer = client.get(&asked).send().await.and_then(reqwest::Response::error_for_status);
+    let answer = answer.with_context(|| format!("asking {asked} (NATS_MONITOR_URLS)"))?;
+    answer.json().await.with_context(|| format!("reading the answer of {asked}"))
+}

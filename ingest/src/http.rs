@@ -1,0 +1,165 @@
+//! Routes, and the answers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method};
+use axum::routing::post;
+use axum::{Json, Router};
+use contract::{InvalidEvent, Receipt};
+use futures_util::future::try_join_all;
+use service::Refusal;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
+use crate::body::Bodies;
+use crate::clock;
+use crate::config::Config;
+use crate::log::Log;
+use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
+use crate::publisher::{Publisher, Unstored};
+use crate::submission::{Rejected, Submission};
+
+/// Bytes of a request with one event: the 8 KiB of an event, and as much white space.
+pub const EVENT_BODY_BYTES_MAX: usize = 2 * contract::event::EVENT_BYTES_MAX;
+
+/// What the handlers need.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    publisher: Publisher,
+    bodies: Bodies,
+    partitions: u16,
+}
+
+impl Ingest {
+    /// Puts it together.
+    pub fn new(publisher: Publisher, bodies: Bodies, config: &Config) -> Self {
+        Self { publisher, bodies, partitions: config.partitions }
+    }
+}
+
+/// Everything that is served.
+pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
+    // Any page may send its events: there is nothing to steal here, no answer depends on who asks.
+    let cors = CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods([Method::POST]);
+    let events = Router::new()
+        .route("/event", post(post_event))
+        .route("/events", post(post_events))
+        .layer(cors)
+        // Bodies have limits of their own, which also count what is unpacked.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Arc::new(ingest));
+    events
+        .merge(openapi::router())
+        .merge(service::health::router(move || std::future::ready(log.readiness())))
+        .fallback(|| async { Refusal::not_found() })
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+}
+
+/// Stores one event.
+///
+/// The answer comes once the event is on disk. `Content-Type` does not matter; the body may be gzipped.
+#[utoipa::path(
+    post,
+    path = "/event",
+    tag = "events",
+    request_body = openapi::EventDescription,
+    responses(
+        (status = 200, description = "The event is stored.", body = EventAccepted),
+        (status = 400, description = "It is no event.", body = service::refusal::RefusalBody),
+        (status = 413, description = "It is larger than 8 KiB.", body = service::refusal::RefusalBody),
+        (status = 415, description = "It is compressed, but not with gzip.", body = service::refusal::RefusalBody),
+        (status = 503, description = "It is not certain that it is stored: send it again after `Retry-After` seconds, with the same `event_id`.", body = service::refusal::RefusalBody),
+    )
+)]
+pub(crate) async fn post_event(
+    State(ingest): State<Arc<Ingest>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<EventAccepted>, Refusal> {
+    let body = ingest.bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
+    let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
+    let receipt = ingest.publisher.publish(submission).await.map_err(refuse_for_now)?;
+    Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
+}
+
+/// Stores many events.
+///
+/// A JSON array or one event a line, at most 10,000 of them and 8 MiB. Valid events are stored, invalid ones are told
+/// by index. The answer comes once all valid ones are on disk.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = "events",
+    request_body(
+        description = "A JSON array of events, or NDJSON.",
+        content(
+            (Vec<openapi::EventDescription> = "application/json"),
+            (String = "application/x-ndjson", example = "{\"site_id\":\"site-abc-123\",\"event_type\":\"page_view\",\"path\":\"/\",\"timestamp\":\"2025-11-12T19:30:01Z\"}\n"),
+        )
+    ),
+    responses(
+        (status = 200, description = "All valid events are stored.", body = BatchAccepted),
+        (status = 400, description = "Nothing in it is an event.", body = service::refusal::RefusalBody),
+        (status = 413, description = "It is larger than 8 MiB, or has more than 10,000 events.", body = service::refusal::RefusalBody),
+        (status = 415, description = "It is compressed, but not with gzip.", body = service::refusal::RefusalBody),
+        (status = 503, description = "It is not certain that all are stored: send them again after `Retry-After` seconds, with the same `event_id`s.", body = service::refusal::RefusalBody),
+    )
+)]
+pub(crate) async fn post_events(
+    State(ingest): State<Arc<Ingest>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<BatchAccepted>, Refusal> {
+    let body = ingest.bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
+    let (now, partitions) = (clock::now(), ingest.partitions);
+    // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
+    let batch = tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, now, partitions))
+        .await
+        .map_err(|_| Refusal::unavailable("the batch could not be read"))?
+        .map_err(refuse_batch)?;
+    store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
+}
+
+async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Unstored> {
+    let mut receipts = vec![String::new(); batch.accepted];
+    let stored = batch.parts.into_iter().map(|part| async move {
+        let first = publisher.publish(part.submission).await?;
+        Ok((first, part.positions))
+    });
+    for (first, positions) in try_join_all(stored).await? {
+        for (line, position) in (first.line..).zip(positions) {
+            receipts[position] = Receipt { line, ..first }.to_string();
+        }
+    }
+    let reject = |(index, reason): (usize, Rejected)| EventRejected { index, error: reason.to_string() };
+    Ok(BatchAccepted {
+        success: true,
+        accepted: batch.accepted,
+        rejected: batch.rejected.len(),
+        receipts,
+        errors: batch.rejected.into_iter().map(reject).collect(),
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
+fn refuse_event(reason: Rejected) -> Refusal {
+    metrics::counter!("ingest_events_rejected_total").increment(1);
+    match reason {
+        Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.to_string()),
+        _ => Refusal::bad_request(reason.to_string()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
+fn refuse_batch(reason: InvalidBatch) -> Refusal {
+    match reason {
+        InvalidBatch::TooMany => Refusal::too_large(reason.to_string()),
+        _ => Refusal::bad_request(reason.to_string()),
+    }
+}
+
+fn refuse_for_now(reason: Unstored) -> Refusal {
+    Refusal::unavailable(reason.to_string())
+}

@@ -1,0 +1,82 @@
+//! Accepts events over HTTP and acknowledges each once the log has it on disk. Knows nothing of read models.
+//!
+//! An event's way through here: [`http`] → [`body`] → [`submission`] or [`batch`] → [`publisher`] → the log, and the
+//! PubAck all the way back.
+
+/// What can be set from outside.
+pub mod config;
+
+/// Routes, and the answers.
+pub mod http;
+
+/// The description of the interface.
+pub mod openapi;
+
+/// Request bodies, within bounds.
+pub mod body;
+
+/// One event that was sent.
+pub mod submission;
+
+/// Many events that were sent together.
+pub mod batch;
+
+/// Group commit: whatever waits in a partition becomes one envelope.
+pub mod publisher;
+
+/// One partition's envelopes, one after the other.
+mod committer;
+
+/// The connection to the log, and whether the log can be trusted.
+pub mod log;
+
+/// Streams: made if missing, refused if they break a promise.
+mod streams;
+
+/// Whether the server syncs before it acknowledges.
+mod durability;
+
+/// The only clock.
+mod clock;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use body::Bodies;
+use config::Config;
+use http::Ingest;
+use log::Log;
+use publisher::Publisher;
+
+/// Serves until `shutdown`; then finishes what was accepted.
+///
+/// # Errors
+///
+/// The log breaks a promise that a 2xx makes (the message says what to change), or a task ended that must not.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    config.check()?;
+    let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(guard.run());
+    let publisher = Publisher::start(&log, &config, &mut tasks);
+    let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), &config);
+    let router = http::router(ingest, log.clone());
+    tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
+
+    let serving = service::server::serve(listener, router, shutdown.clone());
+    tokio::select! {
+        biased;
+        ended = tasks.join_next() => match ended {
+            Some(Ok(Err(err))) => return Err(err),
+            Some(Err(err)) => return Err(err).context("a task of ingest"),
+            Some(Ok(Ok(()))) | None => bail!("a task of ingest ended without a reason"),
+        },
+        () = serving => {}
+    }
+    // Every accepted request has its answer, so nothing waits for the log any more.
+    tasks.shutdown().await;
+    tracing::info!("Stopped");
+    Ok(())
+}

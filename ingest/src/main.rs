@@ -1,0 +1,16 @@
+//! The process that accepts events.
+
+use anyhow::Context;
+use ingest::config::Config;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = service::config::from_env()?;
+    service::logging::init(config.log_format);
+    let shutdown = service::shutdown::on_signal()?;
+    let listener = TcpListener::bind(config.ingest_listen)
+        .await
+        .with_context(|| format!("listening on {} (INGEST_LISTEN)", config.ingest_listen))?;
+    ingest::run(config, listener, shutdown).await
+}

@@ -1,0 +1,128 @@
+//! Streams: made from `nats/stream.json` if missing, refused if they break a promise.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::jetstream::{Context, ErrorCode};
+use contract::Partition;
+use contract::envelope::ENVELOPE_BYTES_MAX;
+
+use crate::log::Distrust;
+
+/// How a stream is declared; name and subject are those of partition 0.
+const DECLARED: &str = include_str!("../../nats/stream.json");
+
+/// An envelope is sent again under the same id for at most the publish deadline of one minute.
+const DUPLICATE_WINDOW_MIN: Duration = Duration::from_mins(2);
+
+/// Makes the streams of all partitions that are missing, and looks at the others.
+pub(crate) async fn ensure(log: &Context, partitions: u16) -> Result<(), Distrust> {
+    for partition in Partition::all(partitions) {
+        let name = partition.stream();
+        let config = match log.get_stream(&name).await {
+            Ok(stream) => stream.cached_info().config.clone(),
+            Err(err) => match err.kind() {
+                GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    create(log, partition).await.map_err(Distrust::Unknown)?
+                }
+                _ => return Err(Distrust::Unknown(anyhow!(err).context(format!("looking at stream {name}")))),
+            },
+        };
+        if let Some(promise) = broken_promise(&config, partition) {
+            return Err(Distrust::Broken(format!("stream {name} {promise}")));
+        }
+    }
+    Ok(())
+}
+
+async fn create(log: &Context, partition: Partition) -> anyhow::Result<Config> {
+    let name = partition.stream();
+    let stream = log.create_stream(declared(partition)).await.with_context(|| format!("creating stream {name}"))?;
+    tracing::info!(stream.name = name, "Created stream");
+    Ok(stream.cached_info().config.clone())
+}
+
+fn declared(partition: Partition) -> Config {
+    let declared: Config = serde_json::from_str(DECLARED).expect("nats/stream.json is a stream's configuration");
+    Config { name: partition.stream(), subjects: vec![partition.subject()], ..declared }
+}
+
+/// What a stream does that a 2xx promises not to happen, and how to change it.
+fn broken_promise(config: &Config, partition: Partition) -> Option<String> {
+    let edit = |change: &str| format!("change it with `nats stream edit {} {change}`", partition.stream());
+    let anew = "this cannot be changed: copy its messages to a stream made from nats/stream.json";
+    let (subject, window) = (partition.subject(), config.duplicate_window);
+    let promises = [
+        (
+            config.discard == DiscardPolicy::New,
+            format!("discards old events when it is full; {}", edit("--discard new")),
+        ),
+        (config.retention == RetentionPolicy::Limits, format!("drops events once they are read; {anew}")),
+        (config.storage == StorageType::File, format!("keeps events in memory only; {anew}")),
+        (config.persist_mode != Some(PersistenceMode::Async), format!("acknowledges before it writes; {anew}")),
+        (!config.no_ack, format!("acknowledges nothing; {}", edit("--ack"))),
+        (
+            config.subjects == [subject.clone()],
+            format!("must take exactly the subject {subject}; {}", edit(&format!("--subjects {subject}"))),
+        ),
+        (config.subject_transform.is_none(), format!("changes subjects; {anew}")),
+        (
+            config.max_messages_per_subject <= 0,
+            format!("keeps only the last events; {}", edit("--max-msgs-per-subject=-1")),
+        ),
+        (
+            takes_envelopes(config),
+            format!("takes no envelope of {ENVELOPE_BYTES_MAX} bytes; {}", edit("--max-msg-size 1048576")),
+        ),
+        (window >= DUPLICATE_WINDOW_MIN, format!("forgets envelopes after {window:?}; {}", edit("--dupe-window 2m"))),
+        (!config.sealed, format!("is sealed; {anew}")),
+    ];
+    promises.into_iter().find_map(|(kept, broken)| (!kept).then_some(broken))
+}
+
+fn takes_envelopes(config: &Config) -> bool {
+    // Headers count too; they are far below a KiB.
+    let needed = ENVELOPE_BYTES_MAX + 1_024;
+    usize::try_from(config.max_message_size).map_or(true, |max| max == 0 || max >= needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_declared_keeps_every_promise() {
+        let partition = Partition::numbered(3).expect("a partition");
+        let declared = declared(partition);
+        assert_eq!(
+            (declared.name.as_str(), declared.subjects.as_slice()),
+            ("EVENTS_3", ["events.3".to_owned()].as_slice())
+        );
+        assert_eq!(broken_promise(&declared, partition), None);
+        assert!(declared.deny_delete && declared.deny_purge && declared.max_age.is_zero());
+    }
+
+    #[test]
+    fn each_broken_promise_is_named() {
+        let partition = Partition::numbered(0).expect("a partition");
+        let broken = |change: fn(&mut Config)| {
+            let mut config = declared(partition);
+            change(&mut config);
+            broken_promise(&config, partition).expect("a broken promise")
+        };
+        assert!(
+            broken(|config| config.discard = DiscardPolicy::Old).contains("nats stream edit EVENTS_0 --discard new")
+        );
+        assert!(broken(|config| config.retention = RetentionPolicy::WorkQueue).starts_with("drops events once"));
+        assert!(broken(|config| config.storage = StorageType::Memory).starts_with("keeps events in memory"));
+        assert!(broken(|config| config.persist_mode = Some(PersistenceMode::Async)).starts_with("acknowledges before"));
+        assert!(broken(|config| config.no_ack = true).starts_with("acknowledges nothing"));
+        assert!(broken(|config| config.subjects.push("x".into())).contains("exactly the subject events.0"));
+        assert!(broken(|config| config.max_messages_per_subject = 1).starts_with("keeps only the last"));
+        assert!(broken(|config| config.max_message_size = 1_000).starts_with("takes no envelope"));
+        assert!(broken(|config| config.duplicate_window = Duration::from_secs(1)).starts_with("forgets envelopes"));
+        assert!(broken(|config| config.sealed = true).starts_with("is sealed"));
+    }
+}

@@ -1,0 +1,74 @@
+//! One event that was sent: checked, and the line it becomes in the log.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contract::envelope::push_line;
+use contract::{Event, InvalidEvent, Partition};
+
+/// Clocks of clients may run ahead by this much. The past has no bound: imports are welcome.
+const FUTURE_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// Events of one partition, as they will stand in an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Where their sites live.
+    pub partition: Partition,
+    /// One line each, with its line break.
+    pub lines: Vec<u8>,
+    /// How many.
+    pub events: u32,
+}
+
+/// Why something that was sent is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It is no event.
+    #[error(transparent)]
+    Invalid(#[from] InvalidEvent),
+    /// A clock runs ahead, or the event did not happen.
+    #[error("timestamp must not be more than one hour in the future")]
+    Future,
+}
+
+impl Submission {
+    /// One event from its JSON.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn one(json: &[u8], now: DateTime<Utc>, partitions: u16) -> Result<Self, Rejected> {
+        let partition = check(json, now, partitions)?;
+        let mut lines = Vec::with_capacity(json.len() + 1);
+        push_line(&mut lines, json);
+        Ok(Self { partition, lines, events: 1 })
+    }
+}
+
+/// The partition an event belongs to, if it is one.
+pub(crate) fn check(json: &[u8], now: DateTime<Utc>, partitions: u16) -> Result<Partition, Rejected> {
+    let event = Event::parse(json)?;
+    if event.timestamp > now + FUTURE_MAX {
+        return Err(Rejected::Future);
+    }
+    Ok(Partition::of(&event.site_id, partitions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submit(timestamp: &str) -> Result<Submission, Rejected> {
+        let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
+        let json = format!(r#"{{"site_id":"a","event_type":"page_view","path":"/","timestamp":"{timestamp}"}}"#);
+        Submission::one(json.as_bytes(), now, 4)
+    }
+
+    #[test]
+    fn a_clock_may_run_ahead_by_an_hour_and_no_more() {
+        for good in ["2025-11-12T20:30:00Z", "2025-11-12T21:29:59+01:00", "1970-01-01T00:00:00Z"] {
+            assert!(submit(good).is_ok(), "{good}");
+        }
+        for bad in ["2025-11-12T20:30:01Z", "2026-11-12T19:30:00Z"] {
+            assert_eq!(submit(bad), Err(Rejected::Future), "{bad}");
+        }
+    }
+}
