@@ -1,0 +1,106 @@
+//! How far a partition is folded, in the generation that is built. The only cursor there is.
+
+use chrono::{DateTime, Utc};
+use contract::Partition;
+use sqlx::{PgConnection, PgPool};
+
+use crate::generation::GenerationId;
+
+/// One partition of one generation: rows of others are none of its business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The set of read models.
+    pub generation: GenerationId,
+    /// The slice of the log.
+    pub partition: Partition,
+}
+
+impl Slice {
+    pub(crate) fn partition_id(self) -> i32 {
+        i32::from(self.partition.number())
+    }
+}
+
+/// Read models contain all envelopes up to here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last envelope's sequence; 0 before the first.
+    pub sequence: u64,
+    /// Changes with the owner.
+    pub epoch: i64,
+    /// When the stream was made whose sequences these are.
+    pub stream_created: DateTime<Utc>,
+}
+
+/// Somebody else moved the checkpoint, or took it over: what was folded is thrown away, and the partition opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the checkpoint is no longer at sequence {sequence} of epoch {epoch}")]
+pub struct Moved {
+    sequence: u64,
+    epoch: i64,
+}
+
+/// The checkpoint of a partition, made at 0 if there is none.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn load_or_create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<Checkpoint> {
+    sqlx::query!(
+        "insert into checkpoint (generation_id, partition_id, stream_sequence, stream_created)
+         values ($1, $2, 0, $3)
+         on conflict do nothing",
+        slice.generation.0,
+        slice.partition_id(),
+        stream_created,
+    )
+    .execute(pool)
+    .await?;
+    let row = sqlx::query!(
+        "select stream_sequence, epoch, stream_created
+         from checkpoint
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Checkpoint {
+        sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
+        epoch: row.epoch,
+        stream_created: row.stream_created,
+    })
+}
+
+/// Moves the checkpoint, unless somebody else did.
+///
+/// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
+/// then finds the checkpoint moved, and has added nothing.
+pub(crate) async fn advance(
+    db: &mut PgConnection,
+    slice: Slice,
+    from: Checkpoint,
+    to: u64,
+) -> sqlx::Result<Result<Checkpoint, Moved>> {
+    let advanced = sqlx::query!(
+        "update checkpoint
+         set stream_sequence = $5, updated_at = now()
+         where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(from.sequence),
+        from.epoch,
+        as_bigint(to),
+    )
+    .execute(db)
+    .await?;
+    Ok(match advanced.rows_affected() {
+        1 => Ok(Checkpoint { sequence: to, ..from }),
+        _ => Err(Moved { sequence: from.sequence, epoch: from.epoch }),
+    })
+}
+
+/// Sequences and counts are far below 2^63.
+pub(crate) fn as_bigint(number: u64) -> i64 {
+    i64::try_from(number).expect("sequences and counts are below 2^63")
+}

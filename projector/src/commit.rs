@@ -1,0 +1,83 @@
+//! One batch, in one transaction: the checkpoint and everything that it stands for, or nothing at all.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgPool};
+use tokio::time::Instant;
+
+use crate::checkpoint::{self, Checkpoint, Moved, Slice};
+use crate::deltas::Deltas;
+use crate::models::{self, UnusableSketch};
+
+/// Over all statements of one transaction. Longer than that, and whoever waits behind it should have a try.
+const COMMIT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Why a batch is not in the read models. Whether it is, is known only by the checkpoint: load it again.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else moved the checkpoint.
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// A stored sketch is damaged or of another key. Somebody has to look; trying again does not help.
+    #[error(transparent)]
+    Sketch(#[from] UnusableSketch),
+    /// Postgres says no, or nothing.
+    #[error("committing a batch")]
+    Database(#[from] sqlx::Error),
+    /// Postgres is there, but does not get anywhere.
+    #[error("committing a batch took more than {} seconds", COMMIT_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// A batch: deltas of all envelopes behind a checkpoint, up to and including `last_sequence`.
+#[derive(Debug)]
+pub struct Batch {
+    /// What it adds.
+    pub deltas: Deltas,
+    /// Where the checkpoint stands after it.
+    pub last_sequence: u64,
+    /// Envelopes in it.
+    pub envelopes: u64,
+    /// Envelopes that the log had behind it when it was read.
+    pub pending: u64,
+}
+
+impl Batch {
+    /// Events in it, readable or not: what it costs.
+    pub fn events(&self) -> u64 {
+        self.deltas.events + self.deltas.parked.len() as u64
+    }
+}
+
+/// Adds a batch to the read models and moves the checkpoint.
+///
+/// # Errors
+///
+/// See [`CommitError`]. Dropping the transaction rolls it back.
+pub async fn commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch) -> Result<Checkpoint, CommitError> {
+    let begun = Instant::now();
+    let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, slice, from, batch));
+    let checkpoint = committed.await.map_err(|_| CommitError::Timeout)??;
+    metrics::histogram!("projector_commit_seconds").record(begun.elapsed());
+    tracing::debug!(
+        partition = slice.partition.number(),
+        stream.sequence = checkpoint.sequence,
+        batch.envelopes = batch.envelopes,
+        batch.events = batch.deltas.events,
+        batch.parked = batch.deltas.parked.len(),
+        stream.pending = batch.pending,
+        duration_ms = begun.elapsed().as_millis(),
+        "Committed batch"
+    );
+    Ok(checkpoint)
+}
+
+async fn try_commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch) -> Result<Checkpoint, CommitError> {
+    assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
+    let mut db = pool.acquire().await?;
+    let mut tx = db.begin().await?;
+    let checkpoint = checkpoint::advance(&mut tx, slice, from, batch.last_sequence).await??;
+    models::add(&mut tx, slice, &batch.deltas).await?;
+    tx.commit().await?;
+    Ok(checkpoint)
+}

@@ -1,0 +1,90 @@
+//! What can be set from outside: a field is an environment variable of the same name in capitals.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service::logging::LogFormat;
+
+/// The longest a statement may take; then the batch is begun again.
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Configuration of the process. Not `Debug`: it holds secrets.
+#[derive(Clone, Deserialize)]
+pub struct Config {
+    /// The read models, as a user that may write them: `postgres://user:password@host:port/database`.
+    pub database_url: String,
+    /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
+    #[serde(default = "default_nats_url")]
+    pub nats_url: String,
+    /// User of the log's server. Default: none.
+    pub nats_user: Option<String>,
+    /// Its password.
+    pub nats_password: Option<String>,
+    /// Where health and metrics are served. Default `127.0.0.1:3002`.
+    #[serde(default = "default_projector_listen")]
+    pub projector_listen: SocketAddr,
+    /// 32 hexadecimal digits, the secret under which users are counted. It must not change within a generation.
+    /// Default: a key that everybody knows, with a warning.
+    pub sketch_key: Option<SketchKey>,
+    /// Events of one batch, that is of one transaction. Default 20,000: at 300 bytes of deltas each, 6 MB a partition.
+    #[serde(default = "default_batch_events_max")]
+    pub batch_events_max: NonZeroU32,
+    /// `text` or `json`. Default `text`.
+    #[serde(default)]
+    pub log_format: LogFormat,
+}
+
+/// Configuration of `projector migrate`.
+#[derive(Clone, Deserialize)]
+pub struct MigrateConfig {
+    /// The read models' database, as its owner, who may make roles.
+    pub database_url: String,
+    /// Lets the role `tidemark_projector` log in with this password. Default: it stays as it is.
+    pub projector_db_password: Option<String>,
+    /// Lets the role `tidemark_query` log in with this password. Default: it stays as it is.
+    pub query_db_password: Option<String>,
+    /// `text` or `json`. Default `text`.
+    #[serde(default)]
+    pub log_format: LogFormat,
+}
+
+/// A key from the environment.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SketchKey(pub contract::SketchKey);
+
+impl TryFrom<String> for SketchKey {
+    type Error = contract::digest::InvalidSketchKey;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// Bounds of one batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Events; the envelope that reaches it is the last.
+    pub batch_events_max: u64,
+}
+
+impl Config {
+    /// The bounds of a batch.
+    pub fn limits(&self) -> Limits {
+        Limits { batch_events_max: u64::from(self.batch_events_max.get()) }
+    }
+}
+
+fn default_nats_url() -> String {
+    "nats://127.0.0.1:4222".to_owned()
+}
+
+fn default_projector_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 3002))
+}
+
+fn default_batch_events_max() -> NonZeroU32 {
+    const { NonZeroU32::new(20_000).expect("not zero") }
+}

@@ -1,0 +1,169 @@
+//! The fold: from events to what they add to the read models. Pure: no clock, no pool, no random number. Which events
+//! come in one batch does not show in the sum of all batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use contract::{Digest, Envelope, Event, KeyId, SketchKey};
+
+/// Goes up whenever the same log would add up to something else.
+pub const FOLD_VERSION: i32 = 1;
+
+/// Line number of a parked envelope: all of it.
+pub const WHOLE_ENVELOPE: i32 = -1;
+
+/// Bytes of a message kept in `parked_event`. What a server takes by default is smaller.
+const PARKED_BYTES_MAX: usize = 1 << 20;
+
+/// One message of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its sequence in the partition's stream.
+    pub sequence: u64,
+    /// When the log stored it.
+    pub logged_at: DateTime<Utc>,
+    /// Its schema header, if it has one.
+    pub schema: Option<&'a str>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// Turns messages into deltas.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    key: SketchKey,
+}
+
+/// What some consecutive messages add to the read models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deltas {
+    key_id: KeyId,
+    sites: BTreeMap<String, BTreeMap<String, BTreeMap<NaiveDate, Counts>>>,
+    /// Events that cannot be read.
+    pub parked: Vec<Parked>,
+    /// Events that count.
+    pub events: u64,
+}
+
+/// What is added for one site, event type and day, or for all days together.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Counts {
+    /// Events.
+    pub views: u64,
+    /// Events of each path.
+    pub paths: BTreeMap<String, u64>,
+    /// Users, each once.
+    pub users: BTreeSet<Digest>,
+}
+
+/// An event, or an envelope, that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The envelope's sequence.
+    pub sequence: u64,
+    /// The line in it, from 0, or [`WHOLE_ENVELOPE`].
+    pub line: i32,
+    /// Why it cannot be read.
+    pub reason: String,
+    /// When the log stored it.
+    pub logged_at: DateTime<Utc>,
+    /// As it lies in the log.
+    pub event: Vec<u8>,
+}
+
+impl Fold {
+    /// A fold that counts users under this key.
+    pub fn new(key: SketchKey) -> Self {
+        Self { key }
+    }
+
+    /// Nothing yet.
+    pub fn begin(&self) -> Deltas {
+        Deltas { key_id: self.key.id(), sites: BTreeMap::new(), parked: Vec::new(), events: 0 }
+    }
+
+    /// Adds one message to the deltas.
+    pub fn add(&self, deltas: &mut Deltas, message: Message<'_>) {
+        let envelope = match Envelope::open(message.schema, message.body) {
+            Ok(envelope) => envelope,
+            Err(reason) => return deltas.park(message, WHOLE_ENVELOPE, reason.to_string(), message.body),
+        };
+        for line in envelope.lines() {
+            match line.event {
+                Ok(event) => self.count(deltas, &event),
+                Err(reason) => {
+                    let number = i32::try_from(line.number).expect("an envelope has at most 1,000 lines and 256 KiB");
+                    deltas.park(message, number, reason.to_string(), line.json);
+                }
+            }
+        }
+    }
+
+    fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {
+        deltas.events += 1;
+        let counts = deltas.counts(event.site_id.as_str(), event.event_type.as_str(), event.timestamp.date_naive());
+        counts.views += 1;
+        *entry(&mut counts.paths, event.path.counted()) += 1;
+        if let Some(user) = &event.user_id {
+            counts.users.insert(self.key.digest(user));
+        }
+    }
+}
+
+impl Deltas {
+    /// The key of the users' digests.
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// What is added to each site, event type and day, sorted by them.
+    pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, &Counts)> {
+        self.sites.iter().flat_map(|(site, types)| {
+            types.iter().flat_map(move |(kind, days)| {
+                days.iter().map(move |(day, counts)| (site.as_str(), kind.as_str(), *day, counts))
+            })
+        })
+    }
+
+    /// The same without the days, sorted by site and event type.
+    pub fn total(&self) -> impl Iterator<Item = (&str, &str, Counts)> {
+        self.sites.iter().flat_map(|(site, types)| {
+            types.iter().map(move |(kind, days)| (site.as_str(), kind.as_str(), Counts::sum(days.values())))
+        })
+    }
+
+    fn counts(&mut self, site_id: &str, event_type: &str, day: NaiveDate) -> &mut Counts {
+        entry(entry(&mut self.sites, site_id), event_type).entry(day).or_default()
+    }
+
+    fn park(&mut self, message: Message<'_>, line: i32, reason: String, event: &[u8]) {
+        let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
+        let (sequence, logged_at) = (message.sequence, message.logged_at);
+        self.parked.push(Parked { sequence, line, reason, logged_at, event });
+    }
+}
+
+impl Counts {
+    fn sum<'a>(days: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for day in days {
+            sum.views += day.views;
+            sum.users.extend(&day.users);
+            for (path, views) in &day.paths {
+                *entry(&mut sum.paths, path) += views;
+            }
+        }
+        sum
+    }
+}
+
+/// The entry of a key, which is copied only if it is new.
+fn entry<'a, V: Default>(map: &'a mut BTreeMap<String, V>, key: &str) -> &'a mut V {
+    if !map.contains_key(key) {
+        map.insert(key.to_owned(), V::default());
+    }
+    map.get_mut(key).expect("it is there")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::*;
+
+fn fold() -> Fold {
+    Fold::new(SketchKey::for_development())
+}
+
+fn message(sequence: u64, body: &str) -> Message<'_> {
+    Message { sequence, logged_at: DateTime::UNIX_EPOCH, schema: None, body: body.as_bytes() }
+}
+
+fn event(site: &str, path: &str, day: u32, user: &str) -> String {
+    format!(
+        r#"{{"site_id":"{site}","event_type":"page_view","path":"{path}","timestamp":"2025-11-{day:02}T23:30:00Z","user_id":"{user}"}}"#
+    )
+}
+
+/// A picture of deltas: one line a site, type and day.
+fn picture(deltas: &Deltas) -> Vec<String> {
+    let line = |(site, kind, day, counts): (&str, &str, NaiveDate, &Counts)| {
+        format!("{site} {kind} {day}: {} views, {} users, {:?}", counts.views, counts.users.len(), counts.paths)
+    };
+    deltas.daily().map(line).collect()
+}
+
+#[test]
+fn events_add_up_by_site_type_day_and_path() {
+    let body = [
+        event("b", "/", 1, "u1"),
+        event("a", "/x?q=1", 2, "u1"),
+        event("a", "/x#top", 2, "u1"),
+        event("a", "/y", 2, "u2"),
+        event("a", "/y", 1, ""),
+        event("a", "/y", 1, "u1").replace("page_view", "signup"),
+        event("a", "/late", 1, "u3").replace("23:30:00Z", "23:30:00-01:00"),
+    ]
+    .join("\n");
+    let mut deltas = fold().begin();
+    fold().add(&mut deltas, message(1, &body));
+    assert_eq!(
+        picture(&deltas),
+        [
+            r#"a page_view 2025-11-01: 1 views, 0 users, {"/y": 1}"#,
+            r#"a page_view 2025-11-02: 4 views, 3 users, {"/late": 1, "/x": 2, "/y": 1}"#,
+            r#"a signup 2025-11-01: 1 views, 1 users, {"/y": 1}"#,
+            r#"b page_view 2025-11-01: 1 views, 1 users, {"/": 1}"#,
+        ]
+    );
+    let totals: Vec<_> = deltas
+        .total()
+        .map(|(site, kind, counts)| {
+            format!("{site} {kind}: {} views, {} users, {:?}", counts.views, counts.users.len(), counts.paths)
+        })
+        .collect();
+    assert_eq!(
+        totals,
+        [
+            r#"a page_view: 5 views, 3 users, {"/late": 1, "/x": 2, "/y": 2}"#,
+            r#"a signup: 1 views, 1 users, {"/y": 1}"#,
+            r#"b page_view: 1 views, 1 users, {"/": 1}"#,
+        ]
+    );
+    assert_eq!((deltas.events, deltas.parked.len()), (7, 0));
+}
+
+#[test]
+fn what_cannot_be_read_is_parked_and_the_rest_counts() {
+    let body = format!("{}\nnonsense\n\n{{}}\n{}", event("a", "/", 1, "u"), event("a", "/", 1, "u"));
+    let mut deltas = fold().begin();
+    fold().add(&mut deltas, message(7, &body));
+    fold().add(&mut deltas, Message { schema: Some("event.v9"), ..message(8, &body) });
+    assert_eq!(picture(&deltas), [r#"a page_view 2025-11-01: 2 views, 1 users, {"/": 2}"#]);
+    let parked: Vec<_> = deltas
+        .parked
+        .iter()
+        .map(|event| (event.sequence, event.line, event.reason.as_str(), event.event.len()))
+        .collect();
+    assert_eq!(
+        parked,
+        [
+            (7, 1, "an event must be valid JSON: expected ident at line 1 column 2", 8),
+            (7, 3, "site_id is required", 2),
+            (8, WHOLE_ENVELOPE, "schema \"event.v9\" is unknown", body.len()),
+        ]
+    );
+}

@@ -1,0 +1,123 @@
+//! Folds the log into read models, exactly once. Never serves reports.
+//!
+//! An envelope's way through here: [`source`] → [`deltas`] → [`commit`], once for each partition, over and over. The
+//! checkpoint lies in Postgres and moves in the transaction that writes what it stands for; that is all there is to
+//! exactly once. Whatever fails, the partition is opened again at its checkpoint.
+
+/// What can be set from outside.
+pub mod config;
+
+/// The schema, brought to this version.
+pub mod migrate;
+
+/// Which complete set of read models is built.
+pub mod generation;
+
+/// All partitions, each in its own task.
+pub mod partitions;
+
+/// One partition, from its checkpoint on.
+pub mod projection;
+
+/// Envelopes behind the checkpoint, in order and without a gap.
+pub mod source;
+
+/// The fold: from events to what they add. Pure.
+pub mod deltas;
+
+/// How far a partition is folded.
+pub mod checkpoint;
+
+/// One batch, in one transaction.
+pub mod commit;
+
+/// The statements that add to read models.
+mod models;
+
+/// The connection to the log.
+mod log;
+
+/// Health and metrics over HTTP.
+mod ops;
+
+use anyhow::Context;
+use contract::SketchKey;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use config::{Config, STATEMENT_TIMEOUT};
+use deltas::Fold;
+use partitions::Partitions;
+
+/// Connections to Postgres: one for each partition that commits, and a few for questions.
+const CONNECTIONS_MAX: u32 = 16;
+
+/// Follows the log until `shutdown`.
+///
+/// # Errors
+///
+/// The configuration cannot be used, the read models belong to another fold or key, or a task ended that must not.
+/// A database or a log that is away is waited for.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let key = sketch_key(&config);
+    let listener = TcpListener::bind(config.projector_listen)
+        .await
+        .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
+    let pool = pool(&config)?;
+    let jetstream = log::connect(&config).await?;
+    let partitions = Partitions::default();
+
+    let mut tasks = JoinSet::new();
+    let ops = ops::router(pool.clone(), partitions.clone());
+    tasks.spawn(serve(listener, ops, shutdown.clone()));
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        let generation = generation::wait_for(&pool, key.id(), &stop).await?;
+        let Some(generation) = generation else { return Ok(()) };
+        partitions
+            .follow(projection::Parts { pool, jetstream, generation, fold: Fold::new(key) }, config.limits(), stop)
+            .await
+    });
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a task of the projector")??;
+        anyhow::ensure!(shutdown.is_cancelled(), "a task of the projector ended without a reason");
+    }
+    tracing::info!("Stopped");
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {
+    service::server::serve(listener, ops, shutdown).await;
+    Ok(())
+}
+
+fn sketch_key(config: &Config) -> SketchKey {
+    config.sketch_key.clone().map_or_else(
+        || {
+            tracing::warn!(
+                "SKETCH_KEY is not set: users are counted under a key that everybody knows, and whoever knows it can \
+                 make up any number of them. `openssl rand -hex 16` makes one"
+            );
+            SketchKey::for_development()
+        },
+        |key| key.0,
+    )
+}
+
+fn pool(config: &Config) -> anyhow::Result<PgPool> {
+    let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
+    let timeout = STATEMENT_TIMEOUT.as_millis().to_string();
+    let options = options.application_name("tidemark-projector").options([
+        ("statement_timeout", timeout.as_str()),
+        ("idle_in_transaction_session_timeout", timeout.as_str()),
+        // A commit that a crash of Postgres loses is folded from the log once more: nothing waits for the disk here.
+        ("synchronous_commit", "off"),
+    ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(STATEMENT_TIMEOUT)
+        .connect_lazy_with(options))
+}

@@ -1,0 +1,52 @@
+//! The schema, brought to this version.
+
+use anyhow::Context;
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::config::MigrateConfig;
+
+/// All migrations of this version.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// Applies what is missing, and lets the processes' roles log in where passwords are given for them.
+///
+/// # Errors
+///
+/// The database is away, the user may not do it, or a migration was changed after it was applied.
+pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
+    let mut db = PgConnection::connect(&config.database_url).await.context("connecting to DATABASE_URL")?;
+    MIGRATOR.run(&mut db).await.context("applying migrations")?;
+    let version = MIGRATOR.iter().map(|migration| migration.version).max();
+    tracing::info!(version, "The schema is in place");
+    for (role, password) in
+        [("tidemark_projector", &config.projector_db_password), ("tidemark_query", &config.query_db_password)]
+    {
+        if let Some(password) = password {
+            let_log_in(&mut db, role, password).await.with_context(|| format!("letting {role} log in"))?;
+            tracing::info!(role, "The role can log in");
+        }
+    }
+    db.close().await.context("closing the connection")
+}
+
+/// `alter role` takes no parameters, so Postgres itself writes the statement, with the password quoted.
+async fn let_log_in(db: &mut PgConnection, role: &str, password: &str) -> sqlx::Result<()> {
+    let statement =
+        sqlx::query_scalar!("select format('alter role %I login password %L', $1::text, $2::text)", role, password)
+            .fetch_one(&mut *db)
+            .await?
+            .expect("format of what is not null is not null");
+    sqlx::query(AssertSqlSafe(statement)).execute(db).await?;
+    Ok(())
+}
+
+/// Whether the newest migration of this version is applied.
+pub(crate) async fn is_in_place(pool: &PgPool) -> sqlx::Result<bool> {
+    let newest = MIGRATOR.iter().map(|migration| migration.version).max().expect("there is a migration");
+    let applied =
+        sqlx::query_scalar!("select exists (select from _sqlx_migrations where version = $1 and success)", newest)
+            .fetch_one(pool)
+            .await?;
+    Ok(applied.unwrap_or(false))
+}

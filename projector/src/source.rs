@@ -1,0 +1,237 @@
+//! Envelopes behind the checkpoint, in order and without a gap.
+//!
+//! The consumer in the log is disposable: it acknowledges nothing, lives in memory, and is made anew at the checkpoint
+//! whenever something is not as it should be. It has a name so that `nats consumer report` shows how far behind it is.
+
+use std::time::Duration;
+
+use async_nats::HeaderValue;
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
+use chrono::{DateTime, SubsecRound, Utc};
+use contract::Partition;
+use contract::log::SCHEMA_HEADER;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::checkpoint::{Checkpoint, Slice};
+use crate::commit::Batch;
+use crate::config::Limits;
+use crate::deltas::{Fold, Message};
+
+/// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
+const PULL_BYTES_MAX: usize = 8 << 20;
+
+/// Messages asked for at a time, for small ones.
+const PULL_MESSAGES_MAX: usize = 4_000;
+
+/// Bytes of the envelopes in one batch.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// A question to the log is answered, or asked again, within this time.
+const PULL_EXPIRES: Duration = Duration::from_secs(30);
+
+/// Two of these without a sign of life, and the consumer is made anew.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The server forgets a consumer that nobody has asked for so long.
+const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
+
+/// Why there is nothing to read. All but [`SourceError::History`] pass: open the partition again at its checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The log is not the one that was folded, or not all of it.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The log is away.
+    #[error("{doing}")]
+    Log {
+        /// What was tried.
+        doing: &'static str,
+        /// What it said.
+        source: async_nats::Error,
+    },
+    /// A message was lost on its way; it may still be in the log.
+    #[error("sequence {expected} was expected, {found} came")]
+    Lost {
+        /// Behind the last one.
+        expected: u64,
+        /// The one that came.
+        found: u64,
+    },
+}
+
+/// The log and the checkpoint do not belong together, or a piece of history is gone. The partition stops: going on
+/// would skip events in silence, or count them twice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// Messages were deleted, purged, or dropped by age.
+    #[error(
+        "sequences {from} to {to} are gone from the stream: events in them were never counted. Restore the stream, or \
+         move the checkpoint to {to} to go on without them"
+    )]
+    Gap {
+        /// The first that is gone.
+        from: u64,
+        /// The last that is gone.
+        to: u64,
+    },
+    /// A backup was restored.
+    #[error(
+        "the stream ends at sequence {last}, but sequence {checkpoint} was counted: it was restored to an older state. \
+         Restore a newer one, or rebuild the read models"
+    )]
+    Rewound {
+        /// Where the stream ends.
+        last: u64,
+        /// Where the checkpoint stands.
+        checkpoint: u64,
+    },
+    /// It was deleted and made anew.
+    #[error(
+        "the stream was made at {found}, the read models are of one made at {known}: it was deleted and made anew. \
+         Restore the old one, or rebuild the read models"
+    )]
+    Recreated {
+        /// The one whose sequences the checkpoint counts.
+        known: DateTime<Utc>,
+        /// The one that is there.
+        found: DateTime<Utc>,
+    },
+}
+
+/// What a stream says of itself.
+pub struct Stream {
+    stream: jetstream::stream::Stream,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+}
+
+/// A partition's envelopes from the checkpoint on.
+pub struct Source {
+    messages: pull::Stream,
+    expected: u64,
+    /// No message has come yet: the first must be the expected one, because the consumer was told to begin there.
+    is_fresh: bool,
+}
+
+impl Stream {
+    /// Looks at a partition's stream.
+    ///
+    /// # Errors
+    ///
+    /// The log is away, or the stream does not exist.
+    pub async fn find(log: &jetstream::Context, partition: Partition) -> Result<Self, SourceError> {
+        let stream = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
+        // Postgres keeps microseconds.
+        let created = stream.cached_info().created.trunc_subsecs(6);
+        Ok(Self { stream, created })
+    }
+
+    /// Checks that the stream continues what the checkpoint stands for, and begins to read behind it.
+    ///
+    /// # Errors
+    ///
+    /// The history is another or incomplete, or the log is away.
+    pub async fn open(self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
+        let state = &self.stream.cached_info().state;
+        self.check_history(state.first_sequence, state.last_sequence, checkpoint)?;
+        let consumer = self
+            .stream
+            .create_consumer(pull::Config {
+                name: Some(format!("g{}-p{}-{}", slice.generation.0, slice.partition, nuid::next())),
+                description: Some("Tidemark projector: reads behind its checkpoint, acknowledges nothing".to_owned()),
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: checkpoint.sequence + 1 },
+                ack_policy: AckPolicy::None,
+                replay_policy: ReplayPolicy::Instant,
+                inactive_threshold: INACTIVE_THRESHOLD,
+                memory_storage: true,
+                num_replicas: 1,
+                ..Default::default()
+            })
+            .await
+            .map_err(log_error("making a consumer"))?;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(PULL_MESSAGES_MAX)
+            .max_bytes_per_batch(PULL_BYTES_MAX)
+            .expires(PULL_EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(log_error("asking for messages"))?;
+        Ok(Source { messages, expected: checkpoint.sequence + 1, is_fresh: true })
+    }
+
+    fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
+        if self.created != checkpoint.stream_created {
+            return Err(HistoryError::Recreated { known: checkpoint.stream_created, found: self.created });
+        }
+        if last < checkpoint.sequence {
+            return Err(HistoryError::Rewound { last, checkpoint: checkpoint.sequence });
+        }
+        if first > checkpoint.sequence + 1 {
+            return Err(HistoryError::Gap { from: checkpoint.sequence + 1, to: first - 1 });
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Waits for an envelope, and folds all that follow until the batch is full or the log is drained.
+    ///
+    /// # Errors
+    ///
+    /// See [`SourceError`]. What came before a fault is a batch of its own; the fault is told next time.
+    pub async fn next_batch(&mut self, fold: &Fold, limits: Limits) -> Result<Batch, SourceError> {
+        let mut batch = Batch { deltas: fold.begin(), last_sequence: 0, envelopes: 0, pending: 0 };
+        let mut bytes = 0;
+        while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX {
+            // With more in the log it is worth waiting for; otherwise what has come is all there is.
+            let is_drained = batch.envelopes > 0 && batch.pending == 0;
+            let message =
+                if is_drained { self.messages.next().now_or_never() } else { Some(self.messages.next().await) };
+            let Some(message) = message else { break };
+            match checked(message).and_then(|message| self.add(&mut batch, fold, &message)) {
+                Ok(read) => bytes += read,
+                Err(_) if batch.envelopes > 0 => break,
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Adds a message to the batch; answers its size in bytes.
+    fn add(&mut self, batch: &mut Batch, fold: &Fold, message: &jetstream::Message) -> Result<usize, SourceError> {
+        let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
+        let (found, expected) = (info.stream_sequence, self.expected);
+        if found < expected {
+            // Counted before: a consumer that the client made anew may begin too early.
+            return Ok(0);
+        }
+        if found > expected {
+            let gap = HistoryError::Gap { from: expected, to: found - 1 };
+            return Err(if self.is_fresh { gap.into() } else { SourceError::Lost { expected, found } });
+        }
+        let schema = message.headers.as_ref().and_then(|headers| headers.get(SCHEMA_HEADER)).map(HeaderValue::as_str);
+        let body = message.payload.as_ref();
+        fold.add(&mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
+        batch.last_sequence = found;
+        batch.envelopes += 1;
+        batch.pending = info.pending;
+        self.expected += 1;
+        self.is_fresh = false;
+        Ok(body.len())
+    }
+}
+
+fn checked(
+    message: Option<Result<jetstream::Message, pull::MessagesError>>,
+) -> Result<jetstream::Message, SourceError> {
+    let ended = || pull::MessagesError::new(pull::MessagesErrorKind::ConsumerDeleted);
+    message.unwrap_or_else(|| Err(ended())).map_err(log_error("reading messages"))
+}
+
+fn log_error<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> SourceError {
+    move |source| SourceError::Log { doing, source: Box::new(source) }
+}
