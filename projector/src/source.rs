@@ -113,6 +113,8 @@ pub struct Source {
     expected: u64,
     /// No message has come yet: the first must be the expected one, because the consumer was told to begin there.
     is_fresh: bool,
+    /// What happened behind the last batch.
+    fault: Option<SourceError>,
 }
 
 impl Stream {
@@ -160,7 +162,7 @@ impl Stream {
             .messages()
             .await
             .map_err(log_error("asking for messages"))?;
-        Ok(Source { messages, expected: checkpoint.sequence + 1, is_fresh: true })
+        Ok(Source { messages, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
     }
 
     fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
@@ -184,6 +186,9 @@ impl Source {
     ///
     /// See [`SourceError`]. What came before a fault is a batch of its own; the fault is told next time.
     pub async fn next_batch(&mut self, fold: &Fold, limits: Limits) -> Result<Batch, SourceError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let mut batch = Batch { deltas: fold.begin(), last_sequence: 0, envelopes: 0, pending: 0 };
         let mut bytes = 0;
         while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX {
@@ -194,8 +199,11 @@ impl Source {
             let Some(message) = message else { break };
             match checked(message).and_then(|message| self.add(&mut batch, fold, &message)) {
                 Ok(read) => bytes += read,
-                Err(_) if batch.envelopes > 0 => break,
-                Err(err) => return Err(err),
+                Err(fault) if batch.envelopes > 0 => {
+                    self.fault = Some(fault);
+                    break;
+                }
+                Err(fault) => return Err(fault),
             }
         }
         Ok(batch)

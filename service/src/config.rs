@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 ///
 /// # Errors
 ///
-/// A variable is missing or cannot be read; the message names it and never shows a value.
+/// A variable is missing or cannot be read. Secrets are texts that any value fits, so no message shows one.
 pub fn from_env<C: DeserializeOwned>() -> anyhow::Result<C> {
     envy::from_iter(std::env::vars().filter(|(_, value)| !value.is_empty())).context("reading the environment")
 }

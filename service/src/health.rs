@@ -2,14 +2,24 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::refusal::Refusal;
+
+/// Bounds of a histogram of durations, in seconds.
+const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// Bounds of a histogram of batches, in events.
+const EVENTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 20_000.0];
+
+/// What is measured is kept one by one until it is added up, at the latest after this time.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 
 /// The three routes. `ready` is asked each time; its error is a sentence for an operator.
 pub fn router<Ready, Answer>(ready: Ready) -> Router
@@ -31,10 +41,22 @@ async fn readiness(answer: impl Future<Output = Result<(), String>>) -> Response
     }
 }
 
-/// The process' one recorder of metrics.
+/// The process' one recorder of metrics, and the task that keeps it small where nobody asks for them.
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
-        PrometheusBuilder::new().install_recorder().expect("nothing else in the process installs a recorder")
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_events".to_owned()), &EVENTS))
+            .and_then(PrometheusBuilder::install_recorder)
+            .expect("there are buckets, and nothing else in the process installs a recorder");
+        let kept = recorder.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_PAUSE).await;
+                kept.run_upkeep();
+            }
+        });
+        recorder
     })
 }
