@@ -1,0 +1,79 @@
+//! What the environment sets, and the pool of connections that follows from it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service::logging::LogFormat;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+/// A connection that has been idle for less is used without asking whether it still lives: that would be a round trip.
+const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
+#[derive(Clone, Deserialize)]
+pub struct Config {
+    /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has
+    /// the rights it takes.
+    pub database_url: String,
+
+    /// Where to listen. Default `127.0.0.1:3001`.
+    #[serde(default = "query_listen")]
+    pub query_listen: SocketAddr,
+
+    /// Connections to Postgres, and so reports that are read at once. Further ones wait. Default 8: a report takes a
+    /// few milliseconds, so that is a few thousand reports a second; Postgres takes 100 connections by default.
+    #[serde(default = "query_connections_max")]
+    pub query_connections_max: NonZeroU32,
+
+    /// Milliseconds for one report, with the wait for a connection; then the answer is 503. Default 5000.
+    #[serde(default = "query_timeout_ms")]
+    pub query_timeout_ms: NonZeroU32,
+
+    /// `text` or `json`. Default `text`.
+    #[serde(default)]
+    pub log_format: LogFormat,
+}
+
+fn query_listen() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 3001).into()
+}
+
+fn query_connections_max() -> NonZeroU32 {
+    const { NonZeroU32::new(8).expect("8 is not 0") }
+}
+
+fn query_timeout_ms() -> NonZeroU32 {
+    const { NonZeroU32::new(5_000).expect("5,000 is not 0") }
+}
+
+impl Config {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.query_timeout_ms.get().into())
+    }
+
+    /// A pool that connects when it is first used.
+    pub(crate) fn pool(&self) -> Result<PgPool, sqlx::Error> {
+        let options: PgConnectOptions = self.database_url.parse()?;
+        let options = options.application_name("tidemark-query").options([
+            // What nobody waits for any more ends in the server, too.
+            ("statement_timeout", self.query_timeout_ms.to_string()),
+            ("default_transaction_read_only", "on".to_owned()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(self.query_connections_max.get())
+            .acquire_timeout(self.timeout())
+            .test_before_acquire(false)
+            .before_acquire(|connection, usage| {
+                Box::pin(async move {
+                    if usage.idle_for > UNTESTED_IDLE_MAX {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            });
+        Ok(pool.connect_lazy_with(options))
+    }
+}

@@ -1,0 +1,49 @@
+//! Answers reports from the read models of the active generation.
+//!
+//! Reads only: it writes nothing, knows nothing of the log, and needs nothing but Postgres. While Postgres is away it
+//! says so, and goes on when Postgres is back.
+
+/// What the environment sets.
+mod config;
+
+/// Routes, and what errors become there.
+mod http;
+
+/// What a report is asked for.
+mod request;
+
+/// A report, read in one snapshot.
+mod stats;
+
+/// The users of several days, each counted once.
+mod users;
+
+/// Whether reports can be answered, or what is missing.
+mod readiness;
+
+/// The interface's description.
+mod openapi;
+
+pub use config::Config;
+
+use anyhow::Context;
+use service::server;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Serves reports until `shutdown`, then answers what has arrived. Starts with or without Postgres.
+///
+/// # Errors
+///
+/// The configuration cannot work, whatever Postgres does.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let db = config.pool().context("DATABASE_URL is no URL of a Postgres database")?;
+    let timeout = config.timeout();
+    let address = listener.local_addr().context("asking for the address that is listened on")?;
+    tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
+    server::serve(listener, http::router(db.clone(), timeout), shutdown).await;
+    // Connections that do not come back are closed by the end of the process.
+    let _ = tokio::time::timeout(timeout, db.close()).await;
+    tracing::info!("Stopped");
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The process `query`. Its configuration comes from the environment: see [`query::Config`].
+
+use anyhow::Context;
+use query::Config;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config: Config = service::config::from_env()?;
+    service::logging::init(config.log_format);
+    let shutdown = service::shutdown::on_signal()?;
+    let address = config.query_listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+    query::run(config, listener, shutdown).await
+}

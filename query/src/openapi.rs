@@ -1,0 +1,14 @@
+//! The interface's description, from which `/api-docs` is made.
+
+use utoipa::OpenApi;
+
+/// The OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tidemark: reports",
+        description = "Views, users and top paths of a site. Days are UTC days of the events' own timestamps."
+    ),
+    paths(crate::http::stats)
+)]
+pub(crate) struct Document;

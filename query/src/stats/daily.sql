@@ -1,0 +1,52 @@
+-- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 paths.
+-- The first row has the numbers, the further ones the users of a day and partition, day by day.
+--
+-- It must stay one statement. Statements of their own could see total_views and the paths at different moments; and
+-- even in one transaction they would lock the tables one by one, so that a generation dropped meanwhile reads as empty.
+-- The tables must stay in the order in which create_generation() locks them: in another one a report and a new
+-- generation can wait for each other.
+with active as (
+    select generation_id
+    from generation
+    where status = 'active'
+),
+total as (
+    select coalesce(sum(views), 0)::bigint as views
+    from view_daily
+    where generation_id = (select generation_id from active)
+      and site_id = $1
+      and event_type = $2
+      and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
+),
+top_path as (
+    select path, sum(views)::bigint as views
+    from path_daily
+    where generation_id = (select generation_id from active)
+      and site_id = $1
+      and event_type = $2
+      and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
+    group by path
+    order by views desc, path
+    limit $5
+),
+day_users as (
+    -- One row is its own answer: its sketch stays where it is.
+    select day, users, case when count(*) over () > 1 then sketch end as sketch
+    from user_daily
+    where generation_id = (select generation_id from active)
+      and site_id = $1
+      and event_type = $2
+      and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
+)
+select
+    (select generation_id from active) as "generation_id?",
+    (select views from total) as "total_views?",
+    array(select path from top_path order by views desc, path) as "paths?",
+    array(select views from top_path order by views desc, path) as "path_views?",
+    null::date as "day?",
+    null::bigint as "users?",
+    null::bytea as "sketch?"
+union all
+select null, null, null, null, day, users, sketch
+from day_users
+order by 5 nulls first

@@ -1,0 +1,58 @@
+use reqwest::Method;
+
+use crate::service::with_models;
+
+#[tokio::test]
+async fn the_interface_describes_itself() {
+    let (service, ..) = with_models().await;
+    let answer = service.get("/api-docs/openapi.json").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    let document = answer.json();
+    let stats = &document["paths"]["/stats"]["get"];
+    let parameters: Vec<_> = stats["parameters"].as_array().expect("parameters").iter().collect();
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["site_id", "date", "from", "to", "event_type", "limit"]);
+    let required: Vec<_> = parameters.iter().map(|parameter| parameter["required"] == true).collect();
+    assert_eq!(required, [true, false, false, false, false, false]);
+    let statuses: Vec<_> = stats["responses"].as_object().expect("responses").keys().collect();
+    assert_eq!(statuses, ["200", "400", "503"]);
+    let example = &stats["responses"]["200"]["content"]["application/json"]["example"];
+    assert_eq!((&example["total_views"], &example["top_paths"][0]["views"]), (&1_450.into(), &700.into()));
+    assert_eq!(document["components"]["schemas"].as_object().expect("schemas").len(), 3);
+}
+
+#[tokio::test]
+async fn swagger_ui_is_served() {
+    let (service, ..) = with_models().await;
+    let page = service.get("/api-docs").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("swagger-ui"), "{}", page.body);
+    assert!(service.get("/api-docs/swagger-initializer.js").await.body.contains("/api-docs/openapi.json"));
+}
+
+#[tokio::test]
+async fn browsers_of_other_sites_may_read_reports() {
+    let (service, ..) = with_models().await;
+    let origin = ("origin", "https://dashboard.example");
+    let answer = service.send(Method::GET, "/stats?site_id=a", &[origin]).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "*"));
+    let asked = ("access-control-request-method", "GET");
+    let preflight = service.send(Method::OPTIONS, "/stats", &[origin, asked]).await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-methods")), (200, "GET"));
+    let refused = service.send(Method::GET, "/stats", &[origin]).await;
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, "*"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let (service, ..) = with_models().await;
+    for path in ["/", "/stats/", "/stat", "/event"] {
+        let answer = service.get(path).await;
+        assert_eq!((answer.status, answer.error().starts_with("nothing is here")), (404, true), "{path}");
+    }
+    for path in ["/stats?site_id=a", "/readyz", "/api-docs/openapi.json"] {
+        let answer = service.send(Method::POST, path, &[]).await;
+        assert_eq!((answer.status, answer.error().starts_with("this path takes another")), (405, true), "{path}");
+        assert_eq!(answer.header("allow"), "GET,HEAD", "{path}");
+    }
+}

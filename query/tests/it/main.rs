@@ -1,0 +1,37 @@
+//! The service, with a real Postgres behind it and real HTTP before it.
+
+/// Postgres: one server for all tests, a database for each.
+mod server;
+
+/// Read models, written as the projector writes them.
+mod models;
+
+/// The service under test.
+mod service;
+
+/// A network between the service and Postgres.
+mod network;
+
+/// What a report says.
+mod reports;
+
+/// Users of several days and partitions.
+mod users;
+
+/// Requests that are refused.
+mod requests;
+
+/// One report, one snapshot, of one generation.
+mod snapshots;
+
+/// Life without Postgres.
+mod outages;
+
+/// `/readyz`, `/healthz`, `/metrics`.
+mod health;
+
+/// The description, browsers, and what is not there.
+mod interface;
+
+/// What the database role may not do.
+mod rights;

@@ -1,0 +1,109 @@
+//! The service under test: its own `run`, on a port of its own.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use query::Config;
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::models::Models;
+use crate::server::Database;
+
+/// A running service. Dropped, it stops.
+pub(crate) struct Service {
+    base: String,
+    client: reqwest::Client,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) running: JoinHandle<anyhow::Result<()>>,
+    /// Its server stays while the service does.
+    database: Option<Database>,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: String,
+}
+
+/// A service whose database has one active generation, empty.
+pub(crate) async fn with_models() -> (Service, Models, PgPool, Database) {
+    let database = Database::empty().await;
+    let db = database.migrate().await;
+    let models = Models::create(&db, "active").await;
+    let mut service = Service::start(database.service_url()).await;
+    service.database = Some(database.clone());
+    (service, models, db, database)
+}
+
+impl Service {
+    pub(crate) async fn start(database_url: String) -> Self {
+        Self::start_within(database_url, 5_000).await
+    }
+
+    /// With a bound for a report.
+    pub(crate) async fn start_within(database_url: String, query_timeout_ms: u32) -> Self {
+        let config = Config {
+            database_url,
+            query_listen: ([127, 0, 0, 1], 0).into(),
+            query_connections_max: NonZeroU32::new(4).expect("not 0"),
+            query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
+            log_format: service::logging::LogFormat::Text,
+        };
+        let listener = TcpListener::bind(config.query_listen).await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(query::run(config, listener, shutdown.clone()));
+        Self { base, client, shutdown, running, database: None }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(reqwest::Method::GET, path, &[]).await
+    }
+
+    pub(crate) async fn send(&self, method: reqwest::Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Answer { status, headers, body: answer.text().await.expect("a body") }
+    }
+
+    /// A report, which is expected to be there.
+    pub(crate) async fn stats(&self, query: &str) -> Value {
+        let answer = self.get(&format!("/stats?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+        answer.json()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The sentence of a refusal, which has nothing else in it.
+    pub(crate) fn error(&self) -> String {
+        let body = self.json();
+        assert_eq!(body.as_object().expect("an object").len(), 1, "{body}");
+        body["error"].as_str().expect("a sentence").to_owned()
+    }
+}
