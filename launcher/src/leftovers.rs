@@ -1,0 +1,87 @@
+//! Processes of an earlier run that was killed: the kernel has told them to end, and they may still be at it.
+//!
+//! Two servers on the same data would be worse than a late start, so their numbers are written down when they start,
+//! and the next run waits until they are gone.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::tree::Stat;
+use crate::process::{GRACE, POLL_INTERVAL, Process};
+use crate::progress;
+use crate::workspace::Workspace;
+
+/// As long as a stop of everything may take: five children, one after the other.
+const LIMIT: Duration = GRACE.saturating_mul(5);
+
+/// Writes down that `process` runs.
+pub(crate) fn record(workspace: &Workspace, process: &Process) -> Result<()> {
+    let Some(stat) = Stat::read(process.pid()) else {
+        return Ok(());
+    };
+    let path = workspace.data().join("processes");
+    let open = OpenOptions::new().append(true).create(true).open(&path);
+    let mut file = open.with_context(|| format!("opening {}", path.display()))?;
+    writeln!(file, "{} {} {}", process.pid(), stat.started, process.name()).context("writing down a process")
+}
+
+/// Waits until nothing of an earlier run is left.
+///
+/// # Errors
+///
+/// When something still runs after [`LIMIT`].
+pub(crate) async fn wait(workspace: &Workspace) -> Result<()> {
+    let path = workspace.data().join("processes");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let earlier: Vec<Leftover> = text.lines().filter_map(Leftover::parse).collect();
+    progress::step("Waiting for the processes of an earlier run", gone(&earlier)).await?;
+    fs::write(&path, "").with_context(|| format!("writing {}", path.display()))
+}
+
+async fn gone(earlier: &[Leftover<'_>]) -> Result<()> {
+    let started = Instant::now();
+    while let Some(leftover) = earlier.iter().find(|leftover| leftover.is_alive()) {
+        if started.elapsed() > LIMIT {
+            bail!("{} of an earlier run does not end: kill process {} and start again.", leftover.name, leftover.pid);
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Leftover<'a> {
+    pid: u32,
+    /// Tells it from a later process of the same number.
+    started: u64,
+    name: &'a str,
+}
+
+impl<'a> Leftover<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let pid = words.next()?.parse().ok()?;
+        let started = words.next()?.parse().ok()?;
+        Some(Self { pid, started, name: words.next()? })
+    }
+
+    fn is_alive(&self) -> bool {
+        Stat::read(self.pid).is_some_and(|stat| stat.is_alive() && stat.started == self.started)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_process_of_the_same_number_is_not_waited_for() {
+        let pid = std::process::id();
+        let started = Stat::read(pid).expect("this process runs").started;
+        assert!(Leftover { pid, started, name: "itself" }.is_alive());
+        assert!(!Leftover { pid, started: started - 1, name: "earlier" }.is_alive());
+    }
+}
