@@ -1,0 +1,100 @@
+//! What clients say and hear.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// No answer may take longer than this; ingest's own deadline is below it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An HTTP client of one service.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// What it hears.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body, as it came.
+    pub text: String,
+}
+
+impl Client {
+    /// A client of the service at this port.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is nothing to fail.
+    pub fn new(port: u16) -> Self {
+        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build().expect("a client without TLS");
+        Self { http, base: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// `GET`, path with query.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers.
+    pub async fn get(&self, path: &str) -> reqwest::Result<Answer> {
+        Answer::of(self.http.get(format!("{}{path}", self.base)).send().await?).await
+    }
+
+    /// `POST` of a body as curl does it: with a content type that says nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers.
+    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<Answer> {
+        Answer::of(self.http.post(format!("{}{path}", self.base)).body(body).send().await?).await
+    }
+
+    /// `POST` with a header.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers.
+    pub async fn post_with(
+        &self,
+        path: &str,
+        header: (&'static str, &str),
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Result<Answer> {
+        let request = self.http.post(format!("{}{path}", self.base)).header(header.0, header.1).body(body);
+        Answer::of(request.send().await?).await
+    }
+}
+
+impl Answer {
+    async fn of(response: reqwest::Response) -> reqwest::Result<Self> {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { status, headers, text: response.text().await? })
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// It is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|err| panic!("{err} in {}", self.text))
+    }
+
+    /// What a refusal says.
+    ///
+    /// # Panics
+    ///
+    /// It is no refusal in our form.
+    pub fn error(&self) -> String {
+        let body = self.json();
+        let fields = body.as_object().expect("an object");
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["error"], "a refusal has one field");
+        fields["error"].as_str().expect("a sentence").to_owned()
+    }
+}

@@ -1,0 +1,42 @@
+//! Read models as text, to be compared: every row of every table, sorted, sketches byte by byte. What differs between
+//! two rebuilds of the same log without meaning anything is left out: times of writing, owners of a checkpoint.
+
+use anyhow::Result;
+use sqlx::{PgPool, Row};
+
+/// What a generation consists of, a statement a table.
+const TABLES: [&str; 7] = [
+    "select format('view_daily %s %s %s p%s: %s', site_id, event_type, day, partition_id, views) from view_daily",
+    "select format('view_total %s %s p%s: %s', site_id, event_type, partition_id, views) from view_total",
+    "select format('path_daily %s %s %s %s p%s: %s', site_id, event_type, day, path, partition_id, views) from path_daily",
+    "select format('path_total %s %s %s p%s: %s', site_id, event_type, path, partition_id, views) from path_total",
+    "select format('user_daily %s %s %s p%s: %s %s', site_id, event_type, day, partition_id, users, sketch) from user_daily",
+    "select format('user_total %s %s p%s: %s %s', site_id, event_type, partition_id, users, sketch) from user_total",
+    "select format('parked p%s: %s %s', partition_id, reason, event) from parked_event",
+];
+
+/// All rows.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn read_models(pool: &PgPool) -> Result<Vec<String>> {
+    let mut picture = Vec::new();
+    for table in TABLES {
+        for row in sqlx::query(table).fetch_all(pool).await? {
+            picture.push(row.try_get(0)?);
+        }
+    }
+    picture.sort();
+    Ok(picture)
+}
+
+/// Partition and sequence of every checkpoint.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn checkpoints(pool: &PgPool) -> Result<Vec<(i32, i64)>> {
+    let rows = sqlx::query_as("select partition_id, stream_sequence from checkpoint order by partition_id");
+    Ok(rows.fetch_all(pool).await?)
+}

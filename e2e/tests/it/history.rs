@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use e2e::stack::{DATABASE, Projector, Stack};
+use e2e::wait;
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn event(site: &str) -> String {
+    format!(r#"{{"site_id":"{site}","event_type":"page_view","path":"/","timestamp":"2025-11-12T19:30:01Z"}}"#)
+}
+
+/// As the declared one, but an operator may delete from it.
+fn stream(partition: u16) -> Config {
+    Config {
+        name: format!("EVENTS_{partition}"),
+        subjects: vec![format!("events.{partition}")],
+        discard: DiscardPolicy::New,
+        ..Default::default()
+    }
+}
+
+async fn says(projector: &Projector, part: &str) {
+    wait::until(part, SOON, async || {
+        let answer = projector.client.get("/readyz").await.ok()?;
+        (answer.status == 503 && answer.error().contains(part)).then_some(())
+    })
+    .await;
+}
+
+async fn views(stack: &Stack, site: &str) -> Result<i64> {
+    let views = sqlx::query_scalar("select coalesce(sum(views), 0)::bigint from view_total where site_id = $1");
+    Ok(views.bind(site).fetch_one(&stack.database(DATABASE)?).await?)
+}
+
+#[tokio::test]
+async fn a_gap_stops_its_partition_and_no_other() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    for partition in 0..2 {
+        log.create_stream(stream(partition)).await?;
+        for site in ["first", "second", "third"] {
+            log.publish(format!("events.{partition}"), event(site).into()).await?.await?;
+        }
+    }
+    assert!(log.get_stream("EVENTS_0").await?.delete_message(2).await?);
+    let projector = stack.projector(DATABASE, &[]).await?;
+    says(&projector, "partition 0 stands still: sequences 2 to 2 are gone").await;
+    wait::until("the other partition is folded", SOON, async || {
+        (views(&stack, "third").await.ok()? == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        (views(&stack, "first").await?, views(&stack, "second").await?),
+        (2, 1),
+        "what lies before the gap counts"
+    );
+    let metrics = projector.client.get("/metrics").await?.text;
+    assert!(metrics.contains("projector_partition_halted{partition=\"0\"} 1"), "{metrics}");
+    assert!(metrics.contains("projector_partition_halted{partition=\"1\"} 0"), "{metrics}");
+    let said = projector.process.log_tail(1_000).matches("stands still until somebody helps").count();
+    assert_eq!(said, 1, "said once, not at every look");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_behind_the_checkpoint_stops_its_partition() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    let stream = log.create_stream(stream(0)).await?;
+    for site in ["first", "second", "third"] {
+        log.publish("events.0", event(site).into()).await?.await?;
+    }
+    stream.purge().sequence(3).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    says(&projector, "sequences 1 to 2 are gone").await;
+    assert_eq!(views(&stack, "third").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_was_made_anew_stops_its_partition() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    log.publish("events.0", event("first").into()).await?.await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    log.delete_stream("EVENTS_0").await?;
+    log.create_stream(stream(0)).await?;
+    log.publish("events.0", event("second").into()).await?.await?;
+    says(&projector, "it was deleted and made anew").await;
+    assert_eq!((views(&stack, "first").await?, views(&stack, "second").await?), (1, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn new_streams_are_noticed_and_events_published_by_hand_count() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    log.create_stream(stream(7)).await?;
+    log.publish("events.7", event("by-hand").into()).await?.await?;
+    wait::until("the new partition is folded", SOON, async || {
+        (views(&stack, "by-hand").await.ok()? == 1).then_some(())
+    })
+    .await;
+    assert_eq!(projector.client.get("/readyz").await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_parked_visibly_and_the_rest_counts() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    let nul_in_path = event("a").replace("\"/\"", r#""/\u0000""#);
+    let body = [&event("a"), "{\"site_id\":7}", &nul_in_path, "\u{1}", &event("a")].join("\n");
+    log.publish("events.0", body.into()).await?.await?;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Schema", "event.v99");
+    log.publish_with_headers("events.0", headers, event("a").into()).await?.await?;
+    log.publish("events.0", bytes::Bytes::from(vec![0xff; 300_000])).await?.await?;
+
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    assert_eq!(views(&stack, "a").await?, 2);
+    let parked: Vec<(i64, i32, String)> =
+        sqlx::query_as("select stream_sequence, line, reason from parked_event order by 1, 2")
+            .fetch_all(&stack.database(DATABASE)?)
+            .await?;
+    let reasons: Vec<_> = parked.iter().map(|(sequence, line, reason)| (*sequence, *line, reason.as_str())).collect();
+    assert_eq!(
+        reasons,
+        [
+            (1, 1, "site_id must be a string"),
+            (1, 2, "path must start with \"/\", be at most 2048 bytes long and contain no NUL character"),
+            (1, 3, "an event must be valid JSON: expected value at line 1 column 1"),
+            (2, -1, "schema \"event.v99\" is unknown"),
+            (3, -1, "an envelope must be at most 262144 bytes long"),
+        ]
+    );
+    let metrics = projector.client.get("/metrics").await?.text;
+    assert!(metrics.contains("projector_parked_events_total{partition=\"0\"} 5"), "{metrics}");
+    Ok(())
+}
