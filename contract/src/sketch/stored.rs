@@ -10,7 +10,7 @@
 //! | … | the codes in rising order, each as LEB128 of the difference to the one before; or 3,277 words, little-endian, of five 6-bit registers each |
 //! | 4 | CRC-32 of all before, little-endian |
 //!
-//! The crate behind sketches keeps its registers to itself, but writes them with serde: [`Layout`] mirrors what it
+//! The crate behind sketches keeps its registers to itself, but writes them with serde: `Layout` mirrors what it
 //! writes. The version is pinned, a golden test would notice another layout. It checks nothing when it reads, so all
 //! is checked here.
 
