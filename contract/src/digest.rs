@@ -4,15 +4,20 @@
 //! they are.
 
 use std::fmt;
+use std::hash::Hasher;
 use std::str::FromStr;
 
 use siphasher::sip::SipHasher13;
 
-use crate::field::UserId;
+use crate::field::{EventId, SiteId, UserId};
 
 /// What a sketch remembers a user by. Made only by [`SketchKey::digest`], so it is always well mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub(crate) u64);
+
+/// What an event is recognised by when it comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventDigest(pub u64);
 
 /// Names a key without giving it away. Sketches of different keys cannot be merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +48,17 @@ impl SketchKey {
     /// What a user id is remembered by: SipHash-1-3 of its bytes, the same on every machine.
     pub fn digest(&self, user_id: &UserId<'_>) -> Digest {
         Digest(self.hasher.hash(user_id.as_str().as_bytes()))
+    }
+
+    /// What an event is recognised by when it comes again: SipHash-1-3 of its site and id. Of ten million, two that are
+    /// different are taken for the same with a probability of one in two million.
+    pub fn event_digest(&self, site_id: &SiteId<'_>, event_id: &EventId<'_>) -> EventDigest {
+        let mut hasher = self.hasher;
+        // Neither text has a NUL in it, so no other pair reads the same; and no user id begins with one.
+        for part in [b"\0event".as_slice(), site_id.as_str().as_bytes(), b"\0", event_id.as_str().as_bytes()] {
+            hasher.write(part);
+        }
+        EventDigest(hasher.finish())
     }
 
     /// The key's name.
@@ -77,6 +93,8 @@ impl fmt::Display for KeyId {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -95,6 +113,17 @@ mod tests {
         // Computed by another implementation: keys 1 and 2, text "user-1".
         let key = SketchKey::from_bytes([1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(key.digest(&UserId::try_from("user-1").expect("a user")).0, 0xc45d_6ad4_8d0c_4725);
+    }
+
+    #[test]
+    fn events_are_told_apart_by_site_and_id() {
+        let key = SketchKey::for_development();
+        let digest = |site: &'static str, id: &'static str| {
+            key.event_digest(&SiteId::try_from(site).expect("a site"), &EventId::try_from(id).expect("an id"))
+        };
+        let digests = [("a", "b"), ("ab", "b"), ("a", "bb"), ("b", "a")].map(|(site, id)| digest(site, id));
+        assert_eq!(BTreeSet::from(digests).len(), digests.len());
+        assert_eq!(digest("a", "b"), digests[0]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub mod sketch;
 /// User ids, hashed under the deployment's key.
 pub mod digest;
 
-pub use digest::{Digest, KeyId, SketchKey};
+pub use digest::{Digest, EventDigest, KeyId, SketchKey};
 pub use envelope::Envelope;
 pub use event::{Event, InvalidEvent};
 pub use field::{EventId, EventPath, EventType, SiteId, UserId};

@@ -1,11 +1,13 @@
 //! Read models as text, to be compared: every row of every table, sorted, sketches byte by byte. What differs between
 //! two rebuilds of the same log without meaning anything is left out: times of writing, owners of a checkpoint.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use sqlx::{PgPool, Row};
 
 /// What a generation consists of, a statement a table.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "select format('view_daily %s %s %s p%s: %s', site_id, event_type, day, partition_id, views) from view_daily",
     "select format('view_total %s %s p%s: %s', site_id, event_type, partition_id, views) from view_total",
     "select format('path_daily %s %s %s %s p%s: %s', site_id, event_type, day, path, partition_id, views) from path_daily",
@@ -13,6 +15,7 @@ const TABLES: [&str; 7] = [
     "select format('user_daily %s %s %s p%s: %s %s', site_id, event_type, day, partition_id, users, sketch) from user_daily",
     "select format('user_total %s %s p%s: %s %s', site_id, event_type, partition_id, users, sketch) from user_total",
     "select format('parked p%s: %s %s', partition_id, reason, event) from parked_event",
+    "select format('repeats %s p%s: %s', site_id, partition_id, repeats) from repeat_total",
 ];
 
 /// All rows.
@@ -29,6 +32,17 @@ pub async fn read_models(pool: &PgPool) -> Result<Vec<String>> {
     }
     picture.sort();
     Ok(picture)
+}
+
+/// How often each path was counted, over all sites whose name begins so.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn views_by_path(pool: &PgPool, sites: &str) -> Result<BTreeMap<String, i64>> {
+    let views = "select path, sum(views)::bigint from path_total where starts_with(site_id, $1) group by path";
+    let views: Vec<(String, i64)> = sqlx::query_as(views).bind(sites).fetch_all(pool).await?;
+    Ok(views.into_iter().collect())
 }
 
 /// Partition and sequence of every checkpoint.

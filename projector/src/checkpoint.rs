@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use contract::Partition;
 use sqlx::{PgConnection, PgPool};
 
+use crate::commit::Batch;
 use crate::generation::GenerationId;
 
 /// One partition of one generation: rows of others are none of its business.
@@ -30,6 +31,8 @@ pub struct Checkpoint {
     pub epoch: i64,
     /// When the stream was made whose sequences these are.
     pub stream_created: DateTime<Utc>,
+    /// The latest log time up to here, in slots of the window of repeats.
+    pub log_slot: u64,
 }
 
 /// Somebody else moved the checkpoint, or took it over: what was folded is thrown away, and the partition opened again.
@@ -57,7 +60,7 @@ pub async fn load_or_create(pool: &PgPool, slice: Slice, stream_created: DateTim
     .execute(pool)
     .await?;
     let row = sqlx::query!(
-        "select stream_sequence, epoch, stream_created
+        "select stream_sequence, epoch, stream_created, log_slot
          from checkpoint
          where generation_id = $1 and partition_id = $2",
         slice.generation.0,
@@ -69,6 +72,7 @@ pub async fn load_or_create(pool: &PgPool, slice: Slice, stream_created: DateTim
         sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
         epoch: row.epoch,
         stream_created: row.stream_created,
+        log_slot: u64::try_from(row.log_slot).unwrap_or(0),
     })
 }
 
@@ -80,22 +84,24 @@ pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
     from: Checkpoint,
-    to: u64,
+    batch: &Batch,
 ) -> sqlx::Result<Result<Checkpoint, Moved>> {
+    let to = Checkpoint { sequence: batch.last_sequence, log_slot: from.log_slot.max(batch.deltas.seen.slot), ..from };
     let advanced = sqlx::query!(
         "update checkpoint
-         set stream_sequence = $5, updated_at = now()
+         set stream_sequence = $5, log_slot = $6, updated_at = now()
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4",
         slice.generation.0,
         slice.partition_id(),
         as_bigint(from.sequence),
         from.epoch,
-        as_bigint(to),
+        as_bigint(to.sequence),
+        as_bigint(to.log_slot),
     )
     .execute(db)
     .await?;
     Ok(match advanced.rows_affected() {
-        1 => Ok(Checkpoint { sequence: to, ..from }),
+        1 => Ok(to),
         _ => Err(Moved { sequence: from.sequence, epoch: from.epoch }),
     })
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::checkpoint::{self, Checkpoint, Moved, Slice};
 use crate::deltas::Deltas;
 use crate::models::{self, UnusableSketch};
+use crate::recent;
 
 /// Over all statements of one transaction. Longer than that, and whoever waits behind it should have a try.
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,7 +46,7 @@ pub struct Batch {
 impl Batch {
     /// Events in it, readable or not: what it costs.
     pub fn events(&self) -> u64 {
-        self.deltas.events + self.deltas.parked.len() as u64
+        self.deltas.events + self.deltas.parked.len() as u64 + self.deltas.repeats.values().sum::<u64>()
     }
 }
 
@@ -76,8 +77,9 @@ async fn try_commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
-    let checkpoint = checkpoint::advance(&mut tx, slice, from, batch.last_sequence).await??;
+    let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
     models::add(&mut tx, slice, &batch.deltas).await?;
+    recent::add(&mut tx, slice, from, batch).await?;
     tx.commit().await?;
     Ok(checkpoint)
 }

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::{Digest, Envelope, Event, KeyId, SketchKey};
 
+use crate::repeats::{RecentIds, SeenIds};
+
 /// Goes up whenever the same log would add up to something else.
-pub const FOLD_VERSION: i32 = 1;
+pub const FOLD_VERSION: i32 = 2;
 
 /// Line number of a parked envelope: all of it.
 pub const WHOLE_ENVELOPE: i32 = -1;
@@ -43,6 +45,10 @@ pub struct Deltas {
     pub parked: Vec<Parked>,
     /// Events that count.
     pub events: u64,
+    /// Events that do not count, of each site, because their ids are known.
+    pub repeats: BTreeMap<String, u64>,
+    /// What to remember of ids.
+    pub seen: SeenIds,
 }
 
 /// What is added for one site, event type and day, or for all days together.
@@ -79,17 +85,27 @@ impl Fold {
 
     /// Nothing yet.
     pub fn begin(&self) -> Deltas {
-        Deltas { key_id: self.key.id(), sites: BTreeMap::new(), parked: Vec::new(), events: 0 }
+        Deltas {
+            key_id: self.key.id(),
+            sites: BTreeMap::new(),
+            parked: Vec::new(),
+            events: 0,
+            repeats: BTreeMap::new(),
+            seen: SeenIds::default(),
+        }
     }
 
-    /// Adds one message to the deltas.
-    pub fn add(&self, deltas: &mut Deltas, message: Message<'_>) {
+    /// Adds one message to the deltas. `recent` is what the partition's messages before it have left.
+    pub fn add(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
         let envelope = match Envelope::open(message.schema, message.body) {
             Ok(envelope) => envelope,
             Err(reason) => return deltas.park(message, WHOLE_ENVELOPE, reason.to_string(), message.body),
         };
         for line in envelope.lines() {
             match line.event {
+                Ok(event) if self.is_repeat(recent, deltas, &event, message.logged_at) => {
+                    *entry(&mut deltas.repeats, event.site_id.as_str()) += 1;
+                }
                 Ok(event) => self.count(deltas, &event),
                 Err(reason) => {
                     let number = i32::try_from(line.number).expect("an envelope has at most 1,000 lines and 256 KiB");
@@ -97,6 +113,18 @@ impl Fold {
                 }
             }
         }
+    }
+
+    fn is_repeat(
+        &self,
+        recent: &mut RecentIds,
+        deltas: &mut Deltas,
+        event: &Event<'_>,
+        logged_at: DateTime<Utc>,
+    ) -> bool {
+        let Some(event_id) = &event.event_id else { return false };
+        let digest = self.key.event_digest(&event.site_id, event_id);
+        recent.is_repeat(digest, logged_at, &mut deltas.seen)
     }
 
     fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {

@@ -1,14 +1,14 @@
-//! Which complete set of read models is built: the one of this fold and this key. The first one is made and activated
+//! Which complete set of read models is built: the one of this fold, this key and this window. The first one is made and activated
 //! here, because there is nothing before it that a report could come from.
 
+use std::fmt;
 use std::time::Duration;
 
 use contract::KeyId;
 use sqlx::error::DatabaseError;
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::deltas::FOLD_VERSION;
 use crate::migrate;
 
 /// Between two looks at a database that is away or has no schema yet.
@@ -18,21 +18,37 @@ const WAIT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenerationId(pub i32);
 
+/// What makes a generation what it is: the same log adds up to the same under the same identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// [`FOLD_VERSION`] of who builds it.
+    pub fold_version: i32,
+    /// The key of its sketches and digests.
+    pub key: KeyId,
+    /// Seconds within which a repeat is recognised.
+    pub event_id_window_s: u32,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fold_version, key, event_id_window_s } = self;
+        write!(f, "fold {fold_version} with the sketch key {key} and a window of {event_id_window_s} s")
+    }
+}
+
 /// Why there is no generation to build.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerationError {
     /// There are read models, but of another fold or key. Adding to them would spoil them.
     #[error(
-        "the read models were built by fold {found_fold} with the sketch key {found_key}, this projector is fold \
-         {FOLD_VERSION} with the key {key}: give it the SKETCH_KEY they were built with"
+        "the read models were built by {found}, this projector is {ours}: give it the SKETCH_KEY and the \
+         EVENT_ID_WINDOW_S they were built with"
     )]
     Other {
-        /// The fold that built them.
-        found_fold: i32,
-        /// The key they were built with.
-        found_key: KeyId,
-        /// Our key.
-        key: KeyId,
+        /// What built them.
+        found: Identity,
+        /// What we are.
+        ours: Identity,
     },
     /// The migrations of this version are not applied.
     #[error("the schema is not in place; run `projector migrate`")]
@@ -49,7 +65,7 @@ pub enum GenerationError {
 /// [`GenerationError::Other`]: waiting would not help.
 pub async fn wait_for(
     pool: &PgPool,
-    key: KeyId,
+    ours: Identity,
     shutdown: &CancellationToken,
 ) -> Result<Option<GenerationId>, GenerationError> {
     let mut said = String::new();
@@ -57,7 +73,7 @@ pub async fn wait_for(
         let lack = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(None),
-            found = find_or_create(pool, key) => match found {
+            found = find_or_create(pool, ours) => match found {
                 Ok(generation) => return Ok(Some(generation)),
                 Err(other @ GenerationError::Other { .. }) => return Err(other),
                 Err(lack) => lack,
@@ -75,7 +91,7 @@ pub async fn wait_for(
     }
 }
 
-async fn find_or_create(pool: &PgPool, key: KeyId) -> Result<GenerationId, GenerationError> {
+async fn find_or_create(pool: &PgPool, ours: Identity) -> Result<GenerationId, GenerationError> {
     if !migrate::is_in_place(pool).await.or_else(missing_is_false)? {
         return Err(GenerationError::NoSchema);
     }
@@ -83,34 +99,41 @@ async fn find_or_create(pool: &PgPool, key: KeyId) -> Result<GenerationId, Gener
     let mut tx = db.begin().await?;
     // Held to the end: of several projectors that start on an empty database, one makes the generation.
     sqlx::query!("lock table generation in share row exclusive mode").execute(&mut *tx).await?;
-    let known = sqlx::query!(
-        "select generation_id, fold_version, sketch_key_id
+    let rows = sqlx::query!(
+        "select generation_id, fold_version, sketch_key_id, event_id_window_s
          from generation
          where status in ('active', 'building')
          order by status, generation_id desc"
     )
     .fetch_all(&mut *tx)
     .await?;
-    let ours = known.iter().find(|row| row.fold_version == FOLD_VERSION && row.sketch_key_id == i64::from(key.0));
-    let generation = match (ours, known.first()) {
-        (Some(row), _) => row.generation_id,
-        (None, Some(row)) => {
-            let found_key = KeyId(u32::try_from(row.sketch_key_id).unwrap_or_default());
-            return Err(GenerationError::Other { found_fold: row.fold_version, found_key, key });
-        }
-        (None, None) => {
-            sqlx::query_scalar!(
-                r#"select create_generation($1, $2, 'active') as "generation_id!""#,
-                FOLD_VERSION,
-                i64::from(key.0)
-            )
-            .fetch_one(&mut *tx)
-            .await?
-        }
+    let known: Vec<(i32, Identity)> = rows
+        .into_iter()
+        .map(|row| {
+            let key = KeyId(u32::try_from(row.sketch_key_id).unwrap_or_default());
+            let event_id_window_s = u32::try_from(row.event_id_window_s).unwrap_or_default();
+            (row.generation_id, Identity { fold_version: row.fold_version, key, event_id_window_s })
+        })
+        .collect();
+    let generation = match (known.iter().find(|(_, identity)| *identity == ours), known.first()) {
+        (Some((generation, _)), _) => *generation,
+        (None, Some((_, found))) => return Err(GenerationError::Other { found: *found, ours }),
+        (None, None) => create(&mut tx, ours).await?,
     };
     tx.commit().await?;
-    tracing::info!(generation.id = generation, fold.version = FOLD_VERSION, key.id = %key, "Building generation");
+    tracing::info!(generation.id = generation, identity = %ours, "Building generation");
     Ok(GenerationId(generation))
+}
+
+async fn create(db: &mut PgConnection, ours: Identity) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(
+        r#"select create_generation($1, $2, $3, 'active') as "generation_id!""#,
+        ours.fold_version,
+        i64::from(ours.key.0),
+        i32::try_from(ours.event_id_window_s).expect("a day has fewer seconds"),
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Before the first migration there is not even the table that lists them.

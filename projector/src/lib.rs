@@ -25,6 +25,12 @@ pub mod source;
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 
+/// Event ids that were seen lately, to recognise repeats. Pure.
+pub mod repeats;
+
+/// The same, as Postgres remembers it.
+mod recent;
+
 /// How far a partition is folded.
 pub mod checkpoint;
 
@@ -49,8 +55,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use config::{Config, STATEMENT_TIMEOUT};
-use deltas::Fold;
+use deltas::{FOLD_VERSION, Fold};
+use generation::Identity;
 use partitions::Partitions;
+use repeats::WindowSeconds;
 
 /// Connections to Postgres: one for each partition that commits, and a few for questions.
 const CONNECTIONS_MAX: u32 = 16;
@@ -63,6 +71,8 @@ const CONNECTIONS_MAX: u32 = 16;
 /// A database or a log that is away is waited for.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let key = sketch_key(&config);
+    let window = WindowSeconds::try_from(config.event_id_window_s).context("reading EVENT_ID_WINDOW_S")?;
+    let ours = Identity { fold_version: FOLD_VERSION, key: key.id(), event_id_window_s: window.get() };
     let listener = TcpListener::bind(config.projector_listen)
         .await
         .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
@@ -75,11 +85,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tasks.spawn(serve(listener, ops, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
-        let generation = generation::wait_for(&pool, key.id(), &stop).await?;
+        let generation = generation::wait_for(&pool, ours, &stop).await?;
         let Some(generation) = generation else { return Ok(()) };
-        partitions
-            .follow(projection::Parts { pool, jetstream, generation, fold: Fold::new(key) }, config.limits(), stop)
-            .await
+        let parts = projection::Parts { pool, jetstream, generation, window, fold: Fold::new(key) };
+        partitions.follow(parts, config.limits(), stop).await
     });
     while let Some(ended) = tasks.join_next().await {
         ended.context("a task of the projector")??;

@@ -19,6 +19,9 @@ mod users;
 /// What could not be read.
 mod parked;
 
+/// What came again.
+mod repeats;
+
 pub(crate) use users::UnusableSketch;
 
 /// Adds all of it. To be called in the transaction that has moved the checkpoint.
@@ -30,5 +33,6 @@ pub(crate) async fn add(db: &mut PgConnection, slice: Slice, deltas: &Deltas) ->
     users::add_daily(db, slice, deltas).await?;
     users::add_total(db, slice, deltas).await?;
     parked::add(db, slice, deltas).await?;
+    repeats::add(db, slice, deltas).await?;
     Ok(())
 }

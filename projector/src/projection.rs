@@ -14,6 +14,8 @@ use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
 use crate::partitions::{PartitionState, Partitions};
+use crate::recent::{self, RecentError};
+use crate::repeats::WindowSeconds;
 use crate::source::{SourceError, Stream};
 
 /// Pauses between tries double from the first to the last.
@@ -32,6 +34,8 @@ pub struct Parts {
     pub jetstream: jetstream::Context,
     /// The set of read models that is built.
     pub generation: GenerationId,
+    /// How long event ids are remembered.
+    pub window: WindowSeconds,
     /// The fold that builds it.
     pub fold: Fold,
 }
@@ -51,6 +55,8 @@ enum Stumble {
     Source(#[from] SourceError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+    #[error(transparent)]
+    Recent(#[from] RecentError),
     #[error("loading the checkpoint")]
     Checkpoint(#[source] sqlx::Error),
 }
@@ -58,7 +64,12 @@ enum Stumble {
 impl Stumble {
     /// It stays until somebody does something.
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Source(SourceError::History(_)) | Self::Commit(CommitError::Sketch(_)))
+        matches!(
+            self,
+            Self::Source(SourceError::History(_))
+                | Self::Commit(CommitError::Sketch(_))
+                | Self::Recent(RecentError::Corrupt(_))
+        )
     }
 
     fn is_progress_of_another(&self) -> bool {
@@ -91,10 +102,11 @@ impl Projection {
     }
 
     async fn follow(&self, committed: &mut bool) -> Result<Infallible, Stumble> {
-        let Parts { pool, jetstream, fold, .. } = &self.parts;
+        let Parts { pool, jetstream, fold, window, .. } = &self.parts;
         let stream = Stream::find(jetstream, self.slice.partition).await?;
         let loaded = checkpoint::load_or_create(pool, self.slice, stream.created).await;
         let mut checkpoint = loaded.map_err(Stumble::Checkpoint)?;
+        let mut recent = recent::load(pool, self.slice, checkpoint, *window).await?;
         let mut source = stream.open(self.slice, checkpoint).await?;
         self.partitions.set(self.slice.partition, PartitionState::Following);
         tracing::info!(
@@ -104,7 +116,7 @@ impl Projection {
             "Following the log behind the checkpoint"
         );
         loop {
-            let batch = source.next_batch(fold, self.limits).await?;
+            let batch = source.next_batch(fold, &mut recent, self.limits).await?;
             checkpoint = commit::commit(pool, self.slice, checkpoint, &batch).await?;
             *committed = true;
             self.count(&batch);
@@ -133,6 +145,8 @@ impl Projection {
         let partition = [("partition", self.slice.partition.to_string())];
         metrics::counter!("projector_events_total", &partition).increment(batch.deltas.events);
         metrics::counter!("projector_parked_events_total", &partition).increment(batch.deltas.parked.len() as u64);
+        let repeats = batch.deltas.repeats.values().sum();
+        metrics::counter!("projector_repeats_total", &partition).increment(repeats);
         metrics::counter!("projector_batches_total", &partition).increment(1);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("projector_pending_envelopes", &partition).set(batch.pending as f64);

@@ -18,6 +18,7 @@ use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
 use crate::config::Limits;
 use crate::deltas::{Fold, Message};
+use crate::repeats::RecentIds;
 
 /// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
 const PULL_BYTES_MAX: usize = 8 << 20;
@@ -185,7 +186,12 @@ impl Source {
     /// # Errors
     ///
     /// See [`SourceError`]. What came before a fault is a batch of its own; the fault is told next time.
-    pub async fn next_batch(&mut self, fold: &Fold, limits: Limits) -> Result<Batch, SourceError> {
+    pub async fn next_batch(
+        &mut self,
+        fold: &Fold,
+        recent: &mut RecentIds,
+        limits: Limits,
+    ) -> Result<Batch, SourceError> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -197,7 +203,7 @@ impl Source {
             let message =
                 if is_drained { self.messages.next().now_or_never() } else { Some(self.messages.next().await) };
             let Some(message) = message else { break };
-            match checked(message).and_then(|message| self.add(&mut batch, fold, &message)) {
+            match checked(message).and_then(|message| self.add(&mut batch, fold, recent, &message)) {
                 Ok(read) => bytes += read,
                 Err(fault) if batch.envelopes > 0 => {
                     self.fault = Some(fault);
@@ -210,7 +216,13 @@ impl Source {
     }
 
     /// Adds a message to the batch; answers its size in bytes.
-    fn add(&mut self, batch: &mut Batch, fold: &Fold, message: &jetstream::Message) -> Result<usize, SourceError> {
+    fn add(
+        &mut self,
+        batch: &mut Batch,
+        fold: &Fold,
+        recent: &mut RecentIds,
+        message: &jetstream::Message,
+    ) -> Result<usize, SourceError> {
         let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
         let (found, expected) = (info.stream_sequence, self.expected);
         if found < expected {
@@ -223,7 +235,7 @@ impl Source {
         }
         let schema = message.headers.as_ref().and_then(|headers| headers.get(SCHEMA_HEADER)).map(HeaderValue::as_str);
         let body = message.payload.as_ref();
-        fold.add(&mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
+        fold.add(recent, &mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
         batch.last_sequence = found;
         batch.envelopes += 1;
         batch.pending = info.pending;

@@ -12,9 +12,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// Small batches: many transactions to be killed in.
 const SMALL_BATCHES: [(&str, &str); 1] = [("BATCH_EVENTS_MAX", "40")];
 
-const EVENTS: usize = 6_000;
+const EVENTS: usize = 4_000;
 
 const KILLS: usize = 12;
+
+/// Traffic with one repeat for every two events, most of them far behind the event they repeat.
+fn traffic() -> Vec<String> {
+    let lines = Traffic::made_up(EVENTS, 7).lines;
+    let again = lines.iter().step_by(2).cloned();
+    lines.iter().take(EVENTS / 2).cloned().chain(again).chain(lines.iter().skip(EVENTS / 2).cloned()).collect()
+}
 
 /// Fills the log with envelopes of `sizes`, over and over, and one that nobody can read.
 async fn fill(log: &jetstream::Context, lines: &[String], sizes: &[usize]) -> Result<()> {
@@ -42,7 +49,7 @@ async fn stack_with(sizes: &[usize]) -> Result<Stack> {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
     ingest.stop().await;
-    fill(&stack.log().await?, &Traffic::made_up(EVENTS, 7).lines, sizes).await?;
+    fill(&stack.log().await?, &traffic(), sizes).await?;
     Ok(stack)
 }
 

@@ -19,8 +19,18 @@ async fn an_access_log_counts_to_the_truth() -> Result<()> {
     let _query = stack.query().await?;
 
     post(&stack, &traffic).await?;
-    stack.drained(DATABASE).await?;
-    check(&stack, &traffic).await
+    let once = stack.drained(DATABASE).await?;
+    check(&stack, &traffic).await?;
+
+    // Posted again in whole, it changes nothing but the number of repeats.
+    post(&stack, &traffic).await?;
+    let twice = stack.drained(DATABASE).await?;
+    check(&stack, &traffic).await?;
+    let repeats = format!("repeats {} p", traffic.site_id);
+    let (counted, rest): (Vec<_>, Vec<_>) = twice.into_iter().partition(|row| row.starts_with(&repeats));
+    assert_eq!(rest, once);
+    assert!(counted.len() == 1 && counted[0].ends_with(&format!(": {}", traffic.lines.len())), "{counted:?}");
+    Ok(())
 }
 
 /// A third one by one, the rest in batches.

@@ -4,6 +4,10 @@ fn fold() -> Fold {
     Fold::new(SketchKey::for_development())
 }
 
+fn recent() -> RecentIds {
+    RecentIds::new(3_600.try_into().expect("an hour"), 0)
+}
+
 fn message(sequence: u64, body: &str) -> Message<'_> {
     Message { sequence, logged_at: DateTime::UNIX_EPOCH, schema: None, body: body.as_bytes() }
 }
@@ -35,7 +39,7 @@ fn events_add_up_by_site_type_day_and_path() {
     ]
     .join("\n");
     let mut deltas = fold().begin();
-    fold().add(&mut deltas, message(1, &body));
+    fold().add(&mut recent(), &mut deltas, message(1, &body));
     assert_eq!(
         picture(&deltas),
         [
@@ -66,8 +70,8 @@ fn events_add_up_by_site_type_day_and_path() {
 fn what_cannot_be_read_is_parked_and_the_rest_counts() {
     let body = format!("{}\nnonsense\n\n{{}}\n{}", event("a", "/", 1, "u"), event("a", "/", 1, "u"));
     let mut deltas = fold().begin();
-    fold().add(&mut deltas, message(7, &body));
-    fold().add(&mut deltas, Message { schema: Some("event.v9"), ..message(8, &body) });
+    fold().add(&mut recent(), &mut deltas, message(7, &body));
+    fold().add(&mut recent(), &mut deltas, Message { schema: Some("event.v9"), ..message(8, &body) });
     assert_eq!(picture(&deltas), [r#"a page_view 2025-11-01: 2 views, 1 users, {"/": 2}"#]);
     let parked: Vec<_> = deltas
         .parked
@@ -82,4 +86,22 @@ fn what_cannot_be_read_is_parked_and_the_rest_counts() {
             (8, WHOLE_ENVELOPE, "schema \"event.v9\" is unknown", body.len()),
         ]
     );
+}
+
+#[test]
+fn a_repeat_counts_nothing_and_is_counted_as_one() {
+    let with_id = |site: &str, id: &str| event(site, "/", 1, "u").replace('}', &format!(r#","event_id":"{id}"}}"#));
+    let body = [with_id("a", "1"), with_id("b", "1"), with_id("a", "2"), with_id("a", "1"), event("a", "/", 1, "v")]
+        .join("\n");
+    let (mut deltas, mut recent) = (fold().begin(), recent());
+    fold().add(&mut recent, &mut deltas, message(1, &body));
+    fold().add(&mut recent, &mut deltas, message(2, &body));
+    assert_eq!(
+        picture(&deltas),
+        [
+            r#"a page_view 2025-11-01: 4 views, 2 users, {"/": 4}"#,
+            r#"b page_view 2025-11-01: 1 views, 1 users, {"/": 1}"#,
+        ]
+    );
+    assert_eq!(deltas.repeats, BTreeMap::from([("a".to_owned(), 4), ("b".to_owned(), 1)]));
 }

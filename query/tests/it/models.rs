@@ -38,7 +38,7 @@ pub(crate) const BATCH: Batch<'static> = Batch {
 impl Models {
     /// Makes a generation, `active` or `building`.
     pub(crate) async fn create(db: &PgPool, status: &str) -> Self {
-        let made = sqlx::query_scalar("select create_generation(1, 7, $1)").bind(status).fetch_one(db).await;
+        let made = sqlx::query_scalar("select create_generation(1, 7, 3600, $1)").bind(status).fetch_one(db).await;
         let generation_id = made.expect("a generation");
         Self { db: db.clone(), generation_id, key: SketchKey::for_development() }
     }

@@ -37,7 +37,7 @@ async fn the_role_of_the_service_reads_reports_and_writes_nothing() {
         "select * from checkpoint",
         "select * from parked_event",
         "delete from _sqlx_migrations",
-        "select create_generation(1, 1, 'building')",
+        "select create_generation(1, 1, 3600, 'building')",
         "create table mine (id int)",
         "create role other",
     ] {

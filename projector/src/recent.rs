@@ -1,0 +1,77 @@
+//! Event ids that were seen lately, as Postgres remembers them: written in the transaction that moves the checkpoint,
+//! read when the partition is opened.
+
+use futures_util::TryStreamExt;
+use sqlx::{PgConnection, PgPool};
+
+use crate::checkpoint::{Checkpoint, Slice, as_bigint};
+use crate::commit::Batch;
+use crate::repeats::{CorruptIds, RecentIds, SLOTS, WindowSeconds};
+
+/// Why the ids are not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecentError {
+    /// They were changed. Somebody has to look.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptIds),
+    /// Postgres says no, or nothing.
+    #[error("loading recent event ids")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What is remembered at a checkpoint.
+pub(crate) async fn load(
+    pool: &PgPool,
+    slice: Slice,
+    checkpoint: Checkpoint,
+    window: WindowSeconds,
+) -> Result<RecentIds, RecentError> {
+    let mut recent = RecentIds::new(window, checkpoint.log_slot);
+    let mut batches = sqlx::query_scalar!(
+        "select ids
+         from recent_event_id
+         where generation_id = $1 and partition_id = $2 and stream_sequence <= $3 and log_slot >= $4
+         order by stream_sequence",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(checkpoint.sequence),
+        as_bigint(recent.oldest_slot()),
+    )
+    .fetch(pool);
+    while let Some(ids) = batches.try_next().await? {
+        recent.remember(&ids)?;
+    }
+    Ok(recent)
+}
+
+/// Adds a batch's ids, and deletes what has left the window.
+pub(crate) async fn add(db: &mut PgConnection, slice: Slice, from: Checkpoint, batch: &Batch) -> sqlx::Result<()> {
+    let seen = &batch.deltas.seen;
+    if seen.stored.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into recent_event_id (generation_id, partition_id, stream_sequence, log_slot, ids)
+         values ($1, $2, $3, $4, $5)",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(batch.last_sequence),
+        as_bigint(seen.slot),
+        seen.stored,
+    )
+    .execute(&mut *db)
+    .await?;
+    // Once a slot: between two slots nothing leaves.
+    if seen.slot > from.log_slot {
+        sqlx::query!(
+            "delete from recent_event_id
+             where generation_id = $1 and partition_id = $2 and log_slot < $3",
+            slice.generation.0,
+            slice.partition_id(),
+            as_bigint(seen.slot.saturating_sub(SLOTS)),
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
