@@ -152,6 +152,8 @@ impl Stack {
                 ("NATS_PASSWORD", &user.password),
                 ("DATABASE_URL", &self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database)),
                 ("SKETCH_KEY", "000102030405060708090a0b0c0d0e0f"),
+                // Short, so that tests need not wait long until a killed projector's partitions are taken over.
+                ("LEASE_MS", "1500"),
                 ("PROJECTOR_LISTEN", &format!("127.0.0.1:{port}")),
             ],
         );

@@ -45,6 +45,13 @@ pub async fn services(profile: Profile) -> Result<Services> {
     if profile == Profile::Release {
         command.arg("--release");
     }
+    // Cargo has told us about the package that we are. Passed on, build scripts would see another environment than
+    // under a cargo from the shell, and half of the dependencies would be built anew each time.
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_str().is_some_and(is_about_us) {
+            command.env_remove(variable);
+        }
+    }
     command.current_dir(workspace.root());
     let messages = tempfile::NamedTempFile::new().context("making a temporary file")?;
     let launch = Launch::new("cargo", command).capture(messages.reopen()?);
@@ -53,6 +60,12 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let status = cargo.exit().wait().await;
     ensure!(status.success(), "The services do not compile (cargo ended with {status}).");
     Services::in_messages(messages.reopen()?)
+}
+
+fn is_about_us(variable: &str) -> bool {
+    const ABOUT_US: [&str; 5] =
+        ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
+    ABOUT_US.iter().any(|name| variable.starts_with(name))
 }
 
 impl Services {

@@ -35,20 +35,20 @@ pub struct Checkpoint {
     pub log_slot: u64,
 }
 
-/// Somebody else moved the checkpoint, or took it over: what was folded is thrown away, and the partition opened again.
+/// The checkpoint is not where its owner left it: somebody else owns the partition now. What was folded is thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the checkpoint is no longer at sequence {sequence} of epoch {epoch}")]
+#[error("the checkpoint is no longer ours: epoch {epoch} has ended")]
 pub struct Moved {
-    sequence: u64,
-    epoch: i64,
+    /// The epoch that we had.
+    pub epoch: i64,
 }
 
-/// The checkpoint of a partition, made at 0 if there is none.
+/// Makes the checkpoint of a partition at 0 if there is none.
 ///
 /// # Errors
 ///
 /// The database is away.
-pub async fn load_or_create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<Checkpoint> {
+pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into checkpoint (generation_id, partition_id, stream_sequence, stream_created)
          values ($1, $2, 0, $3)
@@ -59,27 +59,13 @@ pub async fn load_or_create(pool: &PgPool, slice: Slice, stream_created: DateTim
     )
     .execute(pool)
     .await?;
-    let row = sqlx::query!(
-        "select stream_sequence, epoch, stream_created, log_slot
-         from checkpoint
-         where generation_id = $1 and partition_id = $2",
-        slice.generation.0,
-        slice.partition_id(),
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(Checkpoint {
-        sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
-        epoch: row.epoch,
-        stream_created: row.stream_created,
-        log_slot: u64::try_from(row.log_slot).unwrap_or(0),
-    })
+    Ok(())
 }
 
 /// Moves the checkpoint, unless somebody else did.
 ///
 /// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
-/// then finds the checkpoint moved, and has added nothing.
+/// then finds sequence or epoch changed, and has added nothing.
 pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
@@ -102,7 +88,7 @@ pub(crate) async fn advance(
     .await?;
     Ok(match advanced.rows_affected() {
         1 => Ok(to),
-        _ => Err(Moved { sequence: from.sequence, epoch: from.epoch }),
+        _ => Err(Moved { epoch: from.epoch }),
     })
 }
 

@@ -32,6 +32,10 @@ pub struct Config {
     /// must not change within a generation. Default 3,600. An id costs 13 to 25 bytes of memory in that time.
     #[serde(default = "default_event_id_window_s")]
     pub event_id_window_s: u32,
+    /// Milliseconds without a sign of life after which another projector takes this one's partitions over: 1,500
+    /// to 60,000. Default 5,000.
+    #[serde(default = "default_lease_ms")]
+    pub lease_ms: u64,
     /// Events of one batch, that is of one transaction. Default 20,000: at 300 bytes of deltas each, 6 MB a partition.
     #[serde(default = "default_batch_events_max")]
     pub batch_events_max: NonZeroU32,
@@ -75,6 +79,16 @@ pub struct Limits {
 }
 
 impl Config {
+    /// How long a partition stays with a projector that gives no sign of life.
+    ///
+    /// # Errors
+    ///
+    /// The variable is out of its bounds.
+    pub fn lease(&self) -> anyhow::Result<Duration> {
+        anyhow::ensure!((1_500..=60_000).contains(&self.lease_ms), "LEASE_MS must be 1500 to 60000");
+        Ok(Duration::from_millis(self.lease_ms))
+    }
+
     /// The bounds of a batch.
     pub fn limits(&self) -> Limits {
         Limits { batch_events_max: u64::from(self.batch_events_max.get()) }
@@ -87,6 +101,10 @@ fn default_nats_url() -> String {
 
 fn default_projector_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 3002))
+}
+
+fn default_lease_ms() -> u64 {
+    5_000
 }
 
 fn default_event_id_window_s() -> u32 {

@@ -31,6 +31,9 @@ pub mod repeats;
 /// The same, as Postgres remembers it.
 mod recent;
 
+/// Who owns a partition.
+pub mod lease;
+
 /// How far a partition is folded.
 pub mod checkpoint;
 
@@ -46,6 +49,8 @@ mod log;
 /// Health and metrics over HTTP.
 mod ops;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use contract::SketchKey;
 use sqlx::PgPool;
@@ -57,6 +62,7 @@ use tokio_util::sync::CancellationToken;
 use config::{Config, STATEMENT_TIMEOUT};
 use deltas::{FOLD_VERSION, Fold};
 use generation::Identity;
+use lease::Instance;
 use partitions::Partitions;
 use repeats::WindowSeconds;
 
@@ -76,7 +82,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = TcpListener::bind(config.projector_listen)
         .await
         .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
-    let pool = pool(&config)?;
+    let lease = config.lease()?;
+    let instance = Instance::new(lease);
+    let pool = pool(&config, lease)?;
     let jetstream = log::connect(&config).await?;
     let partitions = Partitions::default();
 
@@ -87,7 +95,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tasks.spawn(async move {
         let generation = generation::wait_for(&pool, ours, &stop).await?;
         let Some(generation) = generation else { return Ok(()) };
-        let parts = projection::Parts { pool, jetstream, generation, window, fold: Fold::new(key) };
+        let parts = projection::Parts { pool, jetstream, instance, generation, window, fold: Fold::new(key) };
         partitions.follow(parts, config.limits(), stop).await
     });
     while let Some(ended) = tasks.join_next().await {
@@ -116,12 +124,13 @@ fn sketch_key(config: &Config) -> SketchKey {
     )
 }
 
-fn pool(config: &Config) -> anyhow::Result<PgPool> {
+fn pool(config: &Config, lease: Duration) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
-    let timeout = STATEMENT_TIMEOUT.as_millis().to_string();
+    let (statement_timeout, idle_timeout) = (STATEMENT_TIMEOUT.as_millis().to_string(), lease.as_millis().to_string());
     let options = options.application_name("tidemark-projector").options([
-        ("statement_timeout", timeout.as_str()),
-        ("idle_in_transaction_session_timeout", timeout.as_str()),
+        ("statement_timeout", statement_timeout.as_str()),
+        // A projector that stands still in a transaction must not keep others from taking its partitions over.
+        ("idle_in_transaction_session_timeout", idle_timeout.as_str()),
         // A commit that a crash of Postgres loses is folded from the log once more: nothing waits for the disk here.
         ("synchronous_commit", "off"),
     ]);

@@ -1,7 +1,7 @@
-//! All partitions, each in its own task. Streams that appear are noticed.
+//! All partitions, each in its own task. Streams that appear are noticed. Of several projectors each takes its share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,15 +13,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Slice;
 use crate::config::Limits;
+use crate::lease;
 use crate::projection::{Parts, Projection};
 
-/// Between two looks at which streams there are. The log announces new ones too, but only to whoever is listening.
-const DISCOVERY_PAUSE: Duration = Duration::from_secs(2);
+/// Between two looks at which streams and which projectors there are.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
-/// How each partition is, for `/readyz` and metrics.
+/// How each partition is, and which this projector owns.
 #[derive(Debug, Clone, Default)]
 pub struct Partitions {
-    states: Arc<Mutex<BTreeMap<Partition, PartitionState>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    partitions: BTreeMap<Partition, PartitionState>,
+    /// Owned, or about to be; cancelled where they are to be given back.
+    owned: BTreeMap<Partition, CancellationToken>,
+    /// How many may be owned.
+    share: usize,
 }
 
 /// How one partition is.
@@ -29,6 +39,8 @@ pub struct Partitions {
 pub(crate) enum PartitionState {
     /// Batches are committed as they come.
     Following,
+    /// Another projector does that.
+    Standby,
     /// The log or the database is away.
     Waiting(String),
     /// Somebody has to do something.
@@ -36,42 +48,64 @@ pub(crate) enum PartitionState {
 }
 
 impl Partitions {
-    /// Follows every partition that exists until `shutdown`.
+    /// Follows this projector's share of all partitions until `shutdown`.
     ///
     /// # Errors
     ///
     /// A partition's task ended in a way that it must not.
     pub(crate) async fn follow(self, parts: Parts, limits: Limits, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
-        let mut followed = BTreeSet::new();
+        let mut known = BTreeSet::new();
         loop {
-            for partition in self.discover(&parts.jetstream).await {
-                if followed.insert(partition) {
-                    let slice = Slice { generation: parts.generation, partition };
-                    let projection = Projection { parts: parts.clone(), slice, limits, partitions: self.clone() };
-                    tasks.spawn(projection.run(shutdown.clone()));
-                }
+            let found = discover(&parts.jetstream).await;
+            let new: Vec<_> = found.into_iter().filter(|partition| known.insert(*partition)).collect();
+            match lease::sign_of_life(&parts.pool, &parts.instance).await {
+                Ok(projectors) => self.share(lease::fair_share(known.len(), projectors)),
+                Err(err) => tracing::debug!(error = %err, "Cannot tell the other projectors of this one"),
+            }
+            for partition in new {
+                let slice = Slice { generation: parts.generation, partition };
+                let projection = Projection { parts: parts.clone(), slice, limits, partitions: self.clone() };
+                tasks.spawn(projection.run(shutdown.clone()));
             }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(ended) = tasks.join_next() => ended.context("a partition's task")?,
-                () = tokio::time::sleep(DISCOVERY_PAUSE) => {}
+                () = tokio::time::sleep(LOOK_PAUSE) => {}
             }
         }
         while let Some(ended) = tasks.join_next().await {
             ended.context("a partition's task")?;
         }
+        if let Err(err) = lease::farewell(&parts.pool, &parts.instance).await {
+            tracing::debug!(error = %err, "Cannot tell the other projectors that this one is gone");
+        }
         Ok(())
     }
 
-    async fn discover(&self, log: &jetstream::Context) -> Vec<Partition> {
-        match log.stream_names().try_collect::<Vec<_>>().await {
-            Ok(names) => names.iter().filter_map(|name| Partition::of_stream(name)).collect(),
-            Err(err) => {
-                tracing::debug!(error = %err, "Cannot list streams");
-                vec![]
-            }
+    /// A place for one more partition, unless the share is reached. The token asks to give it back.
+    pub(crate) fn claim(&self, partition: Partition) -> Option<CancellationToken> {
+        let mut state = self.lock();
+        if state.owned.len() >= state.share {
+            return None;
+        }
+        let token = CancellationToken::new();
+        state.owned.insert(partition, token.clone());
+        Some(token)
+    }
+
+    /// Makes place for another partition.
+    pub(crate) fn unclaim(&self, partition: Partition) {
+        self.lock().owned.remove(&partition);
+    }
+
+    fn share(&self, share: usize) {
+        let mut state = self.lock();
+        state.share = share;
+        let owned: Vec<_> = state.owned.keys().copied().collect();
+        for partition in lease::surplus(owned.into_iter(), share) {
+            state.owned[&partition].cancel();
         }
     }
 
@@ -79,23 +113,38 @@ impl Partitions {
     pub(crate) fn set(&self, partition: Partition, state: PartitionState) -> bool {
         let halted = f64::from(u8::from(matches!(state, PartitionState::Halted(_))));
         metrics::gauge!("projector_partition_halted", "partition" => partition.to_string()).set(halted);
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        states.insert(partition, state.clone()) != Some(state)
+        let owned = f64::from(u8::from(state != PartitionState::Standby));
+        metrics::gauge!("projector_partition_owned", "partition" => partition.to_string()).set(owned);
+        self.lock().partitions.insert(partition, state.clone()) != Some(state)
     }
 
-    /// The first partition that does not follow the log, and why.
+    /// The first partition that nobody follows because of a fault, and the fault.
     pub(crate) fn readiness(&self) -> Result<(), String> {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        if states.is_empty() {
+        let state = self.lock();
+        if state.partitions.is_empty() {
             return Err("no partition has been found in the log yet".to_owned());
         }
-        for (partition, state) in states.iter() {
+        for (partition, state) in &state.partitions {
             match state {
-                PartitionState::Following => {}
+                PartitionState::Following | PartitionState::Standby => {}
                 PartitionState::Waiting(reason) => return Err(format!("partition {partition} waits: {reason}")),
                 PartitionState::Halted(reason) => return Err(format!("partition {partition} stands still: {reason}")),
             }
         }
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn discover(log: &jetstream::Context) -> Vec<Partition> {
+    match log.stream_names().try_collect::<Vec<_>>().await {
+        Ok(names) => names.iter().filter_map(|name| Partition::of_stream(name)).collect(),
+        Err(err) => {
+            tracing::debug!(error = %err, "Cannot list streams");
+            vec![]
+        }
     }
 }

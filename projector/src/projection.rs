@@ -8,15 +8,16 @@ use async_nats::jetstream;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::{self, Slice};
+use crate::checkpoint::{self, Checkpoint, Moved, Slice};
 use crate::commit::{self, Batch, CommitError};
 use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
+use crate::lease::{self, Instance};
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent::{self, RecentError};
-use crate::repeats::WindowSeconds;
-use crate::source::{SourceError, Stream};
+use crate::repeats::{RecentIds, WindowSeconds};
+use crate::source::{Source, SourceError, Stream};
 
 /// Pauses between tries double from the first to the last.
 const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -25,6 +26,15 @@ const RETRY_PAUSE_LAST: Duration = Duration::from_secs(2);
 /// Between two looks at a partition that stands still until somebody does something.
 const HALT_PAUSE: Duration = Duration::from_secs(5);
 
+/// Between two tries to take a partition that another projector has.
+const STANDBY_PAUSE: Duration = Duration::from_millis(500);
+
+/// For finding out who owns a partition, after a fault.
+const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// At the end, for giving a partition back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What every partition of a generation works with.
 #[derive(Clone)]
 pub struct Parts {
@@ -32,6 +42,8 @@ pub struct Parts {
     pub pool: PgPool,
     /// The log.
     pub jetstream: jetstream::Context,
+    /// This run of this projector.
+    pub instance: Instance,
     /// The set of read models that is built.
     pub generation: GenerationId,
     /// How long event ids are remembered.
@@ -48,9 +60,20 @@ pub(crate) struct Projection {
     pub(crate) partitions: Partitions,
 }
 
+/// What became of one time as the owner.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tenure {
+    epoch: Option<i64>,
+    committed: bool,
+}
+
 /// Why the way was left.
 #[derive(Debug, thiserror::Error)]
 enum Stumble {
+    #[error("another projector owns the partition")]
+    Standby,
+    #[error("another projector took the partition over: it is now at epoch {now}, ours was {ours}")]
+    Fenced { ours: i64, now: i64 },
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -71,10 +94,6 @@ impl Stumble {
                 | Self::Recent(RecentError::Corrupt(_))
         )
     }
-
-    fn is_progress_of_another(&self) -> bool {
-        matches!(self, Self::Commit(CommitError::Moved(_)))
-    }
 }
 
 impl Projection {
@@ -82,18 +101,38 @@ impl Projection {
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut pause = RETRY_PAUSE_FIRST;
         loop {
-            let mut committed = false;
-            let stumble = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                Err(stumble) = self.follow(&mut committed) => stumble,
+            let mut tenure = Tenure::default();
+            let stumble = match self.partitions.claim(self.slice.partition) {
+                None => Some(Stumble::Standby),
+                Some(given_back) => tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => None,
+                    () = given_back.cancelled() => None,
+                    Err(stumble) = self.follow(&mut tenure) => Some(stumble),
+                },
             };
-            if committed || stumble.is_progress_of_another() {
+            self.partitions.unclaim(self.slice.partition);
+            if tenure.committed {
                 pause = RETRY_PAUSE_FIRST;
             }
-            let wait = if stumble.is_lasting() { HALT_PAUSE } else { pause };
-            self.tell(stumble);
+            let wait = match stumble {
+                None => {
+                    self.give_back().await;
+                    STANDBY_PAUSE
+                }
+                Some(stumble) => {
+                    let stumble = self.explained(stumble, tenure).await;
+                    let wait = match &stumble {
+                        Stumble::Standby | Stumble::Fenced { .. } => STANDBY_PAUSE,
+                        lasting if lasting.is_lasting() => HALT_PAUSE,
+                        _ => pause,
+                    };
+                    self.tell(stumble);
+                    wait
+                }
+            };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
@@ -101,41 +140,93 @@ impl Projection {
         }
     }
 
-    async fn follow(&self, committed: &mut bool) -> Result<Infallible, Stumble> {
-        let Parts { pool, jetstream, fold, window, .. } = &self.parts;
+    /// Takes the partition, and follows the log for as long as it is ours.
+    async fn follow(&self, tenure: &mut Tenure) -> Result<Infallible, Stumble> {
+        let Parts { pool, jetstream, window, instance, .. } = &self.parts;
         let stream = Stream::find(jetstream, self.slice.partition).await?;
-        let loaded = checkpoint::load_or_create(pool, self.slice, stream.created).await;
-        let mut checkpoint = loaded.map_err(Stumble::Checkpoint)?;
-        let mut recent = recent::load(pool, self.slice, checkpoint, *window).await?;
-        let mut source = stream.open(self.slice, checkpoint).await?;
-        self.partitions.set(self.slice.partition, PartitionState::Following);
-        tracing::info!(
-            partition = self.slice.partition.number(),
-            generation.id = self.slice.generation.0,
-            stream.sequence = checkpoint.sequence,
-            "Following the log behind the checkpoint"
-        );
+        checkpoint::create(pool, self.slice, stream.created).await.map_err(Stumble::Checkpoint)?;
+        let taken = lease::take(pool, self.slice, instance).await.map_err(Stumble::Checkpoint)?;
+        let checkpoint = taken.ok_or(Stumble::Standby)?;
+        tenure.epoch = Some(checkpoint.epoch);
+        let follow = async {
+            let mut recent = recent::load(pool, self.slice, checkpoint, *window).await?;
+            let mut source = stream.open(self.slice, checkpoint).await?;
+            self.partitions.set(self.slice.partition, PartitionState::Following);
+            tracing::info!(
+                partition = self.slice.partition.number(),
+                generation.id = self.slice.generation.0,
+                stream.sequence = checkpoint.sequence,
+                epoch = checkpoint.epoch,
+                recent.ids = recent.len(),
+                "Following the log behind the checkpoint"
+            );
+            self.fold(&mut source, &mut recent, checkpoint, tenure).await
+        };
+        tokio::select! {
+            stumble = follow => stumble,
+            stumble = self.keep_lease(checkpoint.epoch) => stumble,
+        }
+    }
+
+    async fn fold(
+        &self,
+        source: &mut Source,
+        recent: &mut RecentIds,
+        mut checkpoint: Checkpoint,
+        tenure: &mut Tenure,
+    ) -> Result<Infallible, Stumble> {
         loop {
-            let batch = source.next_batch(fold, &mut recent, self.limits).await?;
-            checkpoint = commit::commit(pool, self.slice, checkpoint, &batch).await?;
-            *committed = true;
+            let batch = source.next_batch(&self.parts.fold, recent, self.limits).await?;
+            checkpoint = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await?;
+            tenure.committed = true;
             self.count(&batch);
         }
+    }
+
+    /// Renews the lease until it is not ours any more. A database that is away is no reason: nobody else can take the
+    /// partition there either.
+    async fn keep_lease(&self, epoch: i64) -> Result<Infallible, Stumble> {
+        loop {
+            tokio::time::sleep(self.parts.instance.renew_pause()).await;
+            if let Ok(false) = lease::renew(&self.parts.pool, self.slice, &self.parts.instance, epoch).await {
+                return Err(CommitError::Moved(Moved { epoch }).into());
+            }
+        }
+    }
+
+    /// Finds out whether the reason behind a fault is that another projector has the partition now.
+    async fn explained(&self, stumble: Stumble, tenure: Tenure) -> Stumble {
+        let Some(ours) = tenure.epoch else { return stumble };
+        match tokio::time::timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
+            Ok(Ok(now)) if now != ours => Stumble::Fenced { ours, now },
+            _ => stumble,
+        }
+    }
+
+    /// Lets another projector go on at once. Where that fails, the lease runs out by itself.
+    async fn give_back(&self) {
+        let released = lease::release(&self.parts.pool, self.slice, &self.parts.instance);
+        if let Ok(Ok(())) = tokio::time::timeout(RELEASE_TIMEOUT, released).await {
+            tracing::info!(partition = self.slice.partition.number(), "Gave the partition back");
+        }
+        self.partitions.set(self.slice.partition, PartitionState::Standby);
     }
 
     /// Logs a stumble once, where it is dealt with.
     fn tell(&self, stumble: Stumble) {
         let partition = self.slice.partition;
         let is_lasting = stumble.is_lasting();
-        let is_race = stumble.is_progress_of_another();
+        let is_taken = matches!(stumble, Stumble::Standby | Stumble::Fenced { .. });
         let reason = format!("{:#}", anyhow::Error::new(stumble));
         let number = partition.number();
         if is_lasting {
             if self.partitions.set(partition, PartitionState::Halted(reason.clone())) {
                 tracing::error!(partition = number, reason, "The partition stands still until somebody helps");
             }
-        } else if is_race {
-            tracing::info!(partition = number, reason, "Another projector was faster");
+        } else if is_taken {
+            if self.partitions.set(partition, PartitionState::Standby) {
+                tracing::info!(partition = number, reason, "Standing by");
+            }
         } else if self.partitions.set(partition, PartitionState::Waiting(reason.clone())) {
             tracing::warn!(partition = number, reason, "Opening the partition again at its checkpoint");
         }
