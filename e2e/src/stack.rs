@@ -28,6 +28,7 @@ pub const DATABASE: &str = "tidemark";
 const DRAIN_BOUND: Duration = Duration::from_mins(1);
 
 const PROJECTOR_PASSWORD: &str = "for-the-test-p";
+const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
 const QUERY_PASSWORD: &str = "for-the-test-q";
 
 /// What a stack is made of. Dropped, all of it is gone.
@@ -151,7 +152,7 @@ impl Stack {
                 ("NATS_USER", &user.user),
                 ("NATS_PASSWORD", &user.password),
                 ("DATABASE_URL", &self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database)),
-                ("SKETCH_KEY", "000102030405060708090a0b0c0d0e0f"),
+                ("SKETCH_KEY", SKETCH_KEY),
                 // Short, so that tests need not wait long until a killed projector's partitions are taken over.
                 ("LEASE_MS", "1500"),
                 ("PROJECTOR_LISTEN", &format!("127.0.0.1:{port}")),
@@ -160,6 +161,26 @@ impl Stack {
         let process = self.start("projector", with(command, environment), &["run"])?;
         ready::wait_for_http(&process, &format!("http://127.0.0.1:{port}/healthz")).await?;
         Ok(Projector { process, client: Client::new(port) })
+    }
+
+    /// Runs a command of an operator to its end, and answers what it printed.
+    ///
+    /// # Errors
+    ///
+    /// It failed; the message holds what it said.
+    pub async fn operate(&self, arguments: &[&str]) -> Result<String> {
+        let command = self.command(
+            "projector",
+            &[
+                ("DATABASE_URL", &self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, DATABASE)),
+                ("SKETCH_KEY", SKETCH_KEY),
+                ("RUST_LOG", "warn"),
+            ],
+        );
+        let output = tokio::process::Command::from(command).args(arguments).output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "projector {arguments:?}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Starts query and waits until it lives; it is ready once there is a generation.

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::commit::Batch;
 use crate::generation::GenerationId;
+use crate::source::HistoryError;
 
 /// One partition of one generation: rows of others are none of its business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,42 @@ pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) 
         slice.generation.0,
         slice.partition_id(),
         stream_created,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes why a partition stands still, for operators.
+pub(crate) async fn halted(
+    pool: &PgPool,
+    slice: Slice,
+    fault: &HistoryError,
+    stream_created: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set halted_reason = $3, resume_sequence = $4, resume_stream_created = $5
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+        fault.to_string(),
+        as_bigint(fault.resume_at()),
+        stream_created,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Takes that note away.
+pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set halted_reason = null, resume_sequence = null, resume_stream_created = null
+         where generation_id = $1 and partition_id = $2 and halted_reason is not null",
+        slice.generation.0,
+        slice.partition_id(),
     )
     .execute(pool)
     .await?;

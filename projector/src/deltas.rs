@@ -73,6 +73,8 @@ pub struct Parked {
     pub reason: String,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
+    /// The envelope's schema header.
+    pub schema: Option<String>,
     /// As it lies in the log.
     pub event: Vec<u8>,
 }
@@ -167,7 +169,8 @@ impl Deltas {
     fn park(&mut self, message: Message<'_>, line: i32, reason: String, event: &[u8]) {
         let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
         let (sequence, logged_at) = (message.sequence, message.logged_at);
-        self.parked.push(Parked { sequence, line, reason, logged_at, event });
+        let schema = message.schema.map(str::to_owned);
+        self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
     }
 }
 
@@ -195,3 +198,6 @@ fn entry<'a, V: Default>(map: &'a mut BTreeMap<String, V>, key: &str) -> &'a mut
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

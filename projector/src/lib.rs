@@ -49,6 +49,9 @@ mod log;
 /// Health and metrics over HTTP.
 mod ops;
 
+/// What operators ask and decide.
+pub mod operator;
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -63,6 +66,7 @@ use config::{Config, STATEMENT_TIMEOUT};
 use deltas::{FOLD_VERSION, Fold};
 use generation::Identity;
 use lease::Instance;
+use operator::parked;
 use partitions::Partitions;
 use repeats::WindowSeconds;
 
@@ -104,6 +108,76 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     }
     tracing::info!("Stopped");
     Ok(())
+}
+
+/// What an operator asks or decides.
+#[derive(Debug, clap::Subcommand)]
+pub enum Task {
+    /// Show how every partition is, and what to do for those that stand still.
+    Status,
+    /// Let a partition that stands still go on without a piece of history, or with another one.
+    Acknowledge {
+        /// The partition.
+        #[arg(long)]
+        partition: u16,
+        /// Where it goes on, as `projector status` says.
+        #[arg(long)]
+        to: u64,
+        /// Who decides this; it is recorded.
+        #[arg(long)]
+        by: String,
+    },
+    /// Deal with events that could not be read.
+    #[command(subcommand)]
+    Parked(ParkedTask),
+}
+
+/// What to do with events that could not be read.
+#[derive(Debug, clap::Subcommand)]
+pub enum ParkedTask {
+    /// Place and reason of each, at most 1,000.
+    List(parked::Selection),
+    /// The same with what was sent.
+    Show(parked::Selection),
+    /// Fold them again, after a fix: those that can be read now count, once.
+    Retry {
+        /// Which.
+        #[command(flatten)]
+        selection: parked::Selection,
+        /// Who decides this; it is recorded.
+        #[arg(long)]
+        by: String,
+    },
+    /// Give them up; they stay in the table.
+    Discard {
+        /// Which.
+        #[command(flatten)]
+        selection: parked::Selection,
+        /// Who decides this; it is recorded.
+        #[arg(long)]
+        by: String,
+    },
+}
+
+/// Does what an operator asks, beside projectors that run.
+///
+/// # Errors
+///
+/// The database is away, or what is asked does not fit what is there.
+pub async fn operate(config: Config, task: Task) -> anyhow::Result<()> {
+    let pool = pool(&config, config.lease()?)?;
+    let window = WindowSeconds::try_from(config.event_id_window_s).context("reading EVENT_ID_WINDOW_S")?;
+    match task {
+        Task::Status => Ok(operator::status::print(&pool).await?),
+        Task::Acknowledge { partition, to, by } => operator::acknowledge::acknowledge(&pool, partition, to, &by).await,
+        Task::Parked(ParkedTask::List(selection)) => parked::list(&pool, selection).await,
+        Task::Parked(ParkedTask::Show(selection)) => parked::show(&pool, selection).await,
+        Task::Parked(ParkedTask::Discard { selection, by }) => parked::discard(&pool, selection, &by).await,
+        Task::Parked(ParkedTask::Retry { selection, by }) => {
+            let fold = Fold::new(sketch_key(&config));
+            parked::retry(&pool, &fold, window, selection, &by).await
+        }
+    }
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -17,6 +17,8 @@ enum Command {
     Run,
     /// Bring the database to this version's schema, as its owner, and end.
     Migrate,
+    #[command(flatten)]
+    Operate(projector::Task),
 }
 
 #[tokio::main]
@@ -27,6 +29,7 @@ async fn main() -> anyhow::Result<()> {
             service::logging::init(config.log_format);
             projector::run(config, service::shutdown::on_signal()?).await
         }
+        Command::Operate(task) => projector::operate(service::config::from_env::<Config>()?, task).await,
         Command::Migrate => {
             let config: MigrateConfig = service::config::from_env()?;
             service::logging::init(config.log_format);

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use async_nats::jetstream;
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -150,7 +151,10 @@ impl Projection {
         tenure.epoch = Some(checkpoint.epoch);
         let follow = async {
             let mut recent = recent::load(pool, self.slice, checkpoint, *window).await?;
-            let mut source = stream.open(self.slice, checkpoint).await?;
+            let created = stream.created;
+            let opened = stream.open(self.slice, checkpoint).await;
+            let mut source = self.noting_halts(opened, created).await?;
+            checkpoint::resumed(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
             self.partitions.set(self.slice.partition, PartitionState::Following);
             tracing::info!(
                 partition = self.slice.partition.number(),
@@ -160,12 +164,30 @@ impl Projection {
                 recent.ids = recent.len(),
                 "Following the log behind the checkpoint"
             );
-            self.fold(&mut source, &mut recent, checkpoint, tenure).await
+            let folded = self.fold(&mut source, &mut recent, checkpoint, tenure).await;
+            self.noting_halts(folded, created).await
         };
         tokio::select! {
             stumble = follow => stumble,
             stumble = self.keep_lease(checkpoint.epoch) => stumble,
         }
+    }
+
+    /// Leaves a note for `projector status` where a fault of history stops the partition.
+    async fn noting_halts<T, E: Into<Stumble>>(
+        &self,
+        result: Result<T, E>,
+        created: DateTime<Utc>,
+    ) -> Result<T, Stumble> {
+        let stumble = match result {
+            Ok(value) => return Ok(value),
+            Err(err) => err.into(),
+        };
+        if let Stumble::Source(SourceError::History(fault)) = &stumble {
+            let noted = checkpoint::halted(&self.parts.pool, self.slice, fault, created).await;
+            noted.map_err(Stumble::Checkpoint)?;
+        }
+        Err(stumble)
     }
 
     async fn fold(

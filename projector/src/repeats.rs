@@ -65,7 +65,7 @@ impl TryFrom<u32> for WindowSeconds {
 impl RecentIds {
     /// Nothing seen yet; log time stands at `slot`.
     pub fn new(window: WindowSeconds, slot: u64) -> Self {
-        let slot_ms = u64::from(window.0) * 1_000 / SLOTS;
+        let slot_ms = (u64::from(window.0) * 1_000).div_ceil(SLOTS);
         Self { slot_ms, slot, shards: vec![HashMap::default(); SHARDS] }
     }
 
@@ -203,6 +203,18 @@ mod tests {
         let events = [(1, 0), (2, 0), (1, 59), (1, 3_659), (2, 3_600), (1, 3_659 + 3_600), (3, 20_000), (1, 20_000)];
         assert_eq!(repeats(&mut ids, &events), [false, false, true, true, true, true, false, false]);
         assert_eq!(ids.len(), 2, "what has left the window is forgotten");
+    }
+
+    #[test]
+    fn a_window_that_has_no_even_sixtieth_is_not_cut_short() {
+        for seconds in [60, 61, 62, 3_601] {
+            for begin in 0..2_100 {
+                let mut ids = RecentIds::new(WindowSeconds(seconds), 0);
+                let at = |ms: i64| at(0) + chrono::TimeDelta::milliseconds(begin + ms);
+                let mut is_repeat = |ms| ids.is_repeat(EventDigest(1), at(ms), &mut SeenIds::default());
+                assert!(!is_repeat(0) && is_repeat(i64::from(seconds) * 1_000), "{seconds} s, begun at {begin} ms");
+            }
+        }
     }
 
     #[test]

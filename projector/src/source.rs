@@ -69,7 +69,7 @@ pub enum HistoryError {
     /// Messages were deleted, purged, or dropped by age.
     #[error(
         "sequences {from} to {to} are gone from the stream: events in them were never counted. Restore the stream, or \
-         move the checkpoint to {to} to go on without them"
+         acknowledge that they are lost"
     )]
     Gap {
         /// The first that is gone.
@@ -80,7 +80,7 @@ pub enum HistoryError {
     /// A backup was restored.
     #[error(
         "the stream ends at sequence {last}, but sequence {checkpoint} was counted: it was restored to an older state. \
-         Restore a newer one, or rebuild the read models"
+         Restore a newer one, or acknowledge that what follows is new"
     )]
     Rewound {
         /// Where the stream ends.
@@ -91,7 +91,7 @@ pub enum HistoryError {
     /// It was deleted and made anew.
     #[error(
         "the stream was made at {found}, the read models are of one made at {known}: it was deleted and made anew. \
-         Restore the old one, or rebuild the read models"
+         Restore the old one, or acknowledge that what it holds is new"
     )]
     Recreated {
         /// The one whose sequences the checkpoint counts.
@@ -99,6 +99,17 @@ pub enum HistoryError {
         /// The one that is there.
         found: DateTime<Utc>,
     },
+}
+
+impl HistoryError {
+    /// Where the checkpoint would go on if an operator acknowledged this.
+    pub(crate) fn resume_at(&self) -> u64 {
+        match self {
+            Self::Gap { to, .. } => *to,
+            Self::Rewound { last, .. } => *last,
+            Self::Recreated { .. } => 0,
+        }
+    }
 }
 
 /// What a stream says of itself.

@@ -5,14 +5,14 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use e2e::stack::{DATABASE, Projector, Stack};
 use e2e::wait;
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-fn event(site: &str) -> String {
+pub(crate) fn event(site: &str) -> String {
     format!(r#"{{"site_id":"{site}","event_type":"page_view","path":"/","timestamp":"2025-11-12T19:30:01Z"}}"#)
 }
 
 /// As the declared one, but an operator may delete from it.
-fn stream(partition: u16) -> Config {
+pub(crate) fn stream(partition: u16) -> Config {
     Config {
         name: format!("EVENTS_{partition}"),
         subjects: vec![format!("events.{partition}")],
@@ -21,7 +21,7 @@ fn stream(partition: u16) -> Config {
     }
 }
 
-async fn says(projector: &Projector, part: &str) {
+pub(crate) async fn says(projector: &Projector, part: &str) {
     wait::until(part, SOON, async || {
         let answer = projector.client.get("/readyz").await.ok()?;
         (answer.status == 503 && answer.error().contains(part)).then_some(())
@@ -29,7 +29,7 @@ async fn says(projector: &Projector, part: &str) {
     .await;
 }
 
-async fn views(stack: &Stack, site: &str) -> Result<i64> {
+pub(crate) async fn views(stack: &Stack, site: &str) -> Result<i64> {
     let views = sqlx::query_scalar("select coalesce(sum(views), 0)::bigint from view_total where site_id = $1");
     Ok(views.bind(site).fetch_one(&stack.database(DATABASE)?).await?)
 }

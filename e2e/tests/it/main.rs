@@ -9,6 +9,9 @@ mod traffic;
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 
+/// What operators ask and decide.
+mod operator;
+
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 

@@ -1,0 +1,96 @@
+use anyhow::Result;
+use e2e::stack::{DATABASE, Stack};
+use e2e::wait;
+
+use crate::history::{SOON, event, says, stream, views};
+
+async fn shows(stack: &Stack, site: &str, count: i64) {
+    let shown = async || (views(stack, site).await.ok()? == count).then_some(());
+    wait::until("the event is counted", SOON, shown).await;
+}
+
+#[tokio::test]
+async fn a_gap_is_acknowledged_once_and_recorded() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    for site in ["first", "second", "third"] {
+        log.publish("events.0", event(site).into()).await?.await?;
+    }
+    log.get_stream("EVENTS_0").await?.delete_message(2).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    says(&projector, "partition 0 stands still").await;
+
+    let status = stack.operate(&["status"]).await?;
+    assert!(status.contains("stands still: sequences 2 to 2 are gone from the stream"), "{status}");
+    assert!(status.contains("projector acknowledge --partition 0 --to 2 --by NAME"), "{status}");
+    let wrong = stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "somebody"]).await;
+    assert!(wrong.expect_err("not what status says").to_string().contains("see `projector status`"));
+
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "somebody"]).await?;
+    shows(&stack, "third", 1).await;
+    let recorded: Vec<(i64, i64, String)> =
+        sqlx::query_as("select from_sequence, to_sequence, acknowledged_by from acknowledgement")
+            .fetch_all(&stack.database(DATABASE)?)
+            .await?;
+    assert_eq!(recorded, [(2, 2, "somebody".to_owned())]);
+    let again = stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "somebody"]).await;
+    assert!(again.is_err(), "there is nothing left to acknowledge");
+    assert_eq!((views(&stack, "first").await?, views(&stack, "third").await?), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    log.publish("events.0", event("first").into()).await?.await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    log.delete_stream("EVENTS_0").await?;
+    log.create_stream(stream(0)).await?;
+    log.publish("events.0", event("second").into()).await?.await?;
+    says(&projector, "it was deleted and made anew").await;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "0", "--by", "somebody"]).await?;
+    shows(&stack, "second", 1).await;
+    assert_eq!(views(&stack, "first").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    log.publish("events.0", "{\"site_id\":7}\nnever readable".into()).await?.await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+
+    let listed = stack.operate(&["parked", "list"]).await?;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.contains("generation 1 partition 0 sequence 1 line 0"), "{listed}");
+    let shown = stack.operate(&["parked", "show", "--partition", "0", "--sequence", "1", "--line", "1"]).await?;
+    assert!(shown.contains("never readable"), "{shown}");
+    let unfixed = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    assert_eq!(unfixed, "Counted 0 events; 2 parked events still cannot be read.\n");
+
+    // A later version could read it: the same as if this one found something readable in its place.
+    let pool = stack.database(DATABASE)?;
+    sqlx::query("update parked_event set event = $1 where line = 0")
+        .bind(event("fixed").into_bytes())
+        .execute(&pool)
+        .await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    assert_eq!(retried, "Counted 1 events; 1 parked events still cannot be read.\n");
+    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    assert_eq!(retried, "Counted 0 events; 1 parked events still cannot be read.\n");
+    assert_eq!(views(&stack, "fixed").await?, 1);
+
+    stack.operate(&["parked", "discard", "--partition", "0", "--by", "somebody"]).await?;
+    assert_eq!(stack.operate(&["parked", "list"]).await?, "");
+    let kept: Vec<(i32, String)> =
+        sqlx::query_as("select line, state from parked_event order by line").fetch_all(&pool).await?;
+    assert_eq!(kept, [(0, "counted".to_owned()), (1, "discarded".to_owned())]);
+    Ok(())
+}

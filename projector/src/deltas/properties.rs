@@ -1,0 +1,345 @@
+//! Properties of the fold that hold for any log: where envelopes and batches end, where the fold was begun anew, and in
+//! which order batches are added up does not show.
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::*;
+use crate::repeats::{SLOTS, WindowSeconds};
+
+/// A line of the log, in small numbers, so that lines meet.
+#[derive(Debug, Clone)]
+enum Line {
+    Event(Sent),
+    Unreadable(u8),
+    Blank,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    site: u8,
+    kind: u8,
+    path: u8,
+    day: u8,
+    user: Option<u8>,
+    event_id: Option<u8>,
+}
+
+/// A line, and what happens around it.
+#[derive(Debug, Clone)]
+struct Step {
+    line: Line,
+    /// Log time, seconds after the line before. Where it is not zero, another envelope begins.
+    passed: i64,
+    cut: Cut,
+}
+
+/// What ends behind a line; each of these ends those before it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cut {
+    Nothing,
+    Envelope,
+    Batch,
+    Process,
+}
+
+/// All batches, added up as read models do it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Sum {
+    daily: BTreeMap<(String, String, NaiveDate), Counts>,
+    total: BTreeMap<(String, String), Counts>,
+    parked: BTreeMap<Vec<u8>, u64>,
+    repeats: BTreeMap<String, u64>,
+    events: u64,
+}
+
+impl Sent {
+    fn site(self) -> String {
+        format!("site-{}", self.site)
+    }
+
+    fn kind(self) -> String {
+        format!("kind-{}", self.kind)
+    }
+
+    fn path(self) -> String {
+        format!("/{}", self.path)
+    }
+
+    fn day(self) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2025, 11, 1 + u32::from(self.day)).expect("a day of November")
+    }
+
+    fn user(self) -> Option<String> {
+        self.user.map(|user| format!("user-{user}"))
+    }
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let Self::Event(sent) = self else {
+            return if let Self::Unreadable(number) = self { format!("nonsense {number}") } else { " \r".to_owned() };
+        };
+        let mut event = serde_json::json!({
+            "site_id": sent.site(), "event_type": sent.kind(), "path": format!("{}?query", sent.path()),
+            "timestamp": format!("{}T23:59:59Z", sent.day()), "user_id": sent.user(),
+        });
+        if let Some(event_id) = sent.event_id {
+            event["event_id"] = event_id.to_string().into();
+        }
+        event.to_string()
+    }
+}
+
+impl Sum {
+    fn add(&mut self, deltas: &Deltas) {
+        for (site, kind, day, counts) in deltas.daily() {
+            self.daily.entry((site.to_owned(), kind.to_owned(), day)).or_default().add(counts);
+        }
+        for (site, kind, counts) in deltas.total() {
+            self.total.entry((site.to_owned(), kind.to_owned())).or_default().add(&counts);
+        }
+        for parked in &deltas.parked {
+            *self.parked.entry(parked.event.clone()).or_default() += 1;
+        }
+        for (site, repeats) in &deltas.repeats {
+            *self.repeats.entry(site.clone()).or_default() += repeats;
+        }
+        self.events += deltas.events;
+    }
+
+    fn of<'a>(batches: impl IntoIterator<Item = &'a Deltas>) -> Self {
+        let mut sum = Self::default();
+        batches.into_iter().for_each(|deltas| sum.add(deltas));
+        sum
+    }
+
+    fn count(&mut self, sent: Sent) {
+        self.events += 1;
+        let user = sent.user().map(|user| key().digest(&user.try_into().expect("a user")));
+        let one = Counts { views: 1, paths: [(sent.path(), 1)].into(), users: user.into_iter().collect() };
+        self.daily.entry((sent.site(), sent.kind(), sent.day())).or_default().add(&one);
+        self.total.entry((sent.site(), sent.kind())).or_default().add(&one);
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        *self = Self::sum([&*self, other].into_iter());
+    }
+}
+
+/// A log as the fold reads it, and what the checkpoint remembers between two processes.
+struct Reader {
+    fold: Fold,
+    window: WindowSeconds,
+    recent: RecentIds,
+    log_slot: u64,
+    stored: Vec<SeenIds>,
+    deltas: Deltas,
+    batches: Vec<Deltas>,
+    sequence: u64,
+}
+
+impl Reader {
+    fn new(window: WindowSeconds) -> Self {
+        let fold = Fold::new(key());
+        let deltas = fold.begin();
+        let recent = RecentIds::new(window, 0);
+        Self { fold, window, recent, log_slot: 0, stored: Vec::new(), deltas, batches: Vec::new(), sequence: 0 }
+    }
+
+    fn read(mut self, steps: &[Step]) -> Vec<Deltas> {
+        let (mut logged_at, mut body) = (start(), Vec::new());
+        for (index, step) in steps.iter().enumerate() {
+            logged_at += TimeDelta::seconds(step.passed);
+            body.push(step.line.text());
+            let goes_on = steps.get(index + 1).is_some_and(|next| next.passed == 0);
+            if step.cut > Cut::Nothing || !goes_on {
+                self.envelope(logged_at, &body.join("\n"));
+                body.clear();
+            }
+            if step.cut > Cut::Envelope {
+                self.end_batch();
+            }
+            if step.cut == Cut::Process {
+                self.begin_anew();
+            }
+        }
+        self.end_batch();
+        self.batches
+    }
+
+    fn envelope(&mut self, logged_at: DateTime<Utc>, body: &str) {
+        if body.trim().is_empty() {
+            return;
+        }
+        self.sequence += 1;
+        let message = Message { sequence: self.sequence, logged_at, schema: None, body: body.as_bytes() };
+        self.fold.add(&mut self.recent, &mut self.deltas, message);
+    }
+
+    fn end_batch(&mut self) {
+        let deltas = std::mem::replace(&mut self.deltas, self.fold.begin());
+        self.log_slot = self.log_slot.max(deltas.seen.slot);
+        self.stored.push(deltas.seen.clone());
+        self.batches.push(deltas);
+    }
+
+    /// As at a start: what has left the window is not there any more.
+    fn begin_anew(&mut self) {
+        self.recent = RecentIds::new(self.window, self.log_slot);
+        let oldest = self.recent.oldest_slot();
+        self.stored.retain(|seen| seen.slot >= oldest);
+        for seen in &self.stored {
+            self.recent.remember(&seen.stored).expect("stored ids");
+        }
+    }
+}
+
+/// What a log must add up to: one line after the other, nothing ever forgotten but by its age.
+fn expected(steps: &[Step], window: WindowSeconds) -> Sum {
+    let slot_ms = (u64::from(window.get()) * 1_000).div_ceil(SLOTS).cast_signed();
+    let (mut sum, mut last_seen, mut now, mut slot) = (Sum::default(), BTreeMap::new(), start(), 0);
+    for step in steps {
+        now += TimeDelta::seconds(step.passed);
+        match &step.line {
+            Line::Blank => {}
+            Line::Unreadable(_) => *sum.parked.entry(step.line.text().into_bytes()).or_default() += 1,
+            Line::Event(sent) => {
+                let is_repeat = sent.event_id.is_some_and(|event_id| {
+                    slot = slot.max(now.timestamp_millis() / slot_ms);
+                    let known = last_seen.insert((sent.site, event_id), slot);
+                    known.is_some_and(|known| slot - known <= SLOTS.cast_signed())
+                });
+                if is_repeat {
+                    *sum.repeats.entry(sent.site()).or_default() += 1;
+                } else {
+                    sum.count(*sent);
+                }
+            }
+        }
+    }
+    sum
+}
+
+fn key() -> SketchKey {
+    SketchKey::for_development()
+}
+
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_762_975_801, 0).expect("an instant")
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let user = prop::option::of(0..4u8);
+    let event_id = prop::option::weighted(0.8, 0..5u8);
+    (0..2u8, 0..2u8, 0..3u8, 0..3u8, user, event_id).prop_map(|(site, kind, path, day, user, event_id)| Sent {
+        site,
+        kind,
+        path,
+        day,
+        user,
+        event_id,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let line = prop_oneof![
+        8 => sent().prop_map(Line::Event),
+        1 => (0..3u8).prop_map(Line::Unreadable),
+        1 => Just(Line::Blank),
+    ];
+    // Clocks of the log's server may be set back; silence may be longer than any window.
+    let passed = prop_oneof![6 => Just(0), 6 => 0..300i64, 2 => 0..4_000i64, 1 => -500..0i64, 1 => 0..10_000_000i64];
+    let cut =
+        prop_oneof![4 => Just(Cut::Nothing), 2 => Just(Cut::Envelope), 2 => Just(Cut::Batch), 1 => Just(Cut::Process)];
+    (line, passed, cut).prop_map(|(line, passed, cut)| Step { line, passed, cut })
+}
+
+fn window() -> impl Strategy<Value = WindowSeconds> {
+    prop_oneof![Just(60), Just(3_600), 60..=86_400u32].prop_map(|seconds| seconds.try_into().expect("a window"))
+}
+
+fn config() -> Config {
+    Config { failure_persistence: None, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn cuts_and_restarts_do_not_show(steps in prop::collection::vec(step(), 0..80), window in window()) {
+        let whole: Vec<_> = steps.iter().cloned().map(|step| Step { cut: Cut::Nothing, ..step }).collect();
+        let expected = expected(&steps, window);
+        prop_assert_eq!(&Sum::of(&Reader::new(window).read(&whole)), &expected);
+        prop_assert_eq!(&Sum::of(&Reader::new(window).read(&steps)), &expected);
+    }
+
+    #[test]
+    fn the_order_in_which_batches_are_added_up_does_not_show(
+        (batches, shuffled) in (prop::collection::vec(step(), 0..60), window()).prop_flat_map(|(steps, window)| {
+            let batches = Reader::new(window).read(&steps);
+            (Just(batches.clone()), Just(batches).prop_shuffle())
+        }),
+    ) {
+        prop_assert_eq!(Sum::of(&shuffled), Sum::of(&batches));
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_the_days(steps in prop::collection::vec(step(), 0..60), window in window()) {
+        for deltas in Reader::new(window).read(&steps) {
+            let mut total: BTreeMap<(String, String), Counts> = BTreeMap::new();
+            for (site, kind, _, counts) in deltas.daily() {
+                total.entry((site.to_owned(), kind.to_owned())).or_default().add(counts);
+                prop_assert_eq!(counts.paths.values().sum::<u64>(), counts.views);
+            }
+            let said: BTreeMap<_, _> =
+                deltas.total().map(|(site, kind, counts)| ((site.to_owned(), kind.to_owned()), counts)).collect();
+            prop_assert_eq!(said, total);
+        }
+    }
+
+    #[test]
+    fn however_repeats_mingle_each_event_counts_once(
+        (events, mingled) in prop::collection::vec((sent(), 1..4usize), 0..30).prop_flat_map(|drawn| {
+            let with_id = |(id, (sent, times)): (u8, (Sent, usize))| (Sent { event_id: Some(id), ..sent }, times);
+            let events: Vec<(Sent, usize)> = (0..).zip(drawn).map(with_id).collect();
+            let mingled = events.iter().flat_map(|(sent, times)| vec![*sent; *times]).collect::<Vec<_>>();
+            (Just(events), Just(mingled).prop_shuffle())
+        }),
+        cuts in prop::collection::vec(step(), 90),
+        seconds in 0..3_600i64,
+    ) {
+        let hour = 3_600.try_into().expect("a window");
+        let steps = |sent: Vec<Sent>| -> Vec<Step> {
+            let lines = sent.into_iter().map(Line::Event);
+            lines.zip(&cuts).map(|(line, Step { cut, .. })| Step { line, passed: 0, cut: *cut }).collect()
+        };
+        let once = Sum::of(&Reader::new(hour).read(&steps(events.iter().map(|(sent, _)| *sent).collect())));
+        let mut steps = steps(mingled);
+        let middle = steps.len() / 2;
+        if let Some(step) = steps.get_mut(middle) {
+            step.passed = seconds;
+        }
+        let all = Sum::of(&Reader::new(hour).read(&steps));
+        let repeated = events.iter().map(|(_, times)| *times as u64 - 1).sum::<u64>();
+        prop_assert_eq!(all.repeats.values().sum::<u64>(), repeated);
+        prop_assert_eq!(Sum { repeats: BTreeMap::new(), ..all }, once);
+    }
+
+    #[test]
+    fn an_id_is_known_for_the_window_and_a_sixtieth_at_most(window in window(), begin in 0..10_000_000i64, after in 0..200_000_000i64) {
+        let (window_ms, begin) = (i64::from(window.get()) * 1_000, start() + TimeDelta::milliseconds(begin));
+        let after = after % (2 * window_ms);
+        let mut recent = RecentIds::new(window, 0);
+        let mut is_repeat = |at| recent.is_repeat(contract::EventDigest(1), at, &mut SeenIds::default());
+        prop_assert!(!is_repeat(begin));
+        let is_known = is_repeat(begin + TimeDelta::milliseconds(after));
+        // A sixtieth is rounded up to a millisecond.
+        let known_max_ms = window_ms + window_ms / 60 + 61;
+        prop_assert!(is_known || after > window_ms, "not known after {after} ms");
+        prop_assert!(!is_known || after < known_max_ms, "still known after {after} ms");
+    }
+}
