@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use sqlx::migrate::Migrator;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
 use crate::config::MigrateConfig;
 
@@ -15,7 +16,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// The database is away, the user may not do it, or a migration was changed after it was applied.
 pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
-    let mut db = PgConnection::connect(&config.database_url).await.context("connecting to DATABASE_URL")?;
+    let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
+    // One of the statements has passwords in it.
+    let mut db = options.disable_statement_logging().connect().await.context("connecting to DATABASE_URL")?;
     MIGRATOR.run(&mut db).await.context("applying migrations")?;
     let version = MIGRATOR.iter().map(|migration| migration.version).max();
     tracing::info!(version, "The schema is in place");

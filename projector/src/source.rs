@@ -32,8 +32,8 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 /// A question to the log is answered, or asked again, within this time.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 
-/// Two of these without a sign of life, and the consumer is made anew.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Two of these without a sign of life, and the consumer is made anew: so long does the restart of a server delay reports.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The server forgets a consumer that nobody has asked for so long.
 const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);

@@ -16,7 +16,9 @@ pub enum LogFormat {
 
 /// Starts logging. Where it has been started before, as in tests, this does nothing.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Empty is as good as absent; taken at its word it would silence all but errors.
+    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     let _ = match format {
         LogFormat::Text => log.with_ansi(false).try_init(),
