@@ -1,10 +1,13 @@
 //! Many events that were sent together: a JSON array, or one event a line. Each is judged alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use contract::Partition;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX, push_line};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::submission::{Rejected, Submission, check};
@@ -14,6 +17,10 @@ pub const BATCH_EVENTS_MAX: usize = 10_000;
 
 /// Bytes of one request, unpacked: 8 MiB. So ten thousand events of 800 bytes.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Elements that are looked for: one more shows that there are too many. All of them would be up to four million, and
+/// what points to them 64 MiB, eight times the request.
+const ELEMENTS_MAX: usize = BATCH_EVENTS_MAX + 1;
 
 /// What a request's body came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -104,17 +111,50 @@ impl Part {
     }
 }
 
-/// The pieces that may be events: array elements, or lines that are not blank.
+/// The pieces that may be events, without white space around them: array elements, or lines that are not blank.
 fn elements(body: &[u8]) -> Result<Vec<&[u8]>, InvalidBatch> {
     let body = body.trim_ascii();
-    let elements: Vec<&[u8]> = if body.starts_with(b"[") {
-        let elements: Vec<&RawValue> =
-            serde_json::from_slice(body).map_err(|err| InvalidBatch::NotAnArray(err.to_string()))?;
-        elements.into_iter().map(|element| element.get().as_bytes()).collect()
+    let elements = if body.starts_with(b"[") {
+        serde_json::from_slice(body).map(|Elements(elements)| elements).map_err(not_an_array)?
     } else {
-        body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect()
+        let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        lines.take(ELEMENTS_MAX).collect()
     };
     if elements.len() > BATCH_EVENTS_MAX { Err(InvalidBatch::TooMany) } else { Ok(elements) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
+fn not_an_array(err: serde_json::Error) -> InvalidBatch {
+    InvalidBatch::NotAnArray(err.to_string())
+}
+
+/// The elements of an array, up to [`ELEMENTS_MAX`]; those behind are only read.
+struct Elements<'a>(Vec<&'a [u8]>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+struct ElementsVisitor;
+
+impl<'de> Visitor<'de> for ElementsVisitor {
+    type Value = Elements<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < ELEMENTS_MAX {
+            let Some(element) = array.next_element::<&RawValue>()? else { return Ok(Elements(elements)) };
+            elements.push(element.get().as_bytes());
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Elements(elements))
+    }
 }
 
 #[cfg(test)]

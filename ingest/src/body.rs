@@ -16,8 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// From the end of the headers to the end of the body. 8 MiB in this time are 280 KiB/s.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Of a body that is too large this much is read and thrown away, so that the client gets to read why.
+/// Of a body that is refused this much is read and thrown away. A connection that is closed while the client still sends
+/// is reset, and the client never reads why.
 const DISCARDED_BYTES_MAX: usize = 32 << 20;
+
+/// Throwing it away takes no longer than this.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The memory that all bodies share.
 #[derive(Debug, Clone)]
@@ -44,21 +48,28 @@ impl Bodies {
     /// # Errors
     ///
     /// The answer for the client: 400, 408, 413, 415, or 503 where all bodies together have no room.
-    pub async fn read(&self, headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<ReadBody, Refusal> {
-        let is_gzip = is_gzip(headers)?;
-        let received = tokio::time::timeout(BODY_READ_TIMEOUT, self.receive(body, bytes_max))
+    pub async fn read(&self, headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Result<ReadBody, Refusal> {
+        let reading = async {
+            let is_gzip = is_gzip(headers)?;
+            Ok((is_gzip, self.receive(&mut body, bytes_max).await?))
+        };
+        let received = tokio::time::timeout(BODY_READ_TIMEOUT, reading)
             .await
-            .map_err(|_| Refusal::too_slow("the body took more than 30 seconds to arrive"))??;
+            .map_err(|_| Refusal::too_slow("the body took more than 30 seconds to arrive"))?;
+        if received.is_err() {
+            // Whether all of it came or not, the answer is why it was refused.
+            let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body)).await;
+        }
+        let (is_gzip, received) = received?;
         if is_gzip { self.unpack(received, bytes_max).await } else { Ok(received) }
     }
 
-    async fn receive(&self, mut body: Body, bytes_max: usize) -> Result<ReadBody, Refusal> {
+    async fn receive(&self, body: &mut Body, bytes_max: usize) -> Result<ReadBody, Refusal> {
         let mut received = Received::default();
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return Err(Refusal::bad_request("the body broke off")) };
             let Ok(data) = frame.into_data() else { continue };
             if received.bytes() + data.len() > bytes_max {
-                discard(body).await;
                 return Err(too_large(bytes_max));
             }
             let room = self.take(data.len())?;
@@ -121,7 +132,8 @@ impl Received {
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     let Some(encoding) = headers.get(header::CONTENT_ENCODING) else { return Ok(false) };
-    match encoding.as_bytes() {
+    // Names of encodings are the same in capitals.
+    match encoding.as_bytes().to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Ok(true),
         b"identity" => Ok(false),
         _ => Err(Refusal::unsupported("Content-Encoding must be gzip or identity")),
@@ -138,13 +150,15 @@ fn gunzip(packed: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     if unpacked.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(unpacked) }
 }
 
-async fn discard(mut body: Body) {
+async fn discard(body: &mut Body) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await {
         discarded += frame.data_ref().map_or(0, Bytes::len);
         if discarded > DISCARDED_BYTES_MAX {
             return;
         }
+        // One frame, then everybody else: thousands of refused bodies must not keep a request waiting that has room.
+        tokio::task::yield_now().await;
     }
 }
 

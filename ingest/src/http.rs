@@ -80,6 +80,8 @@ pub(crate) async fn post_event(
 ) -> Result<Json<EventAccepted>, Refusal> {
     let body = ingest.bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
     let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
+    // What waits for the log is counted by the queue: the body's room is for bodies.
+    drop(body);
     let receipt = ingest.publisher.publish(submission).await.map_err(refuse_for_now)?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
@@ -115,10 +117,13 @@ pub(crate) async fn post_events(
     let body = ingest.bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
     let (now, partitions) = (clock::now(), ingest.partitions);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
-    let batch = tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, now, partitions))
-        .await
-        .map_err(|_| Refusal::unavailable("the batch could not be read"))?
-        .map_err(refuse_batch)?;
+    let parsing = tokio::task::spawn_blocking(move || {
+        // All of it, or its room would stay with this function until the log has answered.
+        let body = body;
+        Batch::parse(&body.bytes, now, partitions)
+    });
+    let batch =
+        parsing.await.map_err(|_| Refusal::unavailable("the batch could not be read"))?.map_err(refuse_batch)?;
     store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
 }
 

@@ -1,5 +1,6 @@
 //! The connection to the log, and whether the log can be trusted with events.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -66,6 +67,7 @@ impl Log {
     /// The address cannot be read.
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Guard)> {
         let (sender, changes) = watch::channel(0);
+        let listener = Listener { changed: sender, reported: Mutex::default() };
         let mut options = ConnectOptions::new()
             .name("ingest")
             // The server's permissions let ingest read only its own answers.
@@ -77,7 +79,7 @@ impl Log {
             .ping_interval(PING_INTERVAL)
             .client_capacity(COMMANDS_MAX)
             .event_callback(move |event| {
-                note(&event, &sender);
+                listener.note(&event);
                 std::future::ready(())
             });
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
@@ -120,17 +122,35 @@ impl Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
-fn note(event: &Event, changed: &watch::Sender<Changes>) {
-    match event {
-        Event::Connected => {
-            tracing::info!("Connected to the log");
-            changed.send_modify(|changes| *changes += if *changes % 2 == 0 { 1 } else { 2 });
+/// Hears what the client library tells of the connection.
+struct Listener {
+    changed: watch::Sender<Changes>,
+    /// The last of it. While the server is away, the same is told ten times a second: once is enough for the log.
+    reported: Mutex<String>,
+}
+
+impl Listener {
+    fn note(&self, event: &Event) {
+        let is_new = self.is_new(&event.to_string());
+        match event {
+            Event::Connected => {
+                tracing::info!("Connected to the log");
+                self.changed.send_modify(|changes| *changes += if *changes % 2 == 0 { 1 } else { 2 });
+            }
+            Event::Disconnected | Event::Closed => {
+                tracing::warn!("Disconnected from the log");
+                self.changed.send_modify(|changes| *changes += *changes % 2);
+            }
+            other if is_new => tracing::warn!(event = %other, "The log's connection reports"),
+            _ => {}
         }
-        Event::Disconnected | Event::Closed => {
-            tracing::warn!("Disconnected from the log");
-            changed.send_modify(|changes| *changes += *changes % 2);
-        }
-        other => tracing::warn!(event = %other, "The log's connection reports"),
+    }
+
+    fn is_new(&self, report: &str) -> bool {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *reported != report;
+        report.clone_into(&mut reported);
+        is_new
     }
 }
 

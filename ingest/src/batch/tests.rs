@@ -62,3 +62,19 @@ fn a_batch_without_an_event_is_refused() {
     assert!(matches!(parse("[{}, "), Err(InvalidBatch::NotAnArray(_))));
     assert_eq!(parse(&vec!["{}"; 10_001].join("\n")), Err(InvalidBatch::TooMany));
 }
+
+#[test]
+fn white_space_around_a_line_takes_no_room_in_an_envelope() {
+    let wide = " ".repeat(ENVELOPE_BYTES_MAX);
+    let batch = parse(&format!("{}\n{wide}{}\r\n{}{wide}", event("a", 0), event("a", 1), event("a", 2)));
+    let batch = batch.expect("a batch");
+    let parts: Vec<_> = batch.parts.iter().map(|part| part.positions.as_slice()).collect();
+    assert_eq!(parts, [[0, 1, 2]], "one part, and none without an event");
+}
+
+#[test]
+fn far_too_many_elements_are_too_many() {
+    assert_eq!(parse(&"0\n".repeat(100_000)), Err(InvalidBatch::TooMany));
+    assert_eq!(parse(&format!("[0{}]", ",0".repeat(100_000))), Err(InvalidBatch::TooMany));
+    assert!(matches!(parse(&format!("[0{}", ",0".repeat(100_000))), Err(InvalidBatch::NotAnArray(_))));
+}

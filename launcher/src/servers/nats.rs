@@ -149,9 +149,18 @@ impl Nats {
     /// When it does not start, or somebody took its port meanwhile.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
-        let process = self.start.on(self.ports).await?;
-        self.process = process.context("somebody took the port of nats-server while it was down")?;
+        self.process = self.start_again().await?;
         Ok(())
+    }
+
+    /// Starts it again on the same ports, with the same data, as a process of the caller's. The last one has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nats::restart`].
+    pub async fn start_again(&self) -> Result<Process> {
+        let process = self.start.on(self.ports).await?;
+        process.context("somebody took the port of nats-server while it was down")
     }
 
     /// Stops it in mid-air: it holds its connections and answers nothing.

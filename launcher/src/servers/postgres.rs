@@ -165,9 +165,18 @@ impl Postgres {
     /// When it does not start, or somebody took its port meanwhile.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
-        let process = self.start.on(self.port).await?;
-        self.process = process.context("somebody took the port of Postgres while it was down")?;
+        self.process = self.start_again().await?;
         Ok(())
+    }
+
+    /// Starts it again on the same port, with the same data, as a process of the caller's. The last one has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::restart`].
+    pub async fn start_again(&self) -> Result<Process> {
+        let process = self.start.on(self.port).await?;
+        process.context("somebody took the port of Postgres while it was down")
     }
 
     /// Stops it in mid-air with its backends: it holds its connections and answers nothing.
