@@ -19,6 +19,7 @@ COPY projector/Cargo.toml projector/
 COPY query/Cargo.toml query/
 COPY launcher/Cargo.toml launcher/
 COPY e2e/Cargo.toml e2e/
+COPY bench/Cargo.toml bench/
 # Afterwards nothing of the empty members may be left. Cargo compares times: the sources to come are older than what was
 # built here and would pass for built.
 RUN set -eu; \

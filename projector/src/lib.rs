@@ -29,7 +29,7 @@ pub mod deltas;
 pub mod repeats;
 
 /// The same, as Postgres remembers it.
-mod recent;
+pub mod recent;
 
 /// Who owns a partition.
 pub mod lease;

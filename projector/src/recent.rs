@@ -10,7 +10,7 @@ use crate::repeats::{CorruptIds, RecentIds, SLOTS, WindowSeconds};
 
 /// Why the ids are not known.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RecentError {
+pub enum RecentError {
     /// They were changed. Somebody has to look.
     #[error(transparent)]
     Corrupt(#[from] CorruptIds),
@@ -20,7 +20,11 @@ pub(crate) enum RecentError {
 }
 
 /// What is remembered at a checkpoint.
-pub(crate) async fn load(
+///
+/// # Errors
+///
+/// See [`RecentError`].
+pub async fn load(
     pool: &PgPool,
     slice: Slice,
     checkpoint: Checkpoint,

@@ -1,0 +1,120 @@
+//! What recognising repeats costs: memory for ten million ids, and the time until a restarted projector knows them
+//! again. Exits with a failure where a stated bound is broken.
+//!
+//! ```text
+//! cargo run --release -p bench --bin repeats
+//! ```
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use chrono::DateTime;
+use contract::{EventDigest, Partition};
+use launcher::servers::postgres::Postgres;
+use projector::checkpoint::{Checkpoint, Slice};
+use projector::generation::GenerationId;
+use projector::recent;
+use projector::repeats::{RecentIds, SeenIds, WindowSeconds};
+use sqlx::PgPool;
+
+const IDS: u64 = 10_000_000;
+const PARTITIONS: u16 = 4;
+
+/// As in a full batch of a projector that catches up.
+const BATCH_IDS: u64 = 20_000;
+
+const MEMORY_MAX: u64 = 200_000_000;
+const RESTART_MAX: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let postgres = Postgres::start(folder.path()).await?;
+    postgres.create_database("bench").await?;
+    let pool = PgPool::connect(&postgres.owner_url("bench")).await?;
+    projector::migrate::MIGRATOR.run(&pool).await.context("applying migrations")?;
+    sqlx::query("select create_generation(1, 1, 3600, 'active')").execute(&pool).await?;
+
+    let last_slot = remember(&pool).await?;
+    println!("{IDS} ids in {PARTITIONS} partitions");
+    println!("  in Postgres      {:>6.1} MB", megabytes(stored_bytes(&pool).await?));
+
+    let before = resident_bytes()?;
+    let begun = Instant::now();
+    let loading = Partition::all(PARTITIONS).map(|partition| load(pool.clone(), partition, last_slot));
+    let tasks: Vec<_> = loading.map(tokio::spawn).collect();
+    let mut known = Vec::new();
+    for task in tasks {
+        known.push(task.await??);
+    }
+    let restart = begun.elapsed();
+    let memory = resident_bytes()? - before;
+    let ids: usize = known.iter().map(RecentIds::len).sum();
+    println!("  known again in   {:>6.2} s", restart.as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let each = memory as f64 / ids as f64;
+    println!("  in memory        {:>6.1} MB, {each:.1} bytes an id", megabytes(memory));
+    ensure!(ids as u64 == IDS, "{ids} ids are known instead of {IDS}");
+    ensure!(memory <= MEMORY_MAX, "more than {MEMORY_MAX} bytes");
+    ensure!(restart <= RESTART_MAX, "longer than {RESTART_MAX:?}");
+    Ok(())
+}
+
+/// Stores ids of one hour, as batches of all partitions do.
+async fn remember(pool: &PgPool) -> Result<u64> {
+    let mut last_slot = 0;
+    let per_partition = IDS / u64::from(PARTITIONS);
+    for partition in Partition::all(PARTITIONS) {
+        let mut recent = RecentIds::new(window(), 0);
+        for batch in 0..per_partition / BATCH_IDS {
+            let mut seen = SeenIds::default();
+            for id in batch * BATCH_IDS..(batch + 1) * BATCH_IDS {
+                let second = 1_700_000_000 + 3_600 * id / per_partition;
+                let logged_at = DateTime::from_timestamp(i64::try_from(second)?, 0).context("an instant")?;
+                // The multiplication by an odd number is one to one, and spreads ids as a hash does.
+                let digest = EventDigest(
+                    (id * u64::from(PARTITIONS) + u64::from(partition.number())).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                );
+                recent.is_repeat(digest, logged_at, &mut seen);
+            }
+            sqlx::query("insert into recent_event_id values (1, $1, $2, $3, $4)")
+                .bind(i32::from(partition.number()))
+                .bind(i64::try_from(batch)? + 1)
+                .bind(i64::try_from(seen.slot)?)
+                .bind(seen.stored)
+                .execute(pool)
+                .await?;
+            last_slot = last_slot.max(seen.slot);
+        }
+    }
+    Ok(last_slot)
+}
+
+async fn load(pool: PgPool, partition: Partition, log_slot: u64) -> Result<RecentIds> {
+    let slice = Slice { generation: GenerationId(1), partition };
+    let checkpoint =
+        Checkpoint { sequence: u64::from(u32::MAX), epoch: 1, stream_created: DateTime::UNIX_EPOCH, log_slot };
+    Ok(recent::load(&pool, slice, checkpoint, window()).await?)
+}
+
+fn window() -> WindowSeconds {
+    3_600.try_into().expect("an hour is a window")
+}
+
+async fn stored_bytes(pool: &PgPool) -> Result<u64> {
+    let bytes: i64 = sqlx::query_scalar("select pg_total_relation_size('recent_event_id')").fetch_one(pool).await?;
+    Ok(u64::try_from(bytes)?)
+}
+
+/// Memory of this process that is really there, `VmRSS`.
+fn resident_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("asking the kernel for memory")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
+    Ok(kib * 1_024)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
