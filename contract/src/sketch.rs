@@ -104,3 +104,6 @@ fn whole(estimate: f64) -> u64 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

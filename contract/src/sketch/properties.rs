@@ -1,0 +1,148 @@
+//! Properties of sketches that hold for any users.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::*;
+
+const KEY: KeyId = KeyId(7);
+
+/// Bits of a digest between the register's index and the end of a listed code. Where all are zero, the code has
+/// another form.
+const BETWEEN: u64 = ((1 << 11) - 1) << 39;
+
+/// Some users of a union, and whether they were stored and read before they came to the others.
+#[derive(Debug, Clone)]
+struct Part {
+    chosen: Vec<u64>,
+    many: Range<u64>,
+    is_stored: bool,
+}
+
+impl Part {
+    fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.chosen.iter().copied().chain(self.many.clone().map(mixed)).map(Digest)
+    }
+
+    fn sketch(&self) -> Sketch {
+        let mut sketch = sketch_of(self.digests());
+        if self.is_stored { Sketch::open(&sketch.seal().bytes).expect("what was sealed") } else { sketch }
+    }
+}
+
+/// Well mixed, as a digest is.
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_add(1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+fn sketch_of(users: impl IntoIterator<Item = Digest>) -> Sketch {
+    let mut sketch = Sketch::new(KEY);
+    users.into_iter().for_each(|user| sketch.insert(user));
+    sketch
+}
+
+fn merged<'a>(parts: impl IntoIterator<Item = &'a Sketch>) -> Sketch {
+    let mut union = Sketch::new(KEY);
+    parts.into_iter().for_each(|part| union.merge(part).expect("one key"));
+    union
+}
+
+fn digest() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), any::<u64>().prop_map(|digest| digest & !BETWEEN), 0..4u64]
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    // Around where a list is begun, where it is full, and far beyond.
+    let length = prop_oneof![4 => 0..300u64, 2 => 2_000..4_000u64, 1 => 5_500..9_000u64];
+    let many = (0..4_000u64, length).prop_map(|(start, length)| start..start + length);
+    (prop::collection::vec(digest(), 0..40), many, any::<bool>()).prop_map(|(chosen, many, is_stored)| Part {
+        chosen,
+        many,
+        is_stored,
+    })
+}
+
+/// Parts, and the same in another order.
+fn parts() -> impl Strategy<Value = (Vec<Part>, Vec<Part>)> {
+    prop::collection::vec(part(), 0..5).prop_flat_map(|parts| (Just(parts.clone()), Just(parts).prop_shuffle()))
+}
+
+/// An index of 25 bits; or one of 14, eleven zeros, and the rank of what follows.
+fn code() -> impl Strategy<Value = u32> {
+    let plain = (0..1u32 << 25).prop_filter("needs a rank", |index| index & 0x7ff != 0).prop_map(|index| index << 1);
+    let ranked = (0..1u32 << 14, 1..=40u32).prop_map(|(index, rank)| index << 18 | rank << 1 | 1);
+    prop_oneof![plain, ranked]
+}
+
+/// The stored form of a list of codes.
+fn list_of(codes: BTreeSet<u32>) -> Vec<u8> {
+    let mut bytes = b"TMS1\x0e\0\0\0\x07\0\0\0".to_vec();
+    let mut last = 0;
+    for code in codes {
+        let mut difference = code - last;
+        while difference > 0x7f {
+            bytes.push(0x80 | u8::try_from(difference & 0x7f).expect("seven bits"));
+            difference >>= 7;
+        }
+        bytes.push(u8::try_from(difference).expect("seven bits"));
+        last = code;
+    }
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+fn config() -> Config {
+    Config { cases: 48, failure_persistence: None, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_merge_is_the_sketch_of_the_union((parts, shuffled) in parts()) {
+        let straight = sketch_of(parts.iter().flat_map(Part::digests)).seal();
+        prop_assert_eq!(merged(&parts.iter().map(Part::sketch).collect::<Vec<_>>()).seal(), straight.clone());
+        prop_assert_eq!(merged(&shuffled.iter().map(Part::sketch).collect::<Vec<_>>()).seal(), straight);
+    }
+
+    #[test]
+    fn how_parts_are_paired_does_not_show((parts, _) in parts(), cut in any::<prop::sample::Index>()) {
+        let sketches: Vec<_> = parts.iter().map(Part::sketch).collect();
+        let (left, right) = sketches.split_at(cut.index(sketches.len() + 1));
+        let (mut left, mut right) = (merged(left), merged(right));
+        let flat = merged(&sketches).seal();
+        prop_assert_eq!(merged([&left, &right]).seal(), flat.clone());
+        // Looking at a sketch changes how it lies in memory, and nothing else.
+        let _ = (left.seal(), right.seal());
+        prop_assert_eq!(merged([&right, &left, &right]).seal(), flat);
+    }
+
+    #[test]
+    fn the_order_of_users_and_how_often_they_come_does_not_show(
+        (users, shuffled) in prop::collection::vec(digest(), 0..400).prop_flat_map(|users| {
+            let twice = [users.clone(), users.clone()].concat();
+            (Just(users), Just(twice).prop_shuffle())
+        }),
+    ) {
+        let straight = sketch_of(users.into_iter().map(Digest)).seal();
+        prop_assert_eq!(sketch_of(shuffled.into_iter().map(Digest)).seal(), straight);
+    }
+
+    #[test]
+    fn what_is_stored_reads_back(part in part()) {
+        let sealed = part.sketch().seal();
+        prop_assert_eq!(Sketch::open(&sealed.bytes).expect("a sketch").seal(), sealed);
+    }
+
+    #[test]
+    fn a_list_of_any_possible_codes_is_canonical(codes in prop::collection::btree_set(code(), 0..200)) {
+        let bytes = list_of(codes);
+        let mut sketch = Sketch::open(&bytes).expect("possible codes");
+        prop_assert_eq!(sketch.seal().bytes, bytes);
+    }
+}

@@ -1,0 +1,11 @@
+//! Replays `fuzz/corpus` on the stable toolchain: see `fuzz/README.md`.
+
+#[path = "../../fuzz/checks/corpus.rs"]
+mod corpus;
+#[path = "../../fuzz/checks/envelope.rs"]
+mod envelope;
+
+#[test]
+fn envelopes_hold() {
+    corpus::replay("envelope", envelope::check);
+}
