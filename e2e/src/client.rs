@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// No answer may take longer than this; ingest's own deadline is below it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An HTTP client of one service.
 #[derive(Debug, Clone)]
@@ -33,8 +33,32 @@ impl Client {
     ///
     /// Never: there is nothing to fail.
     pub fn new(port: u16) -> Self {
-        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build().expect("a client without TLS");
-        Self { http, base: format!("http://127.0.0.1:{port}") }
+        Self { http: http(ANSWER_TIMEOUT), base: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The same, but it hangs up where an answer takes longer than this.
+    #[must_use]
+    pub fn patient_for(&self, patience: Duration) -> Self {
+        Self { http: http(patience), base: self.base.clone() }
+    }
+
+    /// Where a path is.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Any method without a body.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers.
+    ///
+    /// # Panics
+    ///
+    /// That is no method.
+    pub async fn request(&self, method: &str, path: &str) -> reqwest::Result<Answer> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        Answer::of(self.http.request(method, self.url(path)).send().await?).await
     }
 
     /// `GET`, path with query.
@@ -43,7 +67,7 @@ impl Client {
     ///
     /// Nobody answers.
     pub async fn get(&self, path: &str) -> reqwest::Result<Answer> {
-        Answer::of(self.http.get(format!("{}{path}", self.base)).send().await?).await
+        Answer::of(self.http.get(self.url(path)).send().await?).await
     }
 
     /// `POST` of a body as curl does it: with a content type that says nothing.
@@ -52,7 +76,7 @@ impl Client {
     ///
     /// Nobody answers.
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<Answer> {
-        Answer::of(self.http.post(format!("{}{path}", self.base)).body(body).send().await?).await
+        Answer::of(self.http.post(self.url(path)).body(body).send().await?).await
     }
 
     /// `POST` with a header.
@@ -66,9 +90,13 @@ impl Client {
         header: (&'static str, &str),
         body: impl Into<reqwest::Body>,
     ) -> reqwest::Result<Answer> {
-        let request = self.http.post(format!("{}{path}", self.base)).header(header.0, header.1).body(body);
+        let request = self.http.post(self.url(path)).header(header.0, header.1).body(body);
         Answer::of(request.send().await?).await
     }
+}
+
+fn http(timeout: Duration) -> reqwest::Client {
+    reqwest::Client::builder().timeout(timeout).build().expect("a client without TLS")
 }
 
 impl Answer {

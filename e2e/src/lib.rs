@@ -12,5 +12,23 @@ pub mod picture;
 /// Traffic whose truth is known.
 pub mod traffic;
 
+/// Clients that post without a pause, and remember what they heard.
+pub mod load;
+
+/// A request of which is known that it has left, long before it is answered.
+pub mod sent;
+
+/// The log, looked at from outside.
+pub mod log;
+
+/// The wire between ingest and the log, which breaks on request.
+pub mod wire;
+
+/// What the kernel knows of a process: its memory, and what it has not read yet.
+pub mod kernel;
+
 /// Waiting for what must come, within a bound.
 pub mod wait;
+
+/// The chaos run.
+pub mod chaos;

@@ -1,6 +1,6 @@
 //! Servers and services, started and stopped at will. One stack a test: nothing is shared, so anything may be killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,6 +47,15 @@ pub struct Stack {
     dir: TempDir,
 }
 
+/// The services' roles in Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseUser {
+    /// Writes read models.
+    Projector,
+    /// Reads them.
+    Query,
+}
+
 /// A running projector.
 pub struct Projector {
     /// Its process.
@@ -71,6 +80,25 @@ impl Stack {
     ///
     /// A server cannot be started; the message says why.
     pub async fn servers_with(nats_conf: Option<&Path>) -> Result<Self> {
+        Self::servers_of(programs().await?, nats_conf).await
+    }
+
+    /// The servers, for services that were built elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// A server cannot be started; the message says why.
+    pub async fn servers_for(programs: Services) -> Result<Self> {
+        Self::servers_of(programs, None).await
+    }
+
+    /// Leaves data and logs where they are when all else is gone, and tells where.
+    pub fn keep_folder(&mut self) -> PathBuf {
+        self.dir.disable_cleanup(true);
+        self.dir.path().to_owned()
+    }
+
+    async fn servers_of(programs: Services, nats_conf: Option<&Path>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tidemark-e2e-").tempdir().context("making a folder")?;
         let options = NatsOptions { conf: nats_conf.map(Into::into), ..NatsOptions::new(dir.path().join("nats")) };
         let nats = Nats::start_with(options).await?;
@@ -83,7 +111,7 @@ impl Stack {
             query_client: Client::new(query_port),
             ingest_port,
             query_port,
-            programs: programs().await?,
+            programs,
             dir,
         };
         stack.create_database(DATABASE).await?;
@@ -113,7 +141,7 @@ impl Stack {
     /// It ended; the message holds the end of its log.
     pub async fn ingest(&self, environment: &[(&str, &str)]) -> Result<Process> {
         let process = self.ingest_unready(environment)?;
-        ready::wait_for_http(&process, &format!("http://127.0.0.1:{}/readyz", self.ingest_port)).await?;
+        ready::wait_for_http(&process, &self.ingest_client.url("/readyz")).await?;
         Ok(process)
     }
 
@@ -143,6 +171,26 @@ impl Stack {
     ///
     /// It ended; the message holds the end of its log.
     pub async fn projector(&self, database: &str, environment: &[(&str, &str)]) -> Result<Projector> {
+        let projector = self.projector_unready(database, environment)?;
+        ready::wait_for_http(&projector.process, &projector.client.url("/healthz")).await?;
+        Ok(projector)
+    }
+
+    /// Starts a projector on a database and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn projector_unready(&self, database: &str, environment: &[(&str, &str)]) -> Result<Projector> {
+        self.projector_named("projector", database, environment)
+    }
+
+    /// The same under a name of its own, which its log has, too.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn projector_named(&self, name: &str, database: &str, environment: &[(&str, &str)]) -> Result<Projector> {
         let user = self.nats.user(NatsUser::Projector);
         let port = ports::free();
         let command = self.command(
@@ -151,15 +199,14 @@ impl Stack {
                 ("NATS_URL", &self.nats.url()),
                 ("NATS_USER", &user.user),
                 ("NATS_PASSWORD", &user.password),
-                ("DATABASE_URL", &self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database)),
+                ("DATABASE_URL", &self.url_of(DatabaseUser::Projector, database)),
                 ("SKETCH_KEY", SKETCH_KEY),
                 // Short, so that tests need not wait long until a killed projector's partitions are taken over.
                 ("LEASE_MS", "1500"),
                 ("PROJECTOR_LISTEN", &format!("127.0.0.1:{port}")),
             ],
         );
-        let process = self.start("projector", with(command, environment), &["run"])?;
-        ready::wait_for_http(&process, &format!("http://127.0.0.1:{port}/healthz")).await?;
+        let process = self.start(name, with(command, environment), &["run"])?;
         Ok(Projector { process, client: Client::new(port) })
     }
 
@@ -172,7 +219,7 @@ impl Stack {
         let command = self.command(
             "projector",
             &[
-                ("DATABASE_URL", &self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, DATABASE)),
+                ("DATABASE_URL", &self.url_of(DatabaseUser::Projector, DATABASE)),
                 ("SKETCH_KEY", SKETCH_KEY),
                 ("RUST_LOG", "warn"),
             ],
@@ -189,15 +236,24 @@ impl Stack {
     ///
     /// It ended; the message holds the end of its log.
     pub async fn query(&self) -> Result<Process> {
+        self.query_with(&[]).await
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    ///
+    /// It ended; the message holds the end of its log.
+    pub async fn query_with(&self, environment: &[(&str, &str)]) -> Result<Process> {
         let command = self.command(
             "query",
             &[
-                ("DATABASE_URL", &self.postgres.url("tidemark_query", QUERY_PASSWORD, DATABASE)),
+                ("DATABASE_URL", &self.url_of(DatabaseUser::Query, DATABASE)),
                 ("QUERY_LISTEN", &format!("127.0.0.1:{}", self.query_port)),
             ],
         );
-        let process = self.start("query", command, &[])?;
-        ready::wait_for_http(&process, &format!("http://127.0.0.1:{}/healthz", self.query_port)).await?;
+        let process = self.start("query", with(command, environment), &[])?;
+        ready::wait_for_http(&process, &self.query_client.url("/healthz")).await?;
         Ok(process)
     }
 
@@ -220,6 +276,20 @@ impl Stack {
     /// The URL cannot be read.
     pub fn database(&self, name: &str) -> Result<PgPool> {
         Ok(PgPoolOptions::new().max_connections(2).connect_lazy(&self.postgres.owner_url(name))?)
+    }
+
+    /// A database, as one of the services sees it.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be read.
+    pub fn database_of(&self, user: DatabaseUser) -> Result<PgPool> {
+        Ok(PgPoolOptions::new().max_connections(1).connect_lazy(&self.url_of(user, DATABASE))?)
+    }
+
+    /// Where ingest listens.
+    pub fn ingest_port(&self) -> u16 {
+        self.ingest_port
     }
 
     /// Waits until everything in the log is in a database, and answers its picture.
@@ -252,7 +322,11 @@ impl Stack {
     }
 
     /// The last sequence of every partition that has one.
-    async fn log_ends(&self) -> Result<Vec<(i32, i64)>> {
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub async fn log_ends(&self) -> Result<Vec<(i32, i64)>> {
         let log = self.log().await?;
         let mut ends = Vec::new();
         for partition in Partition::all(64) {
@@ -261,6 +335,13 @@ impl Stack {
             ends.push((i32::from(partition.number()), last));
         }
         Ok(ends)
+    }
+
+    fn url_of(&self, user: DatabaseUser, database: &str) -> String {
+        match user {
+            DatabaseUser::Projector => self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database),
+            DatabaseUser::Query => self.postgres.url("tidemark_query", QUERY_PASSWORD, database),
+        }
     }
 
     fn command(&self, service: &str, environment: &[(&str, &str)]) -> Command {
@@ -273,7 +354,8 @@ impl Stack {
     }
 
     fn start(&self, name: &str, mut command: Command, arguments: &[&str]) -> Result<Process> {
-        command.args(arguments).env("RUST_LOG", "info,projector=debug");
+        // Whatever the tests are run with: the last words of a process are its reason, not where it comes from.
+        command.args(arguments).env("RUST_LOG", "info,projector=debug").env("RUST_LIB_BACKTRACE", "0");
         Process::start(Launch::new(name, command).log(self.dir.path().join(format!("{name}.log"))))
     }
 }

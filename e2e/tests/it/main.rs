@@ -15,8 +15,29 @@ mod operator;
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 
+/// The log has stored an envelope, and ingest does not hear of it.
+mod lost_ack;
+
 /// An event shows soon.
 mod latency;
 
 /// Nothing is skipped in silence.
 mod history;
+
+/// Whatever is sent: an answer that says what is wrong, and a process that goes on.
+mod bad_input;
+
+/// Ten thousand clients at once.
+mod connections;
+
+/// Servers go away and come back.
+mod outages;
+
+/// Whatever dies: acknowledged is counted once.
+mod chaos;
+
+/// What cannot be right is refused at the start; whoever may not do a thing cannot.
+mod refusals;
+
+/// Stopped in order, started in any order.
+mod shutdown;

@@ -1,0 +1,84 @@
+//! Kills, freezes and restarts.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::future;
+use launcher::process::Process;
+use tokio::time::{sleep, sleep_until};
+
+use super::findings::Kind;
+use super::plan::{Fault, Plan, Strike};
+use super::run::Run;
+use super::target::Target;
+
+/// Between two tries to start what ended by itself.
+const START_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often in a row a process may end at its start: after that the run has nothing left to show.
+const STARTS_MAX: u32 = 20;
+
+/// Starts everything, undisturbed.
+pub(super) async fn start_all(run: &Run) -> Result<Vec<(Target, Process)>> {
+    let mut processes = Vec::new();
+    for target in Target::ALL {
+        let process = target.start(run).await.with_context(|| format!("starting {}", target.name()))?;
+        processes.push((target, process));
+    }
+    Ok(processes)
+}
+
+/// Makes faults until the run's time is over. All processes run when it ends.
+pub(super) async fn disturb_all(run: &Run, processes: Vec<(Target, Process)>) -> Result<Vec<(Target, Process)>> {
+    future::try_join_all(processes.into_iter().map(|(target, process)| disturb(run, target, process))).await
+}
+
+async fn disturb(run: &Run, target: Target, mut process: Process) -> Result<(Target, Process)> {
+    for strike in Plan::of(run.seed, target, run.options.calm_seconds) {
+        tokio::select! {
+            biased;
+            () = sleep_until(run.until) => break,
+            status = process.exit().wait() => {
+                let said = process.log_tail(5);
+                run.note(Kind::Ended, 1, || format!("{} ended by itself ({status}): {said}", target.name()));
+                process = start(run, target).await?;
+            }
+            () = sleep(strike.calm) => process = apply(run, target, process, strike).await?,
+        }
+    }
+    Ok((target, process))
+}
+
+async fn apply(run: &Run, target: Target, mut process: Process, strike: Strike) -> Result<Process> {
+    run.outages.borrow_mut().begin(target, strike.fault);
+    match strike.fault {
+        Fault::Kill(down) => {
+            process.kill().await;
+            sleep(down).await;
+            process = start(run, target).await?;
+        }
+        Fault::Freeze(span) => {
+            process.freeze().with_context(|| format!("freezing {}", target.name()))?;
+            sleep(span).await;
+            process.thaw();
+        }
+    }
+    run.outages.borrow_mut().end(target);
+    Ok(process)
+}
+
+/// A service that cannot be started because another process is down is a finding: it should wait instead.
+async fn start(run: &Run, target: Target) -> Result<Process> {
+    let mut starts = 0;
+    loop {
+        match target.start(run).await {
+            Ok(process) => return Ok(process),
+            Err(err) if starts < STARTS_MAX => {
+                starts += 1;
+                run.note(Kind::Ended, 1, || format!("{} did not start: {err:#}", target.name()));
+                sleep(START_PAUSE).await;
+            }
+            Err(err) => return Err(err.context(format!("starting {}", target.name()))),
+        }
+    }
+}

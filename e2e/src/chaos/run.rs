@@ -1,0 +1,149 @@
+//! All parts, from beginning to end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use launcher::process::Process;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::account::Account;
+use super::cable::{self, Cable};
+use super::ending::{self, Ending};
+use super::findings::{Findings, Kind};
+use super::load::{self, Tally};
+use super::options::Options;
+use super::outages::Outages;
+use super::outcome::Outcome;
+use super::target::Target;
+use super::watch::Seen;
+use super::{monitor, plain, poison, progress, watch};
+use crate::stack::Stack;
+
+/// What comes before and after the faults: starts, the last tries, draining, folding again. The bounds of these add up
+/// to less; this one is for what none of them thought of.
+const REST_BOUND: Duration = Duration::from_mins(15);
+
+/// From the start of the services to the first report.
+const READY_BOUND: Duration = Duration::from_mins(1);
+
+/// A run, and everything that its parts share.
+pub(super) struct Run {
+    pub(super) options: Options,
+    pub(super) seed: u64,
+    pub(super) stack: Stack,
+    /// Between the log and each of its clients.
+    pub(super) cables: BTreeMap<Target, Cable>,
+    pub(super) begun: Instant,
+    /// Until then faults are made and new events sent.
+    pub(super) until: Instant,
+    /// Everything is folded: nothing is left to be watched.
+    pub(super) is_over: Cell<bool>,
+    pub(super) account: RefCell<Account>,
+    pub(super) tally: RefCell<Tally>,
+    pub(super) outages: RefCell<Outages>,
+    pub(super) seen: RefCell<Seen>,
+    pub(super) findings: RefCell<Findings>,
+}
+
+/// Runs chaos as `options` say, and prints the seed first.
+///
+/// # Errors
+///
+/// The stack cannot be started, or the run got stuck. What is wrong with the counting is in the outcome.
+pub async fn run(options: Options) -> Result<Outcome> {
+    let seed = options.seed.unwrap_or_else(rand::random);
+    println!("seed {seed}");
+    let bound = options.duration() + REST_BOUND;
+    let stack = Stack::servers_for(options.programs().await?).await?;
+    let mut run = Run::new(options, seed, stack).await?;
+    let ended = timeout(bound, run.run()).await.with_context(|| format!("the run did not end within {bound:?}"));
+    match ended.flatten() {
+        Ok(ending) => {
+            let mut outcome = Outcome::of(&run, &ending);
+            outcome.folder = (!outcome.is_pass()).then(|| run.stack.keep_folder());
+            Ok(outcome)
+        }
+        Err(err) => {
+            let folder = run.stack.keep_folder();
+            Err(err.context(format!("seed {seed}; logs and data are in {}", folder.display())))
+        }
+    }
+}
+
+impl Run {
+    async fn new(options: Options, seed: u64, stack: Stack) -> Result<Self> {
+        let mut cables = BTreeMap::new();
+        for target in Target::OF_THE_LOG {
+            cables.insert(target, Cable::to(stack.nats.port()).await?);
+        }
+        let now = Instant::now();
+        Ok(Self {
+            options,
+            seed,
+            stack,
+            cables,
+            begun: now,
+            until: now,
+            is_over: Cell::new(false),
+            account: RefCell::default(),
+            tally: RefCell::default(),
+            outages: RefCell::default(),
+            seen: RefCell::default(),
+            findings: RefCell::default(),
+        })
+    }
+
+    /// Takes down what must not be.
+    pub(super) fn note(&self, kind: Kind, amount: u64, told: impl FnOnce() -> String) {
+        self.findings.borrow_mut().note(kind, amount, told);
+    }
+
+    async fn run(&mut self) -> Result<Ending> {
+        // Faults need servers that each can be started while the others are used.
+        self.stack.nats.stop().await;
+        self.stack.postgres.stop().await;
+        let processes = monitor::start_all(self).await?;
+        self.wait_until_ready().await?;
+        self.begun = Instant::now();
+        self.until = self.begun + self.options.duration();
+        let storm = async {
+            let storm = self.storm(processes).await;
+            self.is_over.set(true);
+            storm
+        };
+        let ((), shown, storm) = tokio::join!(watch::watch(self), progress::show(self), storm);
+        shown?;
+        let (processes, drained_in) = storm?;
+        Ok(Ending { drained_in, ..ending::compare(self, processes).await? })
+    }
+
+    /// Faults under load, and the time until everything is folded.
+    async fn storm(&self, processes: Vec<(Target, Process)>) -> Result<(Vec<(Target, Process)>, Duration)> {
+        let faults = async {
+            let (processes, ()) = tokio::join!(monitor::disturb_all(self, processes), cable::cut_all(self));
+            processes
+        };
+        let load = async {
+            tokio::join!(load::send(self), plain::send(self), poison::inject(self));
+            Ok(())
+        };
+        let (processes, ()) = tokio::try_join!(faults, load)?;
+        Ok((processes, ending::drain_first(self).await?))
+    }
+
+    /// The first report needs a generation, which the projector makes.
+    async fn wait_until_ready(&self) -> Result<()> {
+        let deadline = Instant::now() + READY_BOUND;
+        for client in [&self.stack.query_client, &self.stack.ingest_client] {
+            while !client.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {
+                if Instant::now() > deadline {
+                    bail!("query and ingest were not ready within {READY_BOUND:?}");
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! What the kernel knows of a process: its memory, and what it has not read yet.
+
+use std::fs;
+
+/// The most memory that a process ever had (`VmHWM`), in bytes.
+///
+/// # Panics
+///
+/// There is no such process.
+pub fn memory_peak_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells the peak");
+    let kibibytes = line.trim().strip_suffix("kB").expect("in kB").trim();
+    kibibytes.parse::<u64>().expect("a number") * 1_024
+}
+
+/// The server's ends of connections to a port of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many are open.
+    pub open: usize,
+    /// Bytes that have arrived, but were not read by the server.
+    pub unread_bytes: u64,
+}
+
+impl Connections {
+    /// Looks at them.
+    ///
+    /// # Panics
+    ///
+    /// `/proc/net/tcp` is not what it was since Linux 2.4.
+    pub fn to(port: u16) -> Self {
+        const ESTABLISHED: &str = "01";
+        let table = fs::read_to_string("/proc/net/tcp").expect("a table of connections");
+        let mut connections = Self { open: 0, unread_bytes: 0 };
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            if fields[1].ends_with(&format!(":{port:04X}")) && fields[3] == ESTABLISHED {
+                let (_, unread) = fields[4].split_once(':').expect("two queues");
+                connections.open += 1;
+                connections.unread_bytes += u64::from_str_radix(unread, 16).expect("a hexadecimal number");
+            }
+        }
+        connections
+    }
+}

@@ -1,0 +1,148 @@
+//! The wire between ingest and the log, which breaks on request: the log has stored an envelope, says so, and the
+//! connection ends before ingest hears it.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// How an acknowledgement of an envelope begins.
+const PUB_ACK: &[u8] = br#"{"stream":"EVENTS_"#;
+
+/// The header with an envelope's id.
+const ENVELOPE_ID: &str = "Nats-Msg-Id: ";
+
+/// A proxy before the log's server. Dropped, all of its connections are closed.
+pub struct Wire {
+    port: u16,
+    seen: Arc<Mutex<Seen>>,
+    _connections: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    cuts_left: usize,
+    cuts: usize,
+    published: Vec<String>,
+}
+
+/// One protocol line, and what belongs to it.
+struct Frame {
+    bytes: Vec<u8>,
+    line_bytes: usize,
+}
+
+impl Wire {
+    /// A wire to the server at this port of this machine.
+    ///
+    /// # Errors
+    ///
+    /// No port can be had.
+    pub async fn to(server_port: u16) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
+        let port = listener.local_addr()?.port();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let mut connections = JoinSet::new();
+        connections.spawn(accept(listener, server_port, seen.clone()));
+        Ok(Self { port, seen, _connections: connections })
+    }
+
+    /// `nats://host:port` of ingest's end.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on the wire breaks whenever an acknowledgement is on it, so many times.
+    pub fn cut_acks(&self, cuts: usize) {
+        self.seen.lock().expect("nobody panics with the lock").cuts_left = cuts;
+    }
+
+    /// How often it broke.
+    pub fn cuts(&self) -> usize {
+        self.seen.lock().expect("nobody panics with the lock").cuts
+    }
+
+    /// The ids of all envelopes that ingest has sent, repeats among them.
+    pub fn published(&self) -> Vec<String> {
+        self.seen.lock().expect("nobody panics with the lock").published.clone()
+    }
+}
+
+async fn accept(listener: TcpListener, server_port: u16, seen: Arc<Mutex<Seen>>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)).await else { continue };
+        connections.spawn(connect(client, server, seen.clone()));
+    }
+}
+
+/// Passes on both ways. Whichever ends first ends both.
+async fn connect(client: TcpStream, server: TcpStream, seen: Arc<Mutex<Seen>>) {
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let seen = || seen.lock().expect("nobody panics with the lock");
+    tokio::select! {
+        _ = pass(from_client, to_server, |frame| seen().hear(frame)) => {}
+        _ = pass(from_server, to_client, |frame| seen().lets_through(frame)) => {}
+    }
+}
+
+/// Passes on frame by frame, up to one that is not let through.
+async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, lets_through: impl Fn(&Frame) -> bool) -> Result<()> {
+    let mut from = BufReader::new(from);
+    loop {
+        let frame = Frame::read(&mut from).await?;
+        if !lets_through(&frame) {
+            return Ok(());
+        }
+        to.write_all(&frame.bytes).await?;
+    }
+}
+
+impl Seen {
+    /// Whatever ingest says reaches the server.
+    fn hear(&mut self, frame: &Frame) -> bool {
+        if frame.line().starts_with(b"HPUB events.") {
+            let headers = String::from_utf8_lossy(frame.payload()).into_owned();
+            let id = headers.lines().find_map(|line| line.strip_prefix(ENVELOPE_ID));
+            self.published.push(id.unwrap_or_default().to_owned());
+        }
+        true
+    }
+
+    fn lets_through(&mut self, frame: &Frame) -> bool {
+        if self.cuts_left == 0 || !frame.payload().starts_with(PUB_ACK) {
+            return true;
+        }
+        self.cuts_left -= 1;
+        self.cuts += 1;
+        false
+    }
+}
+
+impl Frame {
+    async fn read(from: &mut BufReader<OwnedReadHalf>) -> Result<Self> {
+        let mut bytes = Vec::new();
+        let line_bytes = from.read_until(b'\n', &mut bytes).await?;
+        anyhow::ensure!(bytes.ends_with(b"\r\n"), "the connection has ended");
+        let line = std::str::from_utf8(&bytes)?;
+        if ["MSG ", "HMSG ", "PUB ", "HPUB "].iter().any(|word| line.starts_with(word)) {
+            let payload_bytes: usize = line.split_whitespace().next_back().context("a size")?.parse()?;
+            bytes.resize(line_bytes + payload_bytes + b"\r\n".len(), 0);
+            from.read_exact(&mut bytes[line_bytes..]).await?;
+        }
+        Ok(Self { bytes, line_bytes })
+    }
+
+    fn line(&self) -> &[u8] {
+        &self.bytes[..self.line_bytes]
+    }
+
+    /// Headers and body; nothing where the line is all.
+    fn payload(&self) -> &[u8] {
+        &self.bytes[self.line_bytes..]
+    }
+}

@@ -1,0 +1,313 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::{Client, ConnectOptions, Event};
+use e2e::load::event;
+use e2e::log;
+use e2e::stack::{DATABASE, DatabaseUser, Stack};
+use e2e::wait;
+use launcher::process::Process;
+use launcher::servers::nats::NatsUser;
+use sqlx::AssertSqlSafe;
+use tokio::sync::mpsc;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// The process ends in failure, and the end of its log is one line that says what to change. Answers that line.
+async fn refusal(process: &Process) -> Result<String> {
+    let ended = tokio::time::timeout(SOON, process.exit().wait()).await;
+    let status = ended.with_context(|| format!("it runs on: {}", process.log_tail(5)))?;
+    assert!(!status.success(), "it ended with {status}");
+    Ok(process.log_tail(1))
+}
+
+async fn ready(stack: &Stack) {
+    wait::until("ingest is ready", SOON, async || {
+        (stack.ingest_client.get("/readyz").await.ok()?.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ingest_refuses_streams_that_break_a_promise() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let operator = stack.log().await?;
+    let declared = log::declared(0);
+    let edit = "change it with `nats stream edit EVENTS_0";
+    let anew = "copy its messages to a stream made from nats/stream.json";
+    for (what, change, config) in [
+        ("discards old events", edit, Config { discard: DiscardPolicy::Old, ..declared.clone() }),
+        ("keeps events in memory", anew, Config { storage: StorageType::Memory, ..declared.clone() }),
+        ("drops events once they are read", anew, Config { retention: RetentionPolicy::WorkQueue, ..declared.clone() }),
+        ("drops events once they are read", anew, Config { retention: RetentionPolicy::Interest, ..declared.clone() }),
+        ("acknowledges nothing", edit, Config { no_ack: true, ..declared.clone() }),
+        (
+            "must take exactly the subject events.0",
+            edit,
+            Config { subjects: vec!["events.0".into(), "x".into()], ..declared.clone() },
+        ),
+        (
+            "must take exactly the subject events.0",
+            edit,
+            Config { subjects: vec!["events.>".into()], ..declared.clone() },
+        ),
+        ("keeps only the last events", edit, Config { max_messages_per_subject: 1_000, ..declared.clone() }),
+        ("takes no envelope of 262144 bytes", edit, Config { max_message_size: 65_536, ..declared.clone() }),
+        ("forgets envelopes", edit, Config { duplicate_window: Duration::from_secs(10), ..declared.clone() }),
+    ] {
+        // The server may still be clearing away the stream of the same name before it.
+        wait::until(&format!("there is a stream that {what}"), SOON, async || {
+            operator.create_stream(config.clone()).await.ok()
+        })
+        .await;
+        let line = refusal(&stack.ingest_unready(&[("PARTITIONS", "1")])?).await?;
+        assert!(line.contains(&format!("stream EVENTS_0 {what}")) && line.contains(change), "{line}");
+        operator.delete_stream("EVENTS_0").await?;
+    }
+    // Made by ingest itself, as it is declared.
+    let _ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
+    Ok(())
+}
+
+/// The configuration of the project, without the line that makes a server sync.
+fn write_conf_without_sync(path: &Path) -> Result<()> {
+    let conf = std::fs::read_to_string(CONF).context("reading the configuration")?;
+    let unsafe_conf = conf.replace("sync_interval: always", "");
+    assert_ne!(conf, unsafe_conf);
+    std::fs::write(path, unsafe_conf).context("writing a configuration")
+}
+
+const CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nats/server.conf");
+
+#[tokio::test]
+async fn ingest_takes_nothing_while_the_log_does_not_sync_before_it_acknowledges() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let conf = folder.path().join("server.conf");
+    write_conf_without_sync(&conf)?;
+    let mut stack = Stack::servers_with(Some(&conf)).await?;
+    let line = refusal(&stack.ingest_unready(&[])?).await?;
+    assert!(line.contains("set `sync_interval: always` in the jetstream block"), "{line}");
+
+    std::fs::copy(CONF, &conf)?;
+    stack.nats.restart().await?;
+    let ingest = stack.ingest(&[]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
+
+    // Somebody changes it under a running ingest: that is told, and heals by itself.
+    write_conf_without_sync(&conf)?;
+    stack.nats.restart().await?;
+    wait::until("ingest tells what is wrong", SOON, async || {
+        let answer = stack.ingest_client.get("/readyz").await.ok()?;
+        (answer.status == 503 && answer.error().contains("sync_interval: always")).then_some(())
+    })
+    .await;
+    let answer = stack.ingest_client.post("/event", event("site", "/")).await?;
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "the log is not set up to keep events safe; send the event again later")
+    );
+    std::fs::copy(CONF, &conf)?;
+    stack.nats.restart().await?;
+    ready(&stack).await;
+    assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
+    assert_eq!(ingest.exit_status(), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused_by_name() -> Result<()> {
+    let stack = Stack::servers().await?;
+    for (variable, value, sentence) in [
+        ("PARTITIONS", "0", "PARTITIONS must be 1 to 1000"),
+        ("PARTITIONS", "1001", "PARTITIONS must be 1 to 1000"),
+        ("PUBLISH_DEADLINE_MS", "1", "PUBLISH_DEADLINE_MS must be 100 to 60000"),
+        ("QUEUE_BYTES_MAX", "16777215", "QUEUE_BYTES_MAX must be at least 16777216"),
+        ("BODIES_BYTES_MAX", "33554431", "BODIES_BYTES_MAX must be at least 33554432"),
+    ] {
+        let line = refusal(&stack.ingest_unready(&[(variable, value)])?).await?;
+        assert!(line.contains(sentence), "{variable}={value}: {line}");
+    }
+    let short = "000102030405060708090a0b0c0d0e0";
+    let projector = stack.projector_unready(DATABASE, &[("SKETCH_KEY", short)])?;
+    let line = refusal(&projector.process).await?;
+    assert!(line.contains("a sketch key has 32 hexadecimal digits"), "{line}");
+    assert!(!projector.process.log_tail(1_000).contains(short), "a secret in the log");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_projector_with_another_key_than_the_read_models_is_refused() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
+    let picture = stack.drained(DATABASE).await?;
+    assert!(projector.process.stop().await.success());
+
+    let other = "ff0102030405060708090a0b0c0d0e0f";
+    let refused = stack.projector_unready(DATABASE, &[("SKETCH_KEY", other)])?;
+    let line = refusal(&refused.process).await?;
+    assert!(line.contains("SKETCH_KEY"), "{line}");
+    assert!(!refused.process.log_tail(1_000).contains(other), "a secret in the log");
+    assert_eq!(stack.drained(DATABASE).await?, picture);
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_a_wrong_password_ingest_stays_and_says_that_it_cannot_work() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let ingest = stack.ingest_unready(&[("NATS_PASSWORD", "not-this-one"), ("PUBLISH_DEADLINE_MS", "500")])?;
+    let answer = wait::until("ingest answers", SOON, async || stack.ingest_client.get("/readyz").await.ok()).await;
+    assert_eq!((answer.status, answer.error().as_str()), (503, "the log is not connected"));
+    assert_eq!(stack.ingest_client.get("/healthz").await?.status, 200);
+    let answer = stack.ingest_client.post("/event", event("site", "/")).await?;
+    assert_eq!((answer.status, answer.headers["retry-after"].to_str()?), (503, "1"), "{}", answer.text);
+    wait::until("the log of ingest says why", SOON, async || {
+        ingest.log_tail(1_000).to_lowercase().contains("authorization violation").then_some(())
+    })
+    .await;
+    let said = ingest.log_tail(1_000);
+    assert_eq!(said.matches("The log's connection reports").count(), 1, "told once, although it tries again and again");
+    assert!(!said.contains("not-this-one"), "a secret in the log");
+    assert_eq!(ingest.exit_status(), None);
+    Ok(())
+}
+
+/// A service's user, and what the server tells it.
+async fn connect(stack: &Stack, user: NatsUser, inbox: &str) -> Result<(Client, mpsc::UnboundedReceiver<String>)> {
+    let user = stack.nats.user(user);
+    let (sender, told) = mpsc::unbounded_channel();
+    let options = ConnectOptions::new()
+        .user_and_password(user.user, user.password)
+        .custom_inbox_prefix(inbox)
+        .event_callback(move |event| {
+            if let Event::ServerError(err) = event {
+                let _ = sender.send(err.to_string());
+            }
+            std::future::ready(())
+        });
+    Ok((options.connect(stack.nats.url()).await?, told))
+}
+
+/// The server refuses each of the subjects.
+async fn check_no_publishing(
+    client: &Client,
+    told: &mut mpsc::UnboundedReceiver<String>,
+    subjects: &[&str],
+) -> Result<()> {
+    for subject in subjects {
+        client.publish((*subject).to_owned(), "{}".into()).await?;
+        check_told(told, &format!("Permissions Violation for Publish to \"{subject}\"")).await?;
+    }
+    Ok(())
+}
+
+async fn check_told(told: &mut mpsc::UnboundedReceiver<String>, sentence: &str) -> Result<()> {
+    let said = tokio::time::timeout(SOON, told.recv()).await.with_context(|| format!("nobody said {sentence}"))?;
+    let said = said.context("the connection is closed")?;
+    assert!(said.to_lowercase().contains(&sentence.to_lowercase()), "{said} instead of {sentence}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn users_of_the_log_may_do_their_work_and_nothing_else() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let operator = stack.log().await?;
+    operator.create_stream(log::declared(0)).await?;
+    operator.publish("events.0", event("site", "/").into()).await?.await?;
+
+    let (ingest, mut told) = connect(&stack, NatsUser::Ingest, "_INBOX_ingest").await?;
+    check_no_publishing(
+        &ingest,
+        &mut told,
+        &[
+            "$JS.API.STREAM.MSG.GET.EVENTS_0",
+            "$JS.API.DIRECT.GET.EVENTS_0",
+            "$JS.API.DIRECT.GET.EVENTS_0.events.0",
+            "$JS.API.STREAM.SNAPSHOT.EVENTS_0",
+            "$JS.API.STREAM.UPDATE.EVENTS_0",
+            "$JS.API.STREAM.PURGE.EVENTS_0",
+            "$JS.API.STREAM.DELETE.EVENTS_0",
+            "$JS.API.STREAM.MSG.DELETE.EVENTS_0",
+            "$JS.API.CONSUMER.CREATE.EVENTS_0",
+            "$JS.API.CONSUMER.CREATE.EVENTS_0.mine",
+            "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS_0.mine",
+            "$JS.API.CONSUMER.MSG.NEXT.EVENTS_0.mine",
+            "other.0",
+        ],
+    )
+    .await?;
+    let _listening = ingest.subscribe("events.>").await?;
+    check_told(&mut told, "Permissions Violation for Subscription to \"events.>\"").await?;
+
+    let (projector, mut told) = connect(&stack, NatsUser::Projector, "_INBOX_projector").await?;
+    check_no_publishing(
+        &projector,
+        &mut told,
+        &[
+            "events.0",
+            "$JS.API.STREAM.CREATE.EVENTS_9",
+            "$JS.API.STREAM.UPDATE.EVENTS_0",
+            "$JS.API.STREAM.PURGE.EVENTS_0",
+            "$JS.API.STREAM.DELETE.EVENTS_0",
+            "$JS.API.STREAM.MSG.DELETE.EVENTS_0",
+        ],
+    )
+    .await?;
+    let _listening = projector.subscribe("_INBOX_ingest.>").await?;
+    check_told(&mut told, "Permissions Violation for Subscription to \"_INBOX_ingest.>\"").await?;
+
+    // The projector reads what it may; the stream is as it was.
+    let seen = async_nats::jetstream::new(projector).get_stream("EVENTS_0").await?;
+    assert_eq!(seen.get_raw_message(1).await?.payload, event("site", "/"));
+    assert_eq!(seen.get_info().await?.state.messages, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn roles_of_the_database_may_do_their_work_and_nothing_else() -> Result<()> {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
+    let picture = stack.drained(DATABASE).await?;
+    let writes = [
+        "insert into view_total select * from view_total",
+        "update view_total set views = views + 1",
+        "delete from view_total",
+        "truncate view_total",
+        "update checkpoint set stream_sequence = 0",
+        "update generation set status = 'retired'",
+    ];
+    let schema_changes = [
+        "create table mine (id int)",
+        "drop table view_total",
+        "drop table checkpoint",
+        "alter table view_total add column mine int",
+        "create role mine",
+        "delete from view_total",
+        "truncate view_total_g1",
+        "drop table view_total_g1",
+        "delete from _sqlx_migrations",
+    ];
+    for (user, statements) in [
+        (DatabaseUser::Query, [writes.as_slice(), &schema_changes].concat()),
+        (DatabaseUser::Projector, schema_changes.to_vec()),
+    ] {
+        let pool = stack.database_of(user)?;
+        // Otherwise a refusal could be that of the session's setting.
+        sqlx::query("set default_transaction_read_only = off").execute(&pool).await?;
+        sqlx::query("select views from view_total").fetch_one(&pool).await?;
+        for statement in statements {
+            let outcome = sqlx::query(AssertSqlSafe(statement)).execute(&pool).await;
+            let code = outcome.err().and_then(|err| err.as_database_error()?.code().map(String::from));
+            assert_eq!(code.as_deref(), Some(INSUFFICIENT_PRIVILEGE), "{user:?}: {statement}");
+        }
+    }
+    assert_eq!(stack.drained(DATABASE).await?, picture);
+    Ok(())
+}
