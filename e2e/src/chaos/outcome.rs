@@ -73,7 +73,7 @@ fn figures(run: &Run, ending: &Ending) -> Vec<(&'static str, String)> {
         ("repeats dropped", repeats),
         ("reports answered", seen.reports.to_string()),
         ("reports refused", seen.refused.to_string()),
-        ("refused last", format!("{:.1?} after all was back (grace {GRACE:?})", seen.refused_late)),
+        ("refused after all was back", format!("{:.1} s at most ({GRACE:?} allowed)", seen.refused_late.as_secs_f64())),
         ("set back by a crash of Postgres", seen.set_back.to_string()),
         ("drained after the last event", format!("{:.1?}", ending.drained_in)),
         ("rows folded again and compared", ending.rows.to_string()),
