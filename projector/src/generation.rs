@@ -21,7 +21,7 @@ pub struct GenerationId(pub i32);
 /// What makes a generation what it is: the same log adds up to the same under the same identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// [`FOLD_VERSION`] of who builds it.
+    /// The fold of who builds it.
     pub fold_version: i32,
     /// The key of its sketches and digests.
     pub key: KeyId,

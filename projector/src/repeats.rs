@@ -2,7 +2,7 @@
 //!
 //! An event is a repeat if its site used the same id within the window before it, counted or not. So what has to be
 //! remembered is when each id was seen last, and nothing older than the window matters: what a rebuild decides depends
-//! on the log alone. Log time is cut into sixtieths of the window, [`SLOTS`]; an id is known for at least the window,
+//! on the log alone. Log time is cut into sixtieths of the window, `SLOTS`; an id is known for at least the window,
 //! and for one slot more at most.
 
 use std::collections::HashMap;
