@@ -29,7 +29,7 @@ pub struct Config {
     /// Default: a key that everybody knows, with a warning.
     pub sketch_key: Option<SketchKey>,
     /// Seconds of log time within which an event with a known `event_id` is a repeat and not counted: 60 to 86,400. It
-    /// must not change within a generation. Default 3,600. An id costs 17 to 18 bytes of memory in that time.
+    /// must not change within a generation. Default 3,600. An id costs about 20 bytes of memory in that time.
     #[serde(default = "default_event_id_window_s")]
     pub event_id_window_s: u32,
     /// Milliseconds without a sign of life after which another projector takes this one's partitions over: 1,500
