@@ -32,6 +32,8 @@ pub struct Checkpoint {
     pub epoch: i64,
     /// When the stream was made whose sequences these are.
     pub stream_created: DateTime<Utc>,
+    /// When the log stored the last envelope, where that is known.
+    pub logged_at: Option<DateTime<Utc>>,
     /// The latest log time up to here, in slots of the window of repeats.
     pub log_slot: u64,
 }
@@ -109,10 +111,15 @@ pub(crate) async fn advance(
     from: Checkpoint,
     batch: &Batch,
 ) -> sqlx::Result<Result<Checkpoint, Moved>> {
-    let to = Checkpoint { sequence: batch.last_sequence, log_slot: from.log_slot.max(batch.deltas.seen.slot), ..from };
+    let to = Checkpoint {
+        sequence: batch.last_sequence,
+        logged_at: batch.last_logged_at,
+        log_slot: from.log_slot.max(batch.deltas.seen.slot),
+        ..from
+    };
     let advanced = sqlx::query!(
         "update checkpoint
-         set stream_sequence = $5, log_slot = $6, updated_at = now()
+         set stream_sequence = $5, log_slot = $6, logged_at = $7, updated_at = now()
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4",
         slice.generation.0,
         slice.partition_id(),
@@ -120,12 +127,35 @@ pub(crate) async fn advance(
         from.epoch,
         as_bigint(to.sequence),
         as_bigint(to.log_slot),
+        to.logged_at,
     )
     .execute(db)
     .await?;
     Ok(match advanced.rows_affected() {
         1 => Ok(to),
         _ => Err(Moved { epoch: from.epoch }),
+    })
+}
+
+/// Takes a partition from its owner, who begins again at the checkpoint and reads anew what the partition remembers.
+/// Nobody else can commit until the transaction ends.
+pub(crate) async fn fence(db: &mut PgConnection, slice: Slice) -> sqlx::Result<Checkpoint> {
+    let row = sqlx::query!(
+        "update checkpoint
+         set epoch = epoch + 1, owner = null, lease_until = null
+         where generation_id = $1 and partition_id = $2
+         returning stream_sequence, epoch, stream_created, logged_at, log_slot",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Checkpoint {
+        sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
+        epoch: row.epoch,
+        stream_created: row.stream_created,
+        logged_at: row.logged_at,
+        log_slot: u64::try_from(row.log_slot).unwrap_or(0),
     })
 }
 

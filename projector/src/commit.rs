@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ pub struct Batch {
     pub deltas: Deltas,
     /// Where the checkpoint stands after it.
     pub last_sequence: u64,
+    /// When the log stored the envelope there.
+    pub last_logged_at: Option<DateTime<Utc>>,
     /// Envelopes in it.
     pub envelopes: u64,
     /// Envelopes that the log had behind it when it was read.
@@ -46,7 +49,7 @@ pub struct Batch {
 impl Batch {
     /// Events in it, readable or not: what it costs.
     pub fn events(&self) -> u64 {
-        self.deltas.events + self.deltas.parked.len() as u64 + self.deltas.repeats.values().sum::<u64>()
+        self.deltas.events + self.deltas.parked.len() as u64 + self.deltas.repeats()
     }
 }
 

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use contract::{Digest, Envelope, Event, KeyId, SketchKey};
+use contract::{Digest, Envelope, Event, EventDigest, KeyId, SketchKey};
 
-use crate::repeats::{RecentIds, SeenIds};
+use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
 
 /// Goes up whenever the same log would add up to something else.
 pub const FOLD_VERSION: i32 = 2;
@@ -99,16 +99,32 @@ impl Fold {
 
     /// Adds one message to the deltas. `recent` is what the partition's messages before it have left.
     pub fn add(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+        self.add_unless(deltas, message, |id, seen| recent.is_repeat(id, message.logged_at, seen));
+    }
+
+    /// Adds a message whose turn is long past, because it could not be read then.
+    pub(crate) fn add_out_of_turn(&self, ids: &mut OutOfTurn, deltas: &mut Deltas, message: Message<'_>) {
+        self.add_unless(deltas, message, |id, seen| ids.is_repeat(id, message.logged_at, seen));
+    }
+
+    fn add_unless(
+        &self,
+        deltas: &mut Deltas,
+        message: Message<'_>,
+        mut is_repeat: impl FnMut(EventDigest, &mut SeenIds) -> bool,
+    ) {
         let envelope = match Envelope::open(message.schema, message.body) {
             Ok(envelope) => envelope,
             Err(reason) => return deltas.park(message, WHOLE_ENVELOPE, reason.to_string(), message.body),
         };
         for line in envelope.lines() {
             match line.event {
-                Ok(event) if self.is_repeat(recent, deltas, &event, message.logged_at) => {
-                    *entry(&mut deltas.repeats, event.site_id.as_str()) += 1;
-                }
-                Ok(event) => self.count(deltas, &event),
+                Ok(event) => match self.digest(&event) {
+                    Some(id) if is_repeat(id, &mut deltas.seen) => {
+                        *entry(&mut deltas.repeats, event.site_id.as_str()) += 1;
+                    }
+                    _ => self.count(deltas, &event),
+                },
                 Err(reason) => {
                     let number = i32::try_from(line.number).expect("an envelope has at most 1,000 lines and 256 KiB");
                     deltas.park(message, number, reason.to_string(), line.json);
@@ -117,16 +133,8 @@ impl Fold {
         }
     }
 
-    fn is_repeat(
-        &self,
-        recent: &mut RecentIds,
-        deltas: &mut Deltas,
-        event: &Event<'_>,
-        logged_at: DateTime<Utc>,
-    ) -> bool {
-        let Some(event_id) = &event.event_id else { return false };
-        let digest = self.key.event_digest(&event.site_id, event_id);
-        recent.is_repeat(digest, logged_at, &mut deltas.seen)
+    fn digest(&self, event: &Event<'_>) -> Option<EventDigest> {
+        event.event_id.as_ref().map(|event_id| self.key.event_digest(&event.site_id, event_id))
     }
 
     fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {
@@ -144,6 +152,11 @@ impl Deltas {
     /// The key of the users' digests.
     pub fn key_id(&self) -> KeyId {
         self.key_id
+    }
+
+    /// Events that do not count, of all sites.
+    pub fn repeats(&self) -> u64 {
+        self.repeats.values().sum()
     }
 
     /// What is added to each site, event type and day, sorted by them.

@@ -54,7 +54,7 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
          set owner = $3, epoch = epoch + 1, lease_until = now() + $4 * interval '1 second'
          from free
          where checkpoint.generation_id = free.generation_id and checkpoint.partition_id = free.partition_id
-         returning stream_sequence, epoch, stream_created, log_slot"#,
+         returning stream_sequence, epoch, stream_created, logged_at, log_slot"#,
         slice.generation.0,
         slice.partition_id(),
         me.id,
@@ -66,6 +66,7 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
         sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
         epoch: row.epoch,
         stream_created: row.stream_created,
+        logged_at: row.logged_at,
         log_slot: u64::try_from(row.log_slot).unwrap_or(0),
     }))
 }

@@ -88,7 +88,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
     let lease = config.lease()?;
     let instance = Instance::new(lease);
-    let pool = pool(&config, lease)?;
+    let pool = pool(&config, lease, Commits::Asynchronous)?;
     let jetstream = log::connect(&config).await?;
     let partitions = Partitions::default();
 
@@ -130,6 +130,12 @@ pub enum Task {
     /// Deal with events that could not be read.
     #[command(subcommand)]
     Parked(ParkedTask),
+    /// Show how many events of each site were not counted because their `event_id` was known; at most 1,000 sites.
+    Repeats {
+        /// Only this site.
+        #[arg(long)]
+        site: Option<String>,
+    },
 }
 
 /// What to do with events that could not be read.
@@ -165,11 +171,12 @@ pub enum ParkedTask {
 ///
 /// The database is away, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<()> {
-    let pool = pool(&config, config.lease()?)?;
+    let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
     let window = WindowSeconds::try_from(config.event_id_window_s).context("reading EVENT_ID_WINDOW_S")?;
     match task {
         Task::Status => Ok(operator::status::print(&pool).await?),
         Task::Acknowledge { partition, to, by } => operator::acknowledge::acknowledge(&pool, partition, to, &by).await,
+        Task::Repeats { site } => Ok(operator::repeats::print(&pool, site.as_deref()).await?),
         Task::Parked(ParkedTask::List(selection)) => parked::list(&pool, selection).await,
         Task::Parked(ParkedTask::Show(selection)) => parked::show(&pool, selection).await,
         Task::Parked(ParkedTask::Discard { selection, by }) => parked::discard(&pool, selection, &by).await,
@@ -198,15 +205,23 @@ fn sketch_key(config: &Config) -> SketchKey {
     )
 }
 
-fn pool(config: &Config, lease: Duration) -> anyhow::Result<PgPool> {
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commits {
+    /// Nothing: one that a crash of Postgres loses is folded from the log once more.
+    Asynchronous,
+    /// The disk: what a person has decided is in no log.
+    Synchronous,
+}
+
+fn pool(config: &Config, lease: Duration, commits: Commits) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
     let (statement_timeout, idle_timeout) = (STATEMENT_TIMEOUT.as_millis().to_string(), lease.as_millis().to_string());
     let options = options.application_name("tidemark-projector").options([
         ("statement_timeout", statement_timeout.as_str()),
         // A projector that stands still in a transaction must not keep others from taking its partitions over.
         ("idle_in_transaction_session_timeout", idle_timeout.as_str()),
-        // A commit that a crash of Postgres loses is folded from the log once more: nothing waits for the disk here.
-        ("synchronous_commit", "off"),
+        ("synchronous_commit", if commits == Commits::Asynchronous { "off" } else { "on" }),
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)

@@ -9,3 +9,6 @@ pub mod acknowledge;
 
 /// Events that could not be read.
 pub mod parked;
+
+/// Events that came again.
+pub mod repeats;

@@ -258,8 +258,7 @@ impl Projection {
         let partition = [("partition", self.slice.partition.to_string())];
         metrics::counter!("projector_events_total", &partition).increment(batch.deltas.events);
         metrics::counter!("projector_parked_events_total", &partition).increment(batch.deltas.parked.len() as u64);
-        let repeats = batch.deltas.repeats.values().sum();
-        metrics::counter!("projector_repeats_total", &partition).increment(repeats);
+        metrics::counter!("projector_repeats_total", &partition).increment(batch.deltas.repeats());
         metrics::counter!("projector_batches_total", &partition).increment(1);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("projector_pending_envelopes", &partition).set(batch.pending as f64);

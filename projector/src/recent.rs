@@ -2,11 +2,11 @@
 //! read when the partition is opened.
 
 use futures_util::TryStreamExt;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::checkpoint::{Checkpoint, Slice, as_bigint};
 use crate::commit::Batch;
-use crate::repeats::{CorruptIds, RecentIds, SLOTS, WindowSeconds};
+use crate::repeats::{CorruptIds, RecentIds, SLOTS, SeenIds, WindowSeconds};
 
 /// Why the ids are not known.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum RecentError {
 ///
 /// See [`RecentError`].
 pub async fn load(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     slice: Slice,
     checkpoint: Checkpoint,
     window: WindowSeconds,
@@ -41,7 +41,7 @@ pub async fn load(
         as_bigint(checkpoint.sequence),
         as_bigint(recent.oldest_slot()),
     )
-    .fetch(pool);
+    .fetch(db);
     while let Some(ids) = batches.try_next().await? {
         recent.remember(&ids)?;
     }
@@ -77,5 +77,31 @@ pub(crate) async fn add(db: &mut PgConnection, slice: Slice, from: Checkpoint, b
         .execute(db)
         .await?;
     }
+    Ok(())
+}
+
+/// Adds the ids of a message that is folded out of its turn; its sequence is behind the checkpoint already.
+pub(crate) async fn add_out_of_turn(
+    db: &mut PgConnection,
+    slice: Slice,
+    sequence: u64,
+    seen: &SeenIds,
+) -> sqlx::Result<()> {
+    if seen.stored.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into recent_event_id as known (generation_id, partition_id, stream_sequence, log_slot, ids)
+         values ($1, $2, $3, $4, $5)
+         on conflict (generation_id, partition_id, stream_sequence)
+         do update set ids = known.ids || excluded.ids",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(sequence),
+        as_bigint(seen.slot),
+        seen.stored,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -5,12 +5,17 @@
 //! on the log alone. Log time is cut into sixtieths of the window, `SLOTS`; an id is known for at least the window,
 //! and for one slot more at most.
 
+/// Events that are folded long after their place in the log.
+mod out_of_turn;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use contract::EventDigest;
+
+pub use out_of_turn::OutOfTurn;
 
 /// Parts of the window.
 pub const SLOTS: u64 = 60;
@@ -88,10 +93,15 @@ impl RecentIds {
         seen.slot = self.slot;
         let known = self.shard(id).insert(Known(id.0.to_le_bytes()), slot);
         if known != Some(slot) {
-            seen.stored.extend(id.0.to_le_bytes());
-            seen.stored.extend(u32::try_from(self.slot).unwrap_or(u32::MAX).to_le_bytes());
+            seen.store(id, self.slot);
         }
         known.is_some()
+    }
+
+    /// The slot that an id was last seen in, where it is remembered.
+    fn last_seen(&self, id: EventDigest) -> Option<u64> {
+        let seen = self.shards[shard_of(id)].get(&Known(id.0.to_le_bytes()))?;
+        Some(self.slot - u64::from(age(self.stored_slot(), *seen)))
     }
 
     /// Remembers what a batch stored.
@@ -105,11 +115,20 @@ impl RecentIds {
             let id: [u8; 8] = *id;
             let slot = u32::from_le_bytes([*s0, *s1, *s2, *s3]);
             if u64::from(slot) + SLOTS >= self.slot {
-                let [low, high, ..] = slot.to_le_bytes();
-                self.shard(EventDigest(u64::from_le_bytes(id))).insert(Known(id), [low, high]);
+                self.remember_latest(EventDigest(u64::from_le_bytes(id)), slot);
             }
         }
         Ok(())
+    }
+
+    fn remember_latest(&mut self, id: EventDigest, slot: u32) {
+        let [low, high, ..] = slot.to_le_bytes();
+        let (now, seen) = (self.stored_slot(), [low, high]);
+        let latest = self.shard(id).entry(Known(id.0.to_le_bytes())).or_insert(seen);
+        // What came out of its turn is not always stored in the order of its time.
+        if age(now, seen) < age(now, *latest) {
+            *latest = seen;
+        }
     }
 
     /// The slot before which nothing is needed any more.
@@ -129,7 +148,7 @@ impl RecentIds {
 
     /// Moves log time on, never back, and forgets what has left the window.
     fn advance(&mut self, logged_at: DateTime<Utc>) {
-        let slot = u64::try_from(logged_at.timestamp_millis()).unwrap_or(0) / self.slot_ms;
+        let slot = self.slot_of(logged_at);
         if slot <= self.slot {
             return;
         }
@@ -141,17 +160,33 @@ impl RecentIds {
         }
     }
 
+    fn slot_of(&self, logged_at: DateTime<Utc>) -> u64 {
+        u64::try_from(logged_at.timestamp_millis()).unwrap_or(0) / self.slot_ms
+    }
+
     fn stored_slot(&self) -> [u8; 2] {
         let [low, high, ..] = self.slot.to_le_bytes();
         [low, high]
     }
 
     fn shard(&mut self, id: EventDigest) -> &mut HashMap<Known, [u8; 2], BuildHasherDefault<AsItIs>> {
-        // Bits from the middle: the tables themselves use the lowest and the highest.
-        let [.., low, high, _, _, _] = id.0.to_le_bytes();
-        let choice = usize::from(u16::from_le_bytes([low, high])) % CHOICES;
-        &mut self.shards[usize::from(SHARD_OF[choice])]
+        &mut self.shards[shard_of(id)]
     }
+}
+
+impl SeenIds {
+    fn store(&mut self, id: EventDigest, slot: u64) {
+        self.slot = self.slot.max(slot);
+        self.stored.extend(id.0.to_le_bytes());
+        self.stored.extend(u32::try_from(slot).unwrap_or(u32::MAX).to_le_bytes());
+    }
+}
+
+fn shard_of(id: EventDigest) -> usize {
+    // Bits from the middle: the tables themselves use the lowest and the highest.
+    let [.., low, high, _, _, _] = id.0.to_le_bytes();
+    let choice = usize::from(u16::from_le_bytes([low, high])) % CHOICES;
+    usize::from(SHARD_OF[choice])
 }
 
 /// Stored ids that no batch has stored. The partition has to be folded again.

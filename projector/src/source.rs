@@ -88,6 +88,20 @@ pub enum HistoryError {
         /// Where the checkpoint stands.
         checkpoint: u64,
     },
+    /// A backup was restored, and new events came behind it before anybody looked.
+    #[error(
+        "the log stored sequence {sequence} at {found}, what was counted under it at {known}: the stream was restored \
+         to an older state and has grown since. Restore a newer one, or acknowledge that it goes on behind that sequence \
+         and that what took the place of counted events is not counted"
+    )]
+    Replaced {
+        /// Where the checkpoint stands.
+        sequence: u64,
+        /// When what was counted was stored.
+        known: DateTime<Utc>,
+        /// When what is there was stored.
+        found: DateTime<Utc>,
+    },
     /// It was deleted and made anew.
     #[error(
         "the stream was made at {found}, the read models are of one made at {known}: it was deleted and made anew. \
@@ -107,6 +121,7 @@ impl HistoryError {
         match self {
             Self::Gap { to, .. } => *to,
             Self::Rewound { last, .. } => *last,
+            Self::Replaced { sequence, .. } => *sequence,
             Self::Recreated { .. } => 0,
         }
     }
@@ -122,6 +137,8 @@ pub struct Stream {
 /// A partition's envelopes from the checkpoint on.
 pub struct Source {
     messages: pull::Stream,
+    /// Where it began.
+    checkpoint: Checkpoint,
     expected: u64,
     /// No message has come yet: the first must be the expected one, because the consumer was told to begin there.
     is_fresh: bool,
@@ -137,8 +154,7 @@ impl Stream {
     /// The log is away, or the stream does not exist.
     pub async fn find(log: &jetstream::Context, partition: Partition) -> Result<Self, SourceError> {
         let stream = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
-        // Postgres keeps microseconds.
-        let created = stream.cached_info().created.trunc_subsecs(6);
+        let created = as_stored(stream.cached_info().created);
         Ok(Self { stream, created })
     }
 
@@ -149,13 +165,15 @@ impl Stream {
     /// The history is another or incomplete, or the log is away.
     pub async fn open(self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
         let state = &self.stream.cached_info().state;
+        // Where the last envelope's time is known, it is read once more: is it still the one that was folded?
+        let start_sequence = checkpoint.sequence + u64::from(checkpoint.logged_at.is_none());
         self.check_history(state.first_sequence, state.last_sequence, checkpoint)?;
         let consumer = self
             .stream
             .create_consumer(pull::Config {
                 name: Some(format!("g{}-p{}-{}", slice.generation.0, slice.partition, nuid::next())),
                 description: Some("Tidemark projector: reads behind its checkpoint, acknowledges nothing".to_owned()),
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: checkpoint.sequence + 1 },
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
                 ack_policy: AckPolicy::None,
                 replay_policy: ReplayPolicy::Instant,
                 inactive_threshold: INACTIVE_THRESHOLD,
@@ -174,7 +192,7 @@ impl Stream {
             .messages()
             .await
             .map_err(log_error("asking for messages"))?;
-        Ok(Source { messages, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
+        Ok(Source { messages, checkpoint, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
     }
 
     fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
@@ -206,7 +224,8 @@ impl Source {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let mut batch = Batch { deltas: fold.begin(), last_sequence: 0, envelopes: 0, pending: 0 };
+        let mut batch =
+            Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
         let mut bytes = 0;
         while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX {
             // With more in the log it is worth waiting for; otherwise what has come is all there is.
@@ -237,7 +256,8 @@ impl Source {
         let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
         let (found, expected) = (info.stream_sequence, self.expected);
         if found < expected {
-            // Counted before: a consumer that the client made anew may begin too early.
+            // Counted before: the last one, or a consumer that the client made anew begins too early.
+            self.check_counted(found, info.published)?;
             return Ok(0);
         }
         if found > expected {
@@ -248,11 +268,22 @@ impl Source {
         let body = message.payload.as_ref();
         fold.add(recent, &mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
         batch.last_sequence = found;
+        batch.last_logged_at = Some(as_stored(info.published));
         batch.envelopes += 1;
         batch.pending = info.pending;
         self.expected += 1;
         self.is_fresh = false;
         Ok(body.len())
+    }
+
+    fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
+        let found = as_stored(published);
+        match self.checkpoint.logged_at {
+            Some(known) if sequence == self.checkpoint.sequence && known != found => {
+                Err(HistoryError::Replaced { sequence, known, found })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -261,6 +292,11 @@ fn checked(
 ) -> Result<jetstream::Message, SourceError> {
     let ended = || pull::MessagesError::new(pull::MessagesErrorKind::ConsumerDeleted);
     message.unwrap_or_else(|| Err(ended())).map_err(log_error("reading messages"))
+}
+
+/// Postgres keeps microseconds.
+fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
 }
 
 fn log_error<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> SourceError {

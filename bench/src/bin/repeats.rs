@@ -92,8 +92,13 @@ async fn remember(pool: &PgPool) -> Result<u64> {
 
 async fn load(pool: PgPool, partition: Partition, log_slot: u64) -> Result<RecentIds> {
     let slice = Slice { generation: GenerationId(1), partition };
-    let checkpoint =
-        Checkpoint { sequence: u64::from(u32::MAX), epoch: 1, stream_created: DateTime::UNIX_EPOCH, log_slot };
+    let checkpoint = Checkpoint {
+        sequence: u64::from(u32::MAX),
+        epoch: 1,
+        stream_created: DateTime::UNIX_EPOCH,
+        logged_at: None,
+        log_slot,
+    };
     Ok(recent::load(&pool, slice, checkpoint, window()).await?)
 }
 

@@ -73,7 +73,7 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
     let shown = stack.operate(&["parked", "show", "--partition", "0", "--sequence", "1", "--line", "1"]).await?;
     assert!(shown.contains("never readable"), "{shown}");
     let unfixed = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
-    assert_eq!(unfixed, "Counted 0 events; 2 parked events still cannot be read.\n");
+    assert_eq!(unfixed, "Counted 0 events, dropped 0 repeats; 2 parked events still cannot be read.\n");
 
     // A later version could read it: the same as if this one found something readable in its place.
     let pool = stack.database(DATABASE)?;
@@ -82,9 +82,9 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
         .execute(&pool)
         .await?;
     let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
-    assert_eq!(retried, "Counted 1 events; 1 parked events still cannot be read.\n");
+    assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 1 parked events still cannot be read.\n");
     let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
-    assert_eq!(retried, "Counted 0 events; 1 parked events still cannot be read.\n");
+    assert_eq!(retried, "Counted 0 events, dropped 0 repeats; 1 parked events still cannot be read.\n");
     assert_eq!(views(&stack, "fixed").await?, 1);
 
     stack.operate(&["parked", "discard", "--partition", "0", "--by", "somebody"]).await?;
@@ -92,5 +92,47 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
     let kept: Vec<(i32, String)> =
         sqlx::query_as("select line, state from parked_event order by line").fetch_all(&pool).await?;
     assert_eq!(kept, [(0, "counted".to_owned()), (1, "discarded".to_owned())]);
+    Ok(())
+}
+
+fn event_with_id(id: &str) -> String {
+    event("fixed").replacen('{', &format!(r#"{{"event_id":"{id}","#), 1)
+}
+
+#[tokio::test]
+async fn a_parked_event_counts_once_however_often_it_was_sent() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    // Two that nobody can read yet, twice each; one of them has come in a form that counts, too.
+    let unreadable = ["a", "b", "a", "b"].map(|id| format!("{{{id}"));
+    log.publish("events.0", [unreadable.join("\n"), event_with_id("a")].join("\n").into()).await?.await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    assert_eq!(views(&stack, "fixed").await?, 1);
+
+    let fix = async |state: &str| -> Result<()> {
+        for id in ["a", "b"] {
+            let fix = "update parked_event set event = $1 where state = $2 and event = $3";
+            let fix =
+                sqlx::query(fix).bind(event_with_id(id).into_bytes()).bind(state).bind(format!("{{{id}").into_bytes());
+            fix.execute(&stack.database(DATABASE)?).await?;
+        }
+        Ok(())
+    };
+    fix("parked").await?;
+    let first = ["parked", "retry", "--by", "somebody", "--partition", "0", "--sequence", "1", "--line", "1"];
+    let retried = stack.operate(&first).await?;
+    assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 0 parked events still cannot be read.\n");
+    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    assert_eq!(retried, "Counted 0 events, dropped 3 repeats; 0 parked events still cannot be read.\n");
+    // The partition's owner knows of it.
+    for id in ["b", "c"] {
+        log.publish("events.0", event_with_id(id).into()).await?.await?;
+    }
+    shows(&stack, "fixed", 3).await;
+    stack.drained(DATABASE).await?;
+    assert_eq!(views(&stack, "fixed").await?, 3, "a, b and c");
+    assert_eq!(stack.operate(&["repeats"]).await?, "fixed 4\n");
     Ok(())
 }

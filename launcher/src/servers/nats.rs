@@ -67,6 +67,10 @@ impl NatsOptions {
         Self { dir: dir.into(), conf: None, log: None }
     }
 
+    fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
     fn log_path(&self) -> PathBuf {
         self.log.clone().unwrap_or_else(|| self.dir.join("nats-server.log"))
     }
@@ -127,6 +131,11 @@ impl Nats {
         Credentials { user: user.name().to_owned(), password: self.start.passwords[user as usize].clone() }
     }
 
+    /// The folder that its streams lie in.
+    pub fn store(&self) -> PathBuf {
+        self.start.options.store()
+    }
+
     /// The server's process.
     pub fn process(&self) -> &Process {
         &self.process
@@ -184,7 +193,7 @@ impl Start {
         let mut command = Command::new(&self.program);
         command.arg("-c").args(&self.options.conf);
         command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-m", &monitor_port.to_string()]);
-        command.env("NATS_STORE_DIR", self.options.dir.join("store"));
+        command.env("NATS_STORE_DIR", self.options.store());
         for user in [NatsUser::Ingest, NatsUser::Projector, NatsUser::Operator] {
             command.env(user.variable(), &self.passwords[user as usize]);
         }

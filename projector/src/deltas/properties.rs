@@ -334,7 +334,7 @@ proptest! {
         let (window_ms, begin) = (i64::from(window.get()) * 1_000, start() + TimeDelta::milliseconds(begin));
         let after = after % (2 * window_ms);
         let mut recent = RecentIds::new(window, 0);
-        let mut is_repeat = |at| recent.is_repeat(contract::EventDigest(1), at, &mut SeenIds::default());
+        let mut is_repeat = |at| recent.is_repeat(EventDigest(1), at, &mut SeenIds::default());
         prop_assert!(!is_repeat(begin));
         let is_known = is_repeat(begin + TimeDelta::milliseconds(after));
         // A sixtieth is rounded up to a millisecond.

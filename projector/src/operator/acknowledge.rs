@@ -31,8 +31,8 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         // The epoch changes, so an owner that has read on from the old place cannot commit.
         sqlx::query!(
             "update checkpoint
-             set stream_sequence = resume_sequence, stream_created = resume_stream_created, epoch = epoch + 1,
-                 owner = null, lease_until = null,
+             set stream_sequence = resume_sequence, stream_created = resume_stream_created, logged_at = null,
+                 epoch = epoch + 1, owner = null, lease_until = null,
                  halted_reason = null, resume_sequence = null, resume_stream_created = null
              where generation_id = $1 and partition_id = $2",
             row.generation_id,

@@ -1,15 +1,18 @@
 //! Events that could not be read: shown, tried again after a fix, or given up.
 
+use std::collections::BTreeMap;
+use std::{fmt, mem};
+
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use contract::Partition;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::checkpoint::Slice;
-use crate::deltas::{Deltas, Fold, Message};
+use crate::checkpoint::{self, Slice};
+use crate::deltas::{Fold, Message};
 use crate::generation::GenerationId;
-use crate::models;
-use crate::repeats::{RecentIds, WindowSeconds};
+use crate::repeats::{OutOfTurn, WindowSeconds};
+use crate::{models, recent};
 
 /// Rows of one listing.
 const LISTED_MAX: i64 = 1_000;
@@ -82,11 +85,11 @@ pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::R
     Ok(())
 }
 
-/// Folds parked events again, each in a transaction of its own: those that can be read now count, once.
+/// Folds parked events again, those of a partition in one transaction: those that can be read now count, once.
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is away, or the read models were built with another key or window.
 pub async fn retry(
     pool: &PgPool,
     fold: &Fold,
@@ -96,17 +99,89 @@ pub async fn retry(
 ) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
     let mut db = pool.acquire().await?;
-    let (mut counted, mut still_parked) = (0, 0);
+    let mut slices = BTreeMap::<_, Vec<Row>>::new();
     for row in select(&mut db, selection).await? {
-        let deltas = row.fold(fold, window);
-        if deltas.events == 0 {
+        slices.entry((row.slice.generation, row.slice.partition)).or_default().push(row);
+    }
+    let mut sum = Retried::default();
+    for rows in slices.values() {
+        let retried = retry_slice(&mut db, fold, window, rows, by).await;
+        sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
+    }
+    println!("{sum}");
+    Ok(())
+}
+
+/// What became of parked events.
+#[derive(Debug, Default)]
+struct Retried {
+    counted: u64,
+    repeats: u64,
+    still_parked: u64,
+}
+
+impl Retried {
+    fn add(&mut self, other: &Self) {
+        self.counted += other.counted;
+        self.repeats += other.repeats;
+        self.still_parked += other.still_parked;
+    }
+}
+
+impl fmt::Display for Retried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counted, repeats, still_parked } = self;
+        write!(
+            f,
+            "Counted {counted} events, dropped {repeats} repeats; {still_parked} parked events still cannot be read."
+        )
+    }
+}
+
+async fn retry_slice(
+    db: &mut PgConnection,
+    fold: &Fold,
+    window: WindowSeconds,
+    rows: &[Row],
+    by: &str,
+) -> anyhow::Result<Retried> {
+    let slice = rows[0].slice;
+    let mut tx = db.begin().await?;
+    let checkpoint = checkpoint::fence(&mut tx, slice).await?;
+    check_identity(&mut tx, slice.generation, fold, window).await?;
+    let mut ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
+    let (mut deltas, mut still_parked) = (fold.begin(), 0);
+    for row in rows {
+        let before = (deltas.events, deltas.repeats(), deltas.parked.len());
+        fold.add_out_of_turn(&mut ids, &mut deltas, row.message());
+        if (deltas.events, deltas.repeats()) == (before.0, before.1) {
+            // As it was: it is parked already.
+            deltas.parked.truncate(before.2);
             still_parked += 1;
             continue;
         }
-        counted += deltas.events;
-        row.count(&mut db, &deltas, by).await.with_context(|| format!("counting {}", row.place()))?;
+        row.decide(&mut tx, "counted", by).await?;
+        recent::add_out_of_turn(&mut tx, slice, row.message().sequence, &mem::take(&mut deltas.seen)).await?;
     }
-    println!("Counted {counted} events; {still_parked} parked events still cannot be read.");
+    models::add(&mut tx, slice, &deltas).await?;
+    tx.commit().await?;
+    Ok(Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked })
+}
+
+async fn check_identity(
+    db: &mut PgConnection,
+    generation: GenerationId,
+    fold: &Fold,
+    window: WindowSeconds,
+) -> anyhow::Result<()> {
+    let built_with =
+        sqlx::query!("select sketch_key_id, event_id_window_s from generation where generation_id = $1", generation.0)
+            .fetch_one(db)
+            .await?;
+    let key_id = i64::from(fold.begin().key_id().0);
+    ensure!(built_with.sketch_key_id == key_id, "the generation was built with another SKETCH_KEY");
+    let seconds = i64::from(built_with.event_id_window_s);
+    ensure!(seconds == i64::from(window.get()), "the generation was built with an EVENT_ID_WINDOW_S of {seconds}");
     Ok(())
 }
 
@@ -152,37 +227,10 @@ impl Row {
         format!("generation {} partition {} sequence {sequence} {line}", slice.generation.0, slice.partition)
     }
 
-    /// What it adds now. Ids are not looked up: its time in the log is past, and it was never counted.
-    fn fold(&self, fold: &Fold, window: WindowSeconds) -> Deltas {
-        let mut deltas = fold.begin();
+    /// The message that it was, or a line of it: its place and time are the same.
+    fn message(&self) -> Message<'_> {
         let sequence = u64::try_from(self.sequence).unwrap_or(0);
-        let message =
-            Message { sequence, logged_at: self.logged_at, schema: self.schema.as_deref(), body: &self.event };
-        fold.add(&mut RecentIds::new(window, 0), &mut deltas, message);
-        deltas
-    }
-
-    async fn count(&self, db: &mut PgConnection, deltas: &Deltas, by: &str) -> anyhow::Result<()> {
-        let mut tx = db.begin().await?;
-        // Keeps the partition's owner from committing meanwhile: both read and write the same sketches.
-        sqlx::query!(
-            "select stream_sequence from checkpoint where generation_id = $1 and partition_id = $2 for update",
-            self.slice.generation.0,
-            self.slice.partition_id(),
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let key = sqlx::query_scalar!(
-            "select sketch_key_id from generation where generation_id = $1",
-            self.slice.generation.0,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        ensure!(key == i64::from(deltas.key_id().0), "the generation was built with another SKETCH_KEY");
-        self.decide(&mut tx, "counted", by).await?;
-        models::add(&mut tx, self.slice, deltas).await?;
-        tx.commit().await?;
-        Ok(())
+        Message { sequence, logged_at: self.logged_at, schema: self.schema.as_deref(), body: &self.event }
     }
 
     /// Takes it out of the parked ones, unless somebody else just did.
