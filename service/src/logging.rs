@@ -19,7 +19,8 @@ pub fn init(format: LogFormat) {
     // Empty is as good as absent; taken at its word it would silence all but errors.
     let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // A line that cannot be written, on a full disk say, is lost. Telling of that would go the same way, and panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     let _ = match format {
         LogFormat::Text => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
