@@ -123,6 +123,7 @@ impl Committer {
                             "Publishing the same envelope again"
                         );
                         metrics::counter!("ingest_envelope_retries_total").increment(1);
+                        self.log.doubt();
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
                 }

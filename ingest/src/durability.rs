@@ -24,14 +24,14 @@ struct JetStreamConfig {
     sync_always: bool,
 }
 
-/// Asks every server; one of them must be the one we are connected to.
-pub(crate) async fn verify(monitor_urls: &[String], connected_to: &str) -> Result<(), Distrust> {
+/// Asks every server; one of them must be the one we are connected to: its address is the answer.
+pub(crate) async fn verify<'a>(monitor_urls: &'a [String], connected_to: &str) -> Result<&'a str, Distrust> {
     let client = reqwest::Client::builder()
         .timeout(MONITOR_TIMEOUT)
         .build()
         .context("preparing to ask the log's server")
         .map_err(Distrust::Unknown)?;
-    let mut servers = Vec::new();
+    let mut ours = None;
     for url in monitor_urls {
         let report = ask(&client, url).await.map_err(Distrust::Unknown)?;
         if !report.config.sync_always {
@@ -40,13 +40,13 @@ pub(crate) async fn verify(monitor_urls: &[String], connected_to: &str) -> Resul
                  in the jetstream block of its configuration (see nats/server.conf) and restart it"
             )));
         }
-        servers.push(report.server_id);
-    }
-    if servers.iter().any(|server| server == connected_to) {
-        return Ok(());
+        if report.server_id == connected_to {
+            ours = Some(url.as_str());
+        }
     }
     // It may have restarted between the two questions, so this is no broken promise yet.
-    Err(Distrust::Unknown(anyhow::anyhow!("NATS_MONITOR_URLS names other servers than the one at NATS_URL")))
+    let unknown = || anyhow::anyhow!("NATS_MONITOR_URLS names other servers than the one at NATS_URL");
+    ours.ok_or_else(|| Distrust::Unknown(unknown()))
 }
 
 async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<JetStreamReport> {

@@ -36,6 +36,9 @@ mod streams;
 /// Whether the server syncs before it acknowledges.
 mod durability;
 
+/// Whether the server can store anything.
+mod health;
+
 /// The only clock.
 mod clock;
 

@@ -1,15 +1,15 @@
 //! The connection to the log, and whether the log can be trusted with events.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{ConnectOptions, Event, jetstream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
-use crate::{durability, streams};
+use crate::{durability, health, streams};
 
 /// One try to publish, or to ask the server something.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,6 +32,7 @@ const COMMANDS_MAX: usize = 2_048;
 pub struct Log {
     pub(crate) jetstream: jetstream::Context,
     trust: watch::Receiver<Trust>,
+    doubts: Arc<Notify>,
 }
 
 /// Whether events may be given to the log now.
@@ -89,14 +90,16 @@ impl Log {
         let client = options.connect(servers).await.context("reading NATS_URL")?;
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
         let (trust, watched) = watch::channel(Trust::Waiting("the log is not connected".to_owned()));
+        let doubts = Arc::new(Notify::new());
         let guard = Guard {
             jetstream: jetstream.clone(),
             monitor_urls: config.nats_monitor_urls.clone(),
             partitions: config.partitions,
             changes,
+            doubts: doubts.clone(),
             trust,
         };
-        Ok((Self { jetstream, trust: watched }, guard))
+        Ok((Self { jetstream, trust: watched, doubts }, guard))
     }
 
     /// Ready, or what is missing, for an operator.
@@ -105,6 +108,11 @@ impl Log {
             Trust::Given => Ok(()),
             Trust::Waiting(lack) | Trust::Refused(lack) => Err(lack.clone()),
         }
+    }
+
+    /// Asks the guard to look again whether the log can be trusted: an envelope got no answer.
+    pub(crate) fn doubt(&self) {
+        self.doubts.notify_one();
     }
 
     /// Waits until events may be given to the log; returns at once where that needs a person first.
@@ -154,12 +162,13 @@ impl Listener {
     }
 }
 
-/// Asks, after each connection, whether the log keeps the promises that a 2xx makes.
+/// Asks, after each connection and at each doubt, whether the log keeps the promises that a 2xx makes.
 pub(crate) struct Guard {
     jetstream: jetstream::Context,
     monitor_urls: Vec<String>,
     partitions: u16,
     changes: watch::Receiver<Changes>,
+    doubts: Arc<Notify>,
     trust: watch::Sender<Trust>,
 }
 
@@ -178,8 +187,13 @@ impl Guard {
                 Ok(()) => {
                     was_trusted = true;
                     self.settle(Trust::Given);
-                    self.changes.changed().await.context("the connection is gone")?;
-                    self.settle(Trust::Waiting("the log is not connected".to_owned()));
+                    tokio::select! {
+                        changed = self.changes.changed() => {
+                            changed.context("the connection is gone")?;
+                            self.settle(Trust::Waiting("the log is not connected".to_owned()));
+                        }
+                        () = self.doubts.notified() => {}
+                    }
                 }
                 Err(Distrust::Broken(promise)) if !was_trusted => anyhow::bail!(promise),
                 Err(Distrust::Broken(promise)) => {
@@ -196,7 +210,8 @@ impl Guard {
 
     async fn verify(&self) -> Result<(), Distrust> {
         let connected_to = self.jetstream.client().server_info().server_id;
-        durability::verify(&self.monitor_urls, &connected_to).await?;
+        let monitor_url = durability::verify(&self.monitor_urls, &connected_to).await?;
+        health::verify(monitor_url).await.map_err(Distrust::Unknown)?;
         streams::ensure(&self.jetstream, self.partitions).await
     }
 
