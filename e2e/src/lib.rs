@@ -24,6 +24,9 @@ pub mod log;
 /// The wire between ingest and the log, which breaks on request.
 pub mod wire;
 
+/// A disk of its own for a test, which can be filled.
+pub mod disk;
+
 /// What the kernel knows of a process: its memory, and what it has not read yet.
 pub mod kernel;
 

@@ -33,6 +33,9 @@ mod connections;
 /// Servers go away and come back.
 mod outages;
 
+/// No room on the disk.
+mod disk_full;
+
 /// Whatever dies: acknowledged is counted once.
 mod chaos;
 
