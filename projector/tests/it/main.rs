@@ -1,0 +1,4 @@
+//! Transactions against a real Postgres: what a commit does, and what it refuses.
+
+/// The checkpoint and everything it stands for, or nothing at all.
+mod commit;
