@@ -35,3 +35,6 @@ pub mod wait;
 
 /// The chaos run.
 pub mod chaos;
+
+/// The chaos run without the guards that it is about.
+pub mod guards;

@@ -59,6 +59,12 @@ impl Findings {
         examples.truncate(EXAMPLES_MAX);
     }
 
+    /// How much of each kind.
+    pub(super) fn summary(&self) -> String {
+        let kinds = self.all.iter().map(|(kind, (sum, _))| format!("{} {sum}", kind.words()));
+        kinds.collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether nothing was found.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()

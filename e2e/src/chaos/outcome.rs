@@ -1,9 +1,9 @@
 //! The figures, and PASS or what differs.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use super::account::Bounds;
 use super::ending::Ending;
@@ -40,6 +40,20 @@ impl Outcome {
     /// Whether nothing is wrong.
     pub fn is_pass(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Removes logs and data, where they were kept.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be removed.
+    pub fn remove_folder(&self) -> io::Result<()> {
+        self.folder.as_ref().map_or(Ok(()), fs::remove_dir_all)
+    }
+
+    /// What is wrong in a few words, without examples; empty if nothing is.
+    pub fn summary(&self) -> String {
+        self.findings.summary()
     }
 
     /// How often a process was killed, of the kind that was killed least.

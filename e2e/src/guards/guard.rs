@@ -1,0 +1,136 @@
+//! The guards, and what the source looks like without them.
+
+/// A guard of exactly-once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guard {
+    /// What the table calls it.
+    pub(super) name: &'static str,
+    /// The file that it is in.
+    pub(super) file: &'static str,
+    /// What stands there, once.
+    pub(super) with: &'static str,
+    /// What stands there instead, without it.
+    pub(super) without: &'static str,
+    /// What has to notice.
+    pub(super) noticed: Noticed,
+}
+
+/// What has to notice that a guard is missing.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Noticed {
+    /// The chaos run, in what it counts.
+    Chaos,
+    /// A test: what the guard prevents needs more of a coincidence than chance offers in minutes.
+    Test { package: &'static str, name: &'static str },
+}
+
+pub(super) const GUARDS: [Guard; 8] = [
+    Guard {
+        name: "answer after PubAck",
+        file: "ingest/src/committer.rs",
+        with: "let outcome = self.store(&envelope).await;",
+        without: "let outcome = self.store(&envelope).await.or(Ok(0));",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "envelope id",
+        file: "ingest/src/committer.rs",
+        with: ".message_id(&envelope.id)",
+        without: ".message_id(nuid::next().to_string())",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "event-id window",
+        file: "projector/src/repeats.rs",
+        with: "        known.is_some()\n",
+        without: "        known.is_some() && false\n",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "sequence check",
+        file: "projector/src/source.rs",
+        with: "if found > expected {",
+        without: "if false && found > expected {",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "one transaction",
+        file: "projector/src/commit.rs",
+        with: "    models::add(&mut tx, slice, &batch.deltas).await?;\n",
+        without: "    tx.commit().await?;
+    let mut tx = db.begin().await?;
+    models::add(&mut tx, slice, &batch.deltas).await?;\n",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "compare-and-set",
+        file: CHECKPOINT,
+        with: ADVANCE,
+        without: "    let stored: (i64, i64) = sqlx::query_as(
+        \"select stream_sequence, epoch from checkpoint where generation_id = $1 and partition_id = $2 for update\",
+    )
+    .bind(slice.generation.0)
+    .bind(slice.partition_id())
+    .fetch_one(&mut *db)
+    .await?;
+    let from = Checkpoint { sequence: u64::try_from(stored.0).expect(\"a sequence\"), epoch: stored.1, ..from };
+    let advanced = sqlx::query!(\n",
+        noticed: Noticed::Chaos,
+    },
+    Guard {
+        name: "compare-and-set: sequence",
+        file: CHECKPOINT,
+        with: ADVANCE,
+        without: "    let stored: i64 = sqlx::query_scalar(
+        \"select stream_sequence from checkpoint where generation_id = $1 and partition_id = $2 for update\",
+    )
+    .bind(slice.generation.0)
+    .bind(slice.partition_id())
+    .fetch_one(&mut *db)
+    .await?;
+    let from = Checkpoint { sequence: u64::try_from(stored).expect(\"a sequence\"), ..from };
+    let advanced = sqlx::query!(\n",
+        noticed: Noticed::Test { package: "projector", name: "commit::a_commit_from_another_sequence_changes_nothing" },
+    },
+    Guard {
+        name: "compare-and-set: epoch",
+        file: CHECKPOINT,
+        with: ADVANCE,
+        without: "    let stored: i64 = sqlx::query_scalar(
+        \"select epoch from checkpoint where generation_id = $1 and partition_id = $2 for update\",
+    )
+    .bind(slice.generation.0)
+    .bind(slice.partition_id())
+    .fetch_one(&mut *db)
+    .await?;
+    let from = Checkpoint { epoch: stored, ..from };
+    let advanced = sqlx::query!(\n",
+        noticed: Noticed::Test {
+            package: "projector",
+            name: "commit::a_commit_under_an_epoch_that_has_ended_changes_nothing",
+        },
+    },
+];
+
+const CHECKPOINT: &str = "projector/src/checkpoint.rs";
+
+/// Where the checkpoint is moved.
+const ADVANCE: &str = "    let advanced = sqlx::query!(\n";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use launcher::workspace::Workspace;
+
+    use super::*;
+
+    #[test]
+    fn every_guard_is_where_it_is_looked_for() {
+        let workspace = Workspace::find().expect("the project");
+        for guard in GUARDS {
+            let source = fs::read_to_string(workspace.root().join(guard.file)).expect("a file of the project");
+            assert_eq!(source.matches(guard.with).count(), 1, "{} in {}", guard.name, guard.file);
+        }
+    }
+}
