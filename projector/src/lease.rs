@@ -8,6 +8,7 @@ use contract::Partition;
 use sqlx::PgPool;
 
 use crate::checkpoint::{Checkpoint, Slice};
+use crate::generation::GenerationId;
 
 /// Projectors that were not seen for so long are forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
@@ -125,15 +126,16 @@ pub(crate) async fn epoch(pool: &PgPool, slice: Slice) -> sqlx::Result<i64> {
     .await
 }
 
-/// Tells the others that this projector lives, and answers how many do.
+/// Tells the others that this projector lives and builds a generation, and answers how many do.
 ///
 /// # Errors
 ///
 /// The database is away.
-pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance) -> sqlx::Result<usize> {
+pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance, generation: GenerationId) -> sqlx::Result<usize> {
     sqlx::query!(
-        "insert into projector_instance (instance_id, seen_at) values ($1, now())
-         on conflict (instance_id) do update set seen_at = now()",
+        "insert into projector_instance (generation_id, instance_id, seen_at) values ($1, $2, now())
+         on conflict (generation_id, instance_id) do update set seen_at = now()",
+        generation.0,
         me.id,
     )
     .execute(pool)
@@ -145,7 +147,10 @@ pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance) -> sqlx::Result<u
     .execute(pool)
     .await?;
     let alive = sqlx::query_scalar!(
-        r#"select count(*) as "alive!" from projector_instance where seen_at > now() - $1 * interval '1 second'"#,
+        r#"select count(*) as "alive!"
+         from projector_instance
+         where generation_id = $1 and seen_at > now() - $2 * interval '1 second'"#,
+        generation.0,
         me.lease_s(),
     )
     .fetch_one(pool)
@@ -153,13 +158,15 @@ pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance) -> sqlx::Result<u
     Ok(usize::try_from(alive).unwrap_or(1).max(1))
 }
 
-/// Says that this projector is gone.
+/// Says that this projector no longer builds a generation.
 ///
 /// # Errors
 ///
 /// The database is away; then it is forgotten by itself.
-pub(crate) async fn farewell(pool: &PgPool, me: &Instance) -> sqlx::Result<()> {
-    sqlx::query!("delete from projector_instance where instance_id = $1", me.id).execute(pool).await?;
+pub(crate) async fn farewell(pool: &PgPool, me: &Instance, generation: GenerationId) -> sqlx::Result<()> {
+    sqlx::query!("delete from projector_instance where generation_id = $1 and instance_id = $2", generation.0, me.id,)
+        .execute(pool)
+        .await?;
     Ok(())
 }
 

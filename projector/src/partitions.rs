@@ -59,7 +59,7 @@ impl Partitions {
         loop {
             let found = discover(&parts.jetstream).await;
             let new: Vec<_> = found.into_iter().filter(|partition| known.insert(*partition)).collect();
-            match lease::sign_of_life(&parts.pool, &parts.instance).await {
+            match lease::sign_of_life(&parts.pool, &parts.instance, parts.generation).await {
                 Ok(projectors) => self.share(lease::fair_share(known.len(), projectors)),
                 Err(err) => tracing::debug!(error = %err, "Cannot tell the other projectors of this one"),
             }
@@ -78,7 +78,7 @@ impl Partitions {
         while let Some(ended) = tasks.join_next().await {
             ended.context("a partition's task")?;
         }
-        if let Err(err) = lease::farewell(&parts.pool, &parts.instance).await {
+        if let Err(err) = lease::farewell(&parts.pool, &parts.instance, parts.generation).await {
             tracing::debug!(error = %err, "Cannot tell the other projectors that this one is gone");
         }
         Ok(())
