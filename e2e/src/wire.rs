@@ -1,5 +1,5 @@
-//! The wire between ingest and the log, which breaks on request: the log has stored an envelope, says so, and the
-//! connection ends before ingest hears it.
+//! The wire between the log and one of its clients, which breaks on request, with something on it: an acknowledgement
+//! that ingest does not hear, an envelope that the projector does not get. The log takes both for delivered.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +11,9 @@ use tokio::task::JoinSet;
 
 /// How an acknowledgement of an envelope begins.
 const PUB_ACK: &[u8] = br#"{"stream":"EVENTS_"#;
+
+/// What the log wants to be answered to an envelope that it delivers.
+const DELIVERY: &[u8] = b" $JS.ACK.";
 
 /// The header with an envelope's id.
 const ENVELOPE_ID: &str = "Nats-Msg-Id: ";
@@ -24,7 +27,8 @@ pub struct Wire {
 
 #[derive(Default)]
 struct Seen {
-    cuts_left: usize,
+    acks_left: usize,
+    envelopes_left: usize,
     cuts: usize,
     published: Vec<String>,
 }
@@ -57,7 +61,12 @@ impl Wire {
 
     /// From now on the wire breaks whenever an acknowledgement is on it, so many times.
     pub fn cut_acks(&self, cuts: usize) {
-        self.seen.lock().expect("nobody panics with the lock").cuts_left = cuts;
+        self.seen.lock().expect("nobody panics with the lock").acks_left = cuts;
+    }
+
+    /// From now on it breaks whenever an envelope is delivered, so many times.
+    pub fn cut_envelopes(&self, cuts: usize) {
+        self.seen.lock().expect("nobody panics with the lock").envelopes_left = cuts;
     }
 
     /// How often it broke.
@@ -114,10 +123,17 @@ impl Seen {
     }
 
     fn lets_through(&mut self, frame: &Frame) -> bool {
-        if self.cuts_left == 0 || !frame.payload().starts_with(PUB_ACK) {
+        let left = if frame.payload().starts_with(PUB_ACK) {
+            &mut self.acks_left
+        } else if frame.line().windows(DELIVERY.len()).any(|part| part == DELIVERY) {
+            &mut self.envelopes_left
+        } else {
+            return true;
+        };
+        if *left == 0 {
             return true;
         }
-        self.cuts_left -= 1;
+        *left -= 1;
         self.cuts += 1;
         false
     }

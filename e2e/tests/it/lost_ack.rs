@@ -85,3 +85,19 @@ async fn lost_acknowledgements_under_load_lose_nothing_and_double_nothing() -> R
     assert_eq!(views(&stack).await?, expected);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_envelope_that_is_lost_on_its_way_to_the_projector_is_counted_although_no_other_comes() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let wire = Wire::to(stack.nats.port()).await?;
+    let _ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
+    let _projector = stack.projector(DATABASE, &[("NATS_URL", &wire.url())]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("/before")).await?.status, 200);
+    stack.drained(DATABASE).await?;
+    wire.cut_envelopes(1);
+    assert_eq!(stack.ingest_client.post("/event", event("/lost")).await?.status, 200);
+    stack.drained(DATABASE).await?;
+    assert_eq!(wire.cuts(), 1);
+    assert_eq!(views(&stack).await?, [("/before".to_owned(), 1), ("/lost".to_owned(), 1)]);
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! What is in the log and in the read models.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use contract::Partition;
+use launcher::servers::nats::NatsUser;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+
+use super::{DATABASE, DatabaseUser, Stack};
+use crate::picture;
+use crate::wait;
+
+/// A projector that has something to fold moves a checkpoint within this time, on a machine that does other things too.
+const DRAIN_STEP_BOUND: Duration = Duration::from_secs(30);
+
+impl Stack {
+    /// The log, as an operator sees it.
+    ///
+    /// # Errors
+    ///
+    /// The server is away.
+    pub async fn log(&self) -> Result<jetstream::Context> {
+        let user = self.nats.user(NatsUser::Operator);
+        let options = async_nats::ConnectOptions::new().user_and_password(user.user, user.password);
+        let client = options.connect(self.nats.url()).await.context("connecting as operator")?;
+        Ok(jetstream::new(client))
+    }
+
+    /// A database, as its owner sees it.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be read.
+    pub fn database(&self, name: &str) -> Result<PgPool> {
+        Ok(PgPoolOptions::new().max_connections(2).connect_lazy(&self.postgres.owner_url(name))?)
+    }
+
+    /// A database, as one of the services sees it.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be read.
+    pub fn database_of(&self, user: DatabaseUser) -> Result<PgPool> {
+        Ok(PgPoolOptions::new().max_connections(1).connect_lazy(&self.url_of(user, DATABASE))?)
+    }
+
+    /// Where ingest listens.
+    pub fn ingest_port(&self) -> u16 {
+        self.ingest_port
+    }
+
+    /// Waits until everything in the log is in a database, and answers its picture.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    ///
+    /// # Panics
+    ///
+    /// Nothing moves for too long.
+    pub async fn drained(&self, database: &str) -> Result<Vec<String>> {
+        let ends = self.log_ends().await?;
+        let pool = self.database(database)?;
+        let mut last = Vec::new();
+        while last != ends {
+            last = wait::until("a checkpoint moves", DRAIN_STEP_BOUND, async || {
+                let checkpoints = picture::checkpoints(&pool).await.ok()?;
+                (checkpoints != last || checkpoints == ends).then_some(checkpoints)
+            })
+            .await;
+        }
+        picture::read_models(&pool).await
+    }
+
+    /// The last sequence of partition 0.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub async fn end_of_partition_0(&self) -> Result<i64> {
+        Ok(self.log_ends().await?.first().context("there is no partition 0")?.1)
+    }
+
+    /// The last sequence of every partition that has one.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub async fn log_ends(&self) -> Result<Vec<(i32, i64)>> {
+        let log = self.log().await?;
+        let mut ends = Vec::new();
+        for partition in Partition::all(64) {
+            let Ok(stream) = log.get_stream(partition.stream()).await else { continue };
+            let last = i64::try_from(stream.cached_info().state.last_sequence)?;
+            ends.push((i32::from(partition.number()), last));
+        }
+        Ok(ends)
+    }
+}
