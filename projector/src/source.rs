@@ -13,6 +13,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
 use contract::log::SCHEMA_HEADER;
 use futures_util::{FutureExt, StreamExt};
+use tokio::time::timeout;
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
@@ -35,6 +36,10 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// Two of these without a sign of life, and the consumer is made anew: so long does the restart of a server delay reports.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
+/// broke is delivered for the server, and nobody sends it again.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// The server forgets a consumer that nobody has asked for so long.
 const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
 
@@ -51,6 +56,14 @@ pub enum SourceError {
         doing: &'static str,
         /// What it said.
         source: async_nats::Error,
+    },
+    /// The log has messages that do not come: they were lost on their way.
+    #[error("sequence {expected} does not come although the stream ends at {last}")]
+    Silent {
+        /// Behind the last one.
+        expected: u64,
+        /// Where the stream ends.
+        last: u64,
     },
     /// A message was lost on its way; it may still be in the log.
     #[error("sequence {expected} was expected, {found} came")]
@@ -137,6 +150,7 @@ pub struct Stream {
 /// A partition's envelopes from the checkpoint on.
 pub struct Source {
     messages: pull::Stream,
+    stream: jetstream::stream::Stream,
     /// Where it began.
     checkpoint: Checkpoint,
     expected: u64,
@@ -192,7 +206,8 @@ impl Stream {
             .messages()
             .await
             .map_err(log_error("asking for messages"))?;
-        Ok(Source { messages, checkpoint, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
+        let stream = self.stream.clone();
+        Ok(Source { messages, stream, checkpoint, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
     }
 
     fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
@@ -231,9 +246,9 @@ impl Source {
             // With more in the log it is worth waiting for; otherwise what has come is all there is.
             let is_drained = batch.envelopes > 0 && batch.pending == 0;
             let message =
-                if is_drained { self.messages.next().now_or_never() } else { Some(self.messages.next().await) };
+                if is_drained { self.messages.next().now_or_never().map(checked) } else { Some(self.next().await) };
             let Some(message) = message else { break };
-            match checked(message).and_then(|message| self.add(&mut batch, fold, recent, &message)) {
+            match message.and_then(|message| self.add(&mut batch, fold, recent, &message)) {
                 Ok(read) => bytes += read,
                 Err(fault) if batch.envelopes > 0 => {
                     self.fault = Some(fault);
@@ -243,6 +258,24 @@ impl Source {
             }
         }
         Ok(batch)
+    }
+
+    /// Waits for a message for as long as there is none in the log.
+    async fn next(&mut self) -> Result<jetstream::Message, SourceError> {
+        let mut silent_since = None;
+        loop {
+            if let Ok(message) = timeout(SILENCE, self.messages.next()).await {
+                return checked(message);
+            }
+            // A log that does not answer is noticed by its missing heartbeat.
+            let Ok(info) = self.stream.get_info().await else { continue };
+            let last = info.state.last_sequence;
+            // What was missing before this look was not on its way just now.
+            if silent_since.is_some_and(|last| last >= self.expected) {
+                return Err(SourceError::Silent { expected: self.expected, last });
+            }
+            silent_since = Some(last);
+        }
     }
 
     /// Adds a message to the batch; answers its size in bytes.
