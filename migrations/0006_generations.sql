@@ -14,8 +14,10 @@ alter table generation add constraint generation_status
 create sequence generation_number as int;
 select setval('generation_number', coalesce(max(generation_id), 0) + 1, false) from generation;
 
--- Whether it becomes active by itself once it has caught up.
-alter table generation add column is_promoted_by_itself boolean not null default true;
+-- Whether it becomes active once it has caught up: not by itself; if it is equal to the active one, where both are of
+-- the same fold, key and window; or whatever the comparison says.
+alter table generation add column promotion text not null default 'if equal'
+    constraint generation_promotion check (promotion in ('by hand', 'if equal', 'always'));
 -- Events a second while it is built, over all partitions; null: as fast as it goes.
 alter table generation add column events_per_second_max int
     constraint generation_events_per_second_max check (events_per_second_max > 0);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use sqlx::{PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 
 /// What a generation consists of, a statement a table.
 const TABLES: [&str; 8] = [
@@ -18,7 +18,10 @@ const TABLES: [&str; 8] = [
     "select format('repeats %s p%s: %s', site_id, partition_id, repeats) from repeat_total",
 ];
 
-/// All rows.
+/// Reports come from it, whatever else is built or kept beside it.
+const OF_THE_ACTIVE: &str = "generation_id = (select generation_id from generation where status = 'active')";
+
+/// All rows of the active generation.
 ///
 /// # Errors
 ///
@@ -26,7 +29,8 @@ const TABLES: [&str; 8] = [
 pub async fn read_models(pool: &PgPool) -> Result<Vec<String>> {
     let mut picture = Vec::new();
     for table in TABLES {
-        for row in sqlx::query(table).fetch_all(pool).await? {
+        let statement = AssertSqlSafe(format!("{table} where {OF_THE_ACTIVE}"));
+        for row in sqlx::query(statement).fetch_all(pool).await? {
             picture.push(row.try_get(0)?);
         }
     }
@@ -40,17 +44,21 @@ pub async fn read_models(pool: &PgPool) -> Result<Vec<String>> {
 ///
 /// The database is away.
 pub async fn views_by_path(pool: &PgPool, sites: &str) -> Result<BTreeMap<String, i64>> {
-    let views = "select path, sum(views)::bigint from path_total where starts_with(site_id, $1) group by path";
-    let views: Vec<(String, i64)> = sqlx::query_as(views).bind(sites).fetch_all(pool).await?;
+    let views = format!(
+        "select path, sum(views)::bigint from path_total where starts_with(site_id, $1) and {OF_THE_ACTIVE} group by path"
+    );
+    let views: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(views)).bind(sites).fetch_all(pool).await?;
     Ok(views.into_iter().collect())
 }
 
-/// Partition and sequence of every checkpoint.
+/// Partition and sequence of every checkpoint of the active generation.
 ///
 /// # Errors
 ///
 /// The database is away.
 pub async fn checkpoints(pool: &PgPool) -> Result<Vec<(i32, i64)>> {
-    let rows = sqlx::query_as("select partition_id, stream_sequence from checkpoint order by partition_id");
+    let rows =
+        format!("select partition_id, stream_sequence from checkpoint where {OF_THE_ACTIVE} order by partition_id");
+    let rows = sqlx::query_as(AssertSqlSafe(rows));
     Ok(rows.fetch_all(pool).await?)
 }

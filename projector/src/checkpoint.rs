@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contract::Partition;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::commit::Batch;
 use crate::generation::GenerationId;
@@ -52,15 +52,30 @@ pub struct Moved {
 ///
 /// The database is away.
 pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
+    create_at(pool, slice, 0, stream_created).await
+}
+
+/// The same behind what is to be left out.
+///
+/// # Errors
+///
+/// The database is away.
+pub(crate) async fn create_at(
+    db: impl PgExecutor<'_>,
+    slice: Slice,
+    sequence: u64,
+    stream_created: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into checkpoint (generation_id, partition_id, stream_sequence, stream_created)
-         values ($1, $2, 0, $3)
+         values ($1, $2, $3, $4)
          on conflict do nothing",
         slice.generation.0,
         slice.partition_id(),
+        as_bigint(sequence),
         stream_created,
     )
-    .execute(pool)
+    .execute(db)
     .await?;
     Ok(())
 }
@@ -119,7 +134,7 @@ pub(crate) async fn advance(
     };
     let advanced = sqlx::query!(
         "update checkpoint
-         set stream_sequence = $5, log_slot = $6, logged_at = $7, updated_at = now()
+         set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now()
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4",
         slice.generation.0,
         slice.partition_id(),
@@ -128,6 +143,7 @@ pub(crate) async fn advance(
         as_bigint(to.sequence),
         as_bigint(to.log_slot),
         to.logged_at,
+        as_bigint(batch.events()),
     )
     .execute(db)
     .await?;

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Deserialize;
 use service::logging::LogFormat;
+
+use crate::repeats::WindowSeconds;
 
 /// The longest a statement may take; then the batch is begun again.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,6 +42,9 @@ pub struct Config {
     /// Events of one batch, that is of one transaction. Default 20,000: at 300 bytes of deltas each, 6 MB a partition.
     #[serde(default = "default_batch_events_max")]
     pub batch_events_max: NonZeroU32,
+    /// Generations that were active before and are kept for a rollback. Default 1; each is as large as the active one.
+    #[serde(default = "default_generations_kept")]
+    pub generations_kept: u32,
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -89,6 +95,29 @@ impl Config {
         Ok(Duration::from_millis(self.lease_ms))
     }
 
+    /// The secret under which users are counted.
+    pub fn key(&self) -> contract::SketchKey {
+        self.sketch_key.clone().map_or_else(
+            || {
+                tracing::warn!(
+                    "SKETCH_KEY is not set: users are counted under a key that everybody knows, and whoever knows it can \
+                     make up any number of them. `openssl rand -hex 16` makes one"
+                );
+                contract::SketchKey::for_development()
+            },
+            |key| key.0,
+        )
+    }
+
+    /// How long event ids are remembered.
+    ///
+    /// # Errors
+    ///
+    /// The variable is out of its bounds.
+    pub fn window(&self) -> anyhow::Result<WindowSeconds> {
+        WindowSeconds::try_from(self.event_id_window_s).context("reading EVENT_ID_WINDOW_S")
+    }
+
     /// The bounds of a batch.
     pub fn limits(&self) -> Limits {
         Limits { batch_events_max: u64::from(self.batch_events_max.get()) }
@@ -109,6 +138,10 @@ fn default_lease_ms() -> u64 {
 
 fn default_event_id_window_s() -> u32 {
     3_600
+}
+
+fn default_generations_kept() -> u32 {
+    1
 }
 
 fn default_batch_events_max() -> NonZeroU32 {

@@ -34,6 +34,8 @@ pub struct Message<'a> {
 #[derive(Debug, Clone)]
 pub struct Fold {
     key: SketchKey,
+    /// Events of other sites are as if they were not there.
+    only: Option<String>,
 }
 
 /// What some consecutive messages add to the read models.
@@ -82,7 +84,13 @@ pub struct Parked {
 impl Fold {
     /// A fold that counts users under this key.
     pub fn new(key: SketchKey) -> Self {
-        Self { key }
+        Self { key, only: None }
+    }
+
+    /// The same of one site alone. What it adds for that site is no other: sites have nothing in common, ids neither.
+    #[must_use]
+    pub(crate) fn only(self, site_id: String) -> Self {
+        Self { only: Some(site_id), ..self }
     }
 
     /// Nothing yet.
@@ -119,6 +127,7 @@ impl Fold {
         };
         for line in envelope.lines() {
             match line.event {
+                Ok(event) if self.only.as_ref().is_some_and(|only| only != event.site_id.as_str()) => {}
                 Ok(event) => match self.digest(&event) {
                     Some(id) if is_repeat(id, &mut deltas.seen) => {
                         *entry(&mut deltas.repeats, event.site_id.as_str()) += 1;

@@ -1,22 +1,21 @@
-//! Which complete set of read models is built: the one of this fold, this key and this window. The first one is made and activated
-//! here, because there is nothing before it that a report could come from.
+//! Generations: complete sets of read models, each built by one fold under one key and one window. One is active, the
+//! others are built beside it, wait, or are kept for a rollback.
 
 use std::fmt;
-use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use contract::KeyId;
-use sqlx::error::DatabaseError;
-use sqlx::{Connection, PgConnection, PgPool};
-use tokio_util::sync::CancellationToken;
-
-use crate::migrate;
-
-/// Between two looks at a database that is away or has no schema yet.
-const WAIT_PAUSE: Duration = Duration::from_secs(1);
+use sqlx::{PgConnection, PgExecutor};
 
 /// Names a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenerationId(pub i32);
+
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What makes a generation what it is: the same log adds up to the same under the same identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +28,13 @@ pub struct Identity {
     pub event_id_window_s: u32,
 }
 
+impl Identity {
+    /// Whether both are of one key and one window: they differ in their fold at most.
+    pub fn has_settings_of(&self, other: &Self) -> bool {
+        (self.key, self.event_id_window_s) == (other.key, other.event_id_window_s)
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fold_version, key, event_id_window_s } = self;
@@ -36,110 +42,155 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Why there is no generation to build.
-#[derive(Debug, thiserror::Error)]
-pub enum GenerationError {
-    /// There are read models, but of another fold or key. Adding to them would spoil them.
-    #[error(
-        "the read models were built by {found}, this projector is {ours}: give it the SKETCH_KEY and the \
-         EVENT_ID_WINDOW_S they were built with"
-    )]
-    Other {
-        /// What built them.
-        found: Identity,
-        /// What we are.
-        ours: Identity,
-    },
-    /// The migrations of this version are not applied.
-    #[error("the schema is not in place; run `projector migrate`")]
-    NoSchema,
-    /// Postgres says no, or nothing.
-    #[error("looking for the generation")]
-    Database(#[from] sqlx::Error),
+/// What a generation is there for; see `migrations/0006_generations.sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Folded, behind the active one.
+    Building,
+    /// As far as the active one, waiting for somebody to look.
+    Ready,
+    /// Reports come from it.
+    Active,
+    /// Kept for a rollback, as it was.
+    Retired,
+    /// Of a verification.
+    Scratch,
 }
 
-/// The generation to build, once the database has an answer; `None` if the process is to stop before.
+impl Status {
+    /// As Postgres has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Ready => "ready",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Scratch => "scratch",
+        }
+    }
+
+    /// Whether projectors fold the log into it.
+    pub fn is_followed(self) -> bool {
+        matches!(self, Self::Building | Self::Ready | Self::Active)
+    }
+
+    fn named(name: &str) -> Self {
+        let all = [Self::Building, Self::Ready, Self::Active, Self::Retired, Self::Scratch];
+        all.into_iter().find(|status| status.name() == name).expect("constraint generation_status")
+    }
+}
+
+/// Whether a generation becomes active once it has caught up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promotion {
+    /// Somebody is to look at it first.
+    ByHand,
+    /// If it is equal to the active one, where both are of one identity: otherwise one of them is wrong, and somebody
+    /// has to find out which.
+    IfEqual,
+    /// Whatever the comparison says.
+    Always,
+}
+
+impl Promotion {
+    /// As Postgres has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByHand => "by hand",
+            Self::IfEqual => "if equal",
+            Self::Always => "always",
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        let all = [Self::ByHand, Self::IfEqual, Self::Always];
+        all.into_iter().find(|promotion| promotion.name() == name).expect("constraint generation_promotion")
+    }
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Its number.
+    pub id: GenerationId,
+    /// What it is.
+    pub identity: Identity,
+    /// What it is there for.
+    pub status: Status,
+    /// Whether it becomes active once it has caught up.
+    pub promotion: Promotion,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When reports came from it last.
+    pub retired_at: Option<DateTime<Utc>>,
+}
+
+/// All generations, the oldest first.
 ///
 /// # Errors
 ///
-/// [`GenerationError::Other`]: waiting would not help.
-pub async fn wait_for(
-    pool: &PgPool,
-    ours: Identity,
-    shutdown: &CancellationToken,
-) -> Result<Option<GenerationId>, GenerationError> {
-    let mut said = String::new();
-    loop {
-        let lack = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(None),
-            found = find_or_create(pool, ours) => match found {
-                Ok(generation) => return Ok(Some(generation)),
-                Err(other @ GenerationError::Other { .. }) => return Err(other),
-                Err(lack) => lack,
-            },
-        };
-        let lack = format!("{:#}", anyhow::Error::new(lack));
-        if lack != said {
-            tracing::warn!(reason = lack, "Waiting for the database");
-            said = lack;
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(None),
-            () = tokio::time::sleep(WAIT_PAUSE) => {}
-        }
-    }
-}
-
-async fn find_or_create(pool: &PgPool, ours: Identity) -> Result<GenerationId, GenerationError> {
-    if !migrate::is_in_place(pool).await.or_else(missing_is_false)? {
-        return Err(GenerationError::NoSchema);
-    }
-    let mut db = pool.acquire().await?;
-    let mut tx = db.begin().await?;
-    // Held to the end: of several projectors that start on an empty database, one makes the generation.
-    sqlx::query!("lock table generation in share row exclusive mode").execute(&mut *tx).await?;
+/// The database is away.
+pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Generation>> {
     let rows = sqlx::query!(
-        "select generation_id, fold_version, sketch_key_id, event_id_window_s
+        "select generation_id, fold_version, sketch_key_id, event_id_window_s, status, promotion,
+                created_at, retired_at
          from generation
-         where status in ('active', 'building')
-         order by status, generation_id desc"
+         order by generation_id"
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(db)
     .await?;
-    let known: Vec<(i32, Identity)> = rows
+    Ok(rows
         .into_iter()
-        .map(|row| {
-            let key = KeyId(u32::try_from(row.sketch_key_id).unwrap_or_default());
-            let event_id_window_s = u32::try_from(row.event_id_window_s).unwrap_or_default();
-            (row.generation_id, Identity { fold_version: row.fold_version, key, event_id_window_s })
+        .map(|row| Generation {
+            id: GenerationId(row.generation_id),
+            identity: Identity {
+                fold_version: row.fold_version,
+                key: KeyId(u32::try_from(row.sketch_key_id).unwrap_or_default()),
+                event_id_window_s: u32::try_from(row.event_id_window_s).unwrap_or_default(),
+            },
+            status: Status::named(&row.status),
+            promotion: Promotion::named(&row.promotion),
+            created_at: row.created_at,
+            retired_at: row.retired_at,
         })
-        .collect();
-    let generation = match (known.iter().find(|(_, identity)| *identity == ours), known.first()) {
-        (Some((generation, _)), _) => *generation,
-        (None, Some((_, found))) => return Err(GenerationError::Other { found: *found, ours }),
-        (None, None) => create(&mut tx, ours).await?,
-    };
-    tx.commit().await?;
-    tracing::info!(generation.id = generation, identity = %ours, "Building generation");
-    Ok(GenerationId(generation))
+        .collect())
 }
 
-async fn create(db: &mut PgConnection, ours: Identity) -> sqlx::Result<i32> {
-    sqlx::query_scalar!(
-        r#"select create_generation($1, $2, $3, 'active') as "generation_id!""#,
-        ours.fold_version,
-        i64::from(ours.key.0),
-        i32::try_from(ours.event_id_window_s).expect("a day has fewer seconds"),
+/// The active one.
+pub fn active(generations: &[Generation]) -> Option<&Generation> {
+    generations.iter().find(|generation| generation.status == Status::Active)
+}
+
+/// Makes one, empty, with its tables.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -> sqlx::Result<GenerationId> {
+    let id = sqlx::query_scalar!(
+        r#"select create_generation($1, $2, $3, $4) as "generation_id!""#,
+        identity.fold_version,
+        i64::from(identity.key.0),
+        i32::try_from(identity.event_id_window_s).expect("a day has fewer seconds"),
+        status.name(),
     )
     .fetch_one(db)
-    .await
+    .await?;
+    Ok(GenerationId(id))
 }
 
-/// Before the first migration there is not even the table that lists them.
-fn missing_is_false(err: sqlx::Error) -> sqlx::Result<bool> {
-    const UNDEFINED_TABLE: &str = "42P01";
-    let code = err.as_database_error().and_then(DatabaseError::code);
-    let is_missing = code.is_some_and(|code| code == UNDEFINED_TABLE);
-    if is_missing { Ok(false) } else { Err(err) }
+/// Drops one with its tables, for good.
+///
+/// # Errors
+///
+/// The database is away, it is the active one, or reports are in the way: try again later.
+pub async fn drop(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<()> {
+    sqlx::query!("select drop_generation($1)", id.0).execute(db).await?;
+    Ok(())
+}
+
+/// Keeps everybody else from making, activating or retiring generations until the transaction ends. Reports go on.
+pub(crate) async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("lock table generation in share row exclusive mode").execute(db).await?;
+    Ok(())
 }

@@ -10,14 +10,23 @@ pub mod config;
 /// The schema, brought to this version.
 pub mod migrate;
 
-/// Which complete set of read models is built.
+/// Complete sets of read models.
 pub mod generation;
 
-/// All partitions, each in its own task.
-pub mod partitions;
+/// Which of them this projector builds.
+pub mod plan;
+
+/// All of those, each with its partitions.
+mod generations;
+
+/// All partitions of one, each in its own task.
+mod partitions;
 
 /// One partition, from its checkpoint on.
-pub mod projection;
+mod projection;
+
+/// How far a generation that is built may be folded now.
+mod ceiling;
 
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
@@ -43,6 +52,15 @@ pub mod commit;
 /// The statements that add to read models.
 mod models;
 
+/// Two generations, compared.
+mod comparison;
+
+/// From one generation to another.
+mod switch;
+
+/// Where each stream ends.
+mod log_end;
+
 /// The connection to the log.
 mod log;
 
@@ -52,10 +70,10 @@ mod ops;
 /// What operators ask and decide.
 pub mod operator;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use contract::SketchKey;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::net::TcpListener;
@@ -63,44 +81,38 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use config::{Config, STATEMENT_TIMEOUT};
-use deltas::{FOLD_VERSION, Fold};
-use generation::Identity;
-use lease::Instance;
-use operator::parked;
-use partitions::Partitions;
-use repeats::WindowSeconds;
+use generations::{Generations, Workshop};
+use operator::Desk;
+pub use operator::Task;
 
-/// Connections to Postgres: one for each partition that commits, and a few for questions.
+/// Connections to Postgres: two for each of four partitions that are owned, and a few for questions and comparisons.
 const CONNECTIONS_MAX: u32 = 16;
 
 /// Follows the log until `shutdown`.
 ///
 /// # Errors
 ///
-/// The configuration cannot be used, the read models belong to another fold or key, or a task ended that must not.
+/// The configuration cannot be used, the read models belong to another key or window, or a task ended that must not.
 /// A database or a log that is away is waited for.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let key = sketch_key(&config);
-    let window = WindowSeconds::try_from(config.event_id_window_s).context("reading EVENT_ID_WINDOW_S")?;
-    let ours = Identity { fold_version: FOLD_VERSION, key: key.id(), event_id_window_s: window.get() };
     let listener = TcpListener::bind(config.projector_listen)
         .await
         .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
-    let lease = config.lease()?;
-    let instance = Instance::new(lease);
-    let pool = pool(&config, lease, Commits::Asynchronous)?;
-    let jetstream = log::connect(&config).await?;
-    let partitions = Partitions::default();
+    let pool = pool(&config, config.lease()?, Commits::Asynchronous)?;
+    let workshop = Workshop::open(&config, pool).await?;
+    let generations = Generations::default();
 
     let mut tasks = JoinSet::new();
-    let ops = ops::router(pool.clone(), partitions.clone());
+    let ops = ops::router(workshop.pool.clone(), generations.clone());
     tasks.spawn(serve(listener, ops, shutdown.clone()));
+    tasks.spawn(log_end::watch(workshop.pool.clone(), workshop.jetstream.clone(), shutdown.clone()));
+    tasks.spawn(switch::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
-        let generation = generation::wait_for(&pool, ours, &stop).await?;
-        let Some(generation) = generation else { return Ok(()) };
-        let parts = projection::Parts { pool, jetstream, instance, generation, window, fold: Fold::new(key) };
-        partitions.follow(parts, config.limits(), stop).await
+        if plan::wait_for(&workshop.pool, workshop.abilities, &stop).await? {
+            generations.follow(workshop, stop).await?;
+        }
+        Ok(())
     });
     while let Some(ended) = tasks.join_next().await {
         ended.context("a task of the projector")??;
@@ -110,99 +122,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     Ok(())
 }
 
-/// What an operator asks or decides.
-#[derive(Debug, clap::Subcommand)]
-pub enum Task {
-    /// Show how every partition is, and what to do for those that stand still.
-    Status,
-    /// Let a partition that stands still go on without a piece of history, or with another one.
-    Acknowledge {
-        /// The partition.
-        #[arg(long)]
-        partition: u16,
-        /// Where it goes on, as `projector status` says.
-        #[arg(long)]
-        to: u64,
-        /// Who decides this; it is recorded.
-        #[arg(long)]
-        by: String,
-    },
-    /// Deal with events that could not be read.
-    #[command(subcommand)]
-    Parked(ParkedTask),
-    /// Show how many events of each site were not counted because their `event_id` was known; at most 1,000 sites.
-    Repeats {
-        /// Only this site.
-        #[arg(long)]
-        site: Option<String>,
-    },
-}
-
-/// What to do with events that could not be read.
-#[derive(Debug, clap::Subcommand)]
-pub enum ParkedTask {
-    /// Place and reason of each, at most 1,000.
-    List(parked::Selection),
-    /// The same with what was sent.
-    Show(parked::Selection),
-    /// Fold them again, after a fix: those that can be read now count, once.
-    Retry {
-        /// Which.
-        #[command(flatten)]
-        selection: parked::Selection,
-        /// Who decides this; it is recorded.
-        #[arg(long)]
-        by: String,
-    },
-    /// Give them up; they stay in the table.
-    Discard {
-        /// Which.
-        #[command(flatten)]
-        selection: parked::Selection,
-        /// Who decides this; it is recorded.
-        #[arg(long)]
-        by: String,
-    },
-}
-
-/// Does what an operator asks, beside projectors that run.
+/// Does what an operator asks, beside projectors that run. Failure means that something was found that should not be.
 ///
 /// # Errors
 ///
-/// The database is away, or what is asked does not fit what is there.
-pub async fn operate(config: Config, task: Task) -> anyhow::Result<()> {
+/// The database or the log is away, or what is asked does not fit what is there.
+pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
-    let window = WindowSeconds::try_from(config.event_id_window_s).context("reading EVENT_ID_WINDOW_S")?;
-    match task {
-        Task::Status => Ok(operator::status::print(&pool).await?),
-        Task::Acknowledge { partition, to, by } => operator::acknowledge::acknowledge(&pool, partition, to, &by).await,
-        Task::Repeats { site } => Ok(operator::repeats::print(&pool, site.as_deref()).await?),
-        Task::Parked(ParkedTask::List(selection)) => parked::list(&pool, selection).await,
-        Task::Parked(ParkedTask::Show(selection)) => parked::show(&pool, selection).await,
-        Task::Parked(ParkedTask::Discard { selection, by }) => parked::discard(&pool, selection, &by).await,
-        Task::Parked(ParkedTask::Retry { selection, by }) => {
-            let fold = Fold::new(sketch_key(&config));
-            parked::retry(&pool, &fold, window, selection, &by).await
-        }
-    }
+    Desk { pool, config }.carry_out(task).await
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {
     service::server::serve(listener, ops, shutdown).await;
     Ok(())
-}
-
-fn sketch_key(config: &Config) -> SketchKey {
-    config.sketch_key.clone().map_or_else(
-        || {
-            tracing::warn!(
-                "SKETCH_KEY is not set: users are counted under a key that everybody knows, and whoever knows it can \
-                 make up any number of them. `openssl rand -hex 16` makes one"
-            );
-            SketchKey::for_development()
-        },
-        |key| key.0,
-    )
 }
 
 /// What a commit waits for.

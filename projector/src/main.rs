@@ -1,5 +1,7 @@
 //! The process that folds the log into read models.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use projector::config::{Config, MigrateConfig};
 
@@ -22,18 +24,24 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command.unwrap_or(Command::Run) {
         Command::Run => {
             let config: Config = service::config::from_env()?;
             service::logging::init(config.log_format);
-            projector::run(config, service::shutdown::on_signal()?).await
+            projector::run(config, service::shutdown::on_signal()?).await?;
         }
-        Command::Operate(task) => projector::operate(service::config::from_env::<Config>()?, task).await,
+        Command::Operate(task) => {
+            let config: Config = service::config::from_env()?;
+            // What a command answers goes to standard output, and only that.
+            service::logging::init_for_command();
+            return projector::operate(config, task).await;
+        }
         Command::Migrate => {
             let config: MigrateConfig = service::config::from_env()?;
             service::logging::init(config.log_format);
-            projector::migrate::migrate(&config).await
+            projector::migrate::migrate(&config).await?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,10 @@
-//! What operators ask and decide: `projector status`, `projector acknowledge`, `projector parked …`. They work on the
-//! database alone, beside projectors that run.
+//! What operators ask and decide, beside projectors that run: `projector status`, `projector rebuild`, … Most of it works
+//! on the database alone; what reads the log says so.
 
-/// How every partition is.
+/// The commands, as they are typed.
+mod task;
+
+/// How everything is.
 pub mod status;
 
 /// Going on without a piece of history, or with another one.
@@ -12,3 +15,23 @@ pub mod parked;
 
 /// Events that came again.
 pub mod repeats;
+
+/// New read models, built beside the active ones.
+pub mod rebuild;
+
+/// Which generation reports come from.
+pub mod promote;
+
+/// The active generation, proved against the log.
+pub mod verify;
+
+/// Two generations, compared.
+pub mod diff;
+
+/// What a verification builds.
+mod scratch;
+
+/// How far something has come, for whoever waits.
+mod progress;
+
+pub use task::{Desk, Task};

@@ -1,4 +1,5 @@
-//! All partitions, each in its own task. Streams that appear are noticed. Of several projectors each takes its share.
+//! All partitions of one generation, each in its own task. Streams that appear are noticed. Of several projectors each
+//! takes its share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Slice;
 use crate::config::Limits;
+use crate::generation::GenerationId;
 use crate::lease;
 use crate::projection::{Parts, Projection};
 
@@ -20,8 +22,9 @@ use crate::projection::{Parts, Projection};
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// How each partition is, and which this projector owns.
-#[derive(Debug, Clone, Default)]
-pub struct Partitions {
+#[derive(Debug, Clone)]
+pub(crate) struct Partitions {
+    generation: GenerationId,
     state: Arc<Mutex<State>>,
 }
 
@@ -48,6 +51,11 @@ pub(crate) enum PartitionState {
 }
 
 impl Partitions {
+    /// Nothing known yet.
+    pub(crate) fn of(generation: GenerationId) -> Self {
+        Self { generation, state: Arc::default() }
+    }
+
     /// Follows this projector's share of all partitions until `shutdown`.
     ///
     /// # Errors
@@ -111,10 +119,11 @@ impl Partitions {
 
     /// Notes how a partition is; answers whether that is new.
     pub(crate) fn set(&self, partition: Partition, state: PartitionState) -> bool {
+        let labels = [("generation", self.generation.to_string()), ("partition", partition.to_string())];
         let halted = f64::from(u8::from(matches!(state, PartitionState::Halted(_))));
-        metrics::gauge!("projector_partition_halted", "partition" => partition.to_string()).set(halted);
+        metrics::gauge!("projector_partition_halted", &labels).set(halted);
         let owned = f64::from(u8::from(state != PartitionState::Standby));
-        metrics::gauge!("projector_partition_owned", "partition" => partition.to_string()).set(owned);
+        metrics::gauge!("projector_partition_owned", &labels).set(owned);
         self.lock().partitions.insert(partition, state.clone()) != Some(state)
     }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::ceiling::Ceiling;
 use crate::checkpoint::{self, Checkpoint, Moved, Slice};
 use crate::commit::{self, Batch, CommitError};
 use crate::config::Limits;
@@ -30,6 +32,9 @@ const HALT_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to take a partition that another projector has.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
+/// A source that is not read for longer takes its consumer for lost.
+const SOURCE_REST_MAX: Duration = Duration::from_secs(1);
+
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -38,19 +43,19 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What every partition of a generation works with.
 #[derive(Clone)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The read models.
-    pub pool: PgPool,
+    pub(crate) pool: PgPool,
     /// The log.
-    pub jetstream: jetstream::Context,
+    pub(crate) jetstream: jetstream::Context,
     /// This run of this projector.
-    pub instance: Instance,
+    pub(crate) instance: Instance,
     /// The set of read models that is built.
-    pub generation: GenerationId,
+    pub(crate) generation: GenerationId,
     /// How long event ids are remembered.
-    pub window: WindowSeconds,
+    pub(crate) window: WindowSeconds,
     /// The fold that builds it.
-    pub fold: Fold,
+    pub(crate) fold: Fold,
 }
 
 /// One partition's way through the log.
@@ -135,7 +140,7 @@ impl Projection {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
+                () = sleep(wait) => {}
             }
             pause = (pause * 2).min(RETRY_PAUSE_LAST);
         }
@@ -150,26 +155,46 @@ impl Projection {
         let checkpoint = taken.ok_or(Stumble::Standby)?;
         tenure.epoch = Some(checkpoint.epoch);
         let follow = async {
-            let mut recent = recent::load(pool, self.slice, checkpoint, *window).await?;
-            let created = stream.created;
-            let opened = stream.open(self.slice, checkpoint).await;
-            let mut source = self.noting_halts(opened, created).await?;
-            checkpoint::resumed(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
-            self.partitions.set(self.slice.partition, PartitionState::Following);
-            tracing::info!(
-                partition = self.slice.partition.number(),
-                generation.id = self.slice.generation.0,
-                stream.sequence = checkpoint.sequence,
-                epoch = checkpoint.epoch,
-                recent.ids = recent.len(),
-                "Following the log behind the checkpoint"
-            );
-            let folded = self.fold(&mut source, &mut recent, checkpoint, tenure).await;
-            self.noting_halts(folded, created).await
+            let recent = recent::load(pool, self.slice, checkpoint, *window).await?;
+            self.follow_from(stream, checkpoint, recent, tenure).await
         };
         tokio::select! {
             stumble = follow => stumble,
             stumble = self.keep_lease(checkpoint.epoch) => stumble,
+        }
+    }
+
+    /// Reads on for as long as there is something to read; where the ceiling is in the way for long, without a source.
+    async fn follow_from(
+        &self,
+        mut stream: Stream,
+        mut checkpoint: Checkpoint,
+        mut recent: RecentIds,
+        tenure: &mut Tenure,
+    ) -> Result<Infallible, Stumble> {
+        let Parts { pool, jetstream, .. } = &self.parts;
+        let mut ceiling = Ceiling::new(pool.clone(), self.slice);
+        let mut is_told = false;
+        loop {
+            let opened = stream.open(self.slice, checkpoint).await;
+            let mut source = self.noting_halts(opened, stream.created).await?;
+            checkpoint::resumed(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
+            self.partitions.set(self.slice.partition, PartitionState::Following);
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::info!(
+                    partition = self.slice.partition.number(),
+                    generation.id = self.slice.generation.0,
+                    stream.sequence = checkpoint.sequence,
+                    epoch = checkpoint.epoch,
+                    recent.ids = recent.len(),
+                    "Following the log behind the checkpoint"
+                );
+            }
+            let folded = self.fold(&mut source, &mut recent, checkpoint, &mut ceiling, tenure).await;
+            checkpoint = self.noting_halts(folded, stream.created).await?;
+            drop(source);
+            ceiling.wait_above(checkpoint.sequence).await.map_err(Stumble::Checkpoint)?;
+            stream = Stream::find(jetstream, self.slice.partition).await?;
         }
     }
 
@@ -190,18 +215,30 @@ impl Projection {
         Err(stumble)
     }
 
+    /// Folds until the ceiling is in the way for longer than a source stays fresh without being read.
     async fn fold(
         &self,
         source: &mut Source,
         recent: &mut RecentIds,
         mut checkpoint: Checkpoint,
+        ceiling: &mut Ceiling,
         tenure: &mut Tenure,
-    ) -> Result<Infallible, Stumble> {
+    ) -> Result<Checkpoint, Stumble> {
         loop {
-            let batch = source.next_batch(&self.parts.fold, recent, self.limits).await?;
+            let until = match timeout(SOURCE_REST_MAX, ceiling.wait_above(checkpoint.sequence)).await {
+                Ok(until) => until.map_err(Stumble::Checkpoint)?,
+                Err(_) => return Ok(checkpoint),
+            };
+            let limits = ceiling.limits(self.limits);
+            let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             checkpoint = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await?;
             tenure.committed = true;
             self.count(&batch);
+            let rest = ceiling.rest(batch.events());
+            sleep(rest).await;
+            if rest > SOURCE_REST_MAX {
+                return Ok(checkpoint);
+            }
         }
     }
 
@@ -209,7 +246,7 @@ impl Projection {
     /// partition there either.
     async fn keep_lease(&self, epoch: i64) -> Result<Infallible, Stumble> {
         loop {
-            tokio::time::sleep(self.parts.instance.renew_pause()).await;
+            sleep(self.parts.instance.renew_pause()).await;
             if let Ok(false) = lease::renew(&self.parts.pool, self.slice, &self.parts.instance, epoch).await {
                 return Err(CommitError::Moved(Moved { epoch }).into());
             }
@@ -219,7 +256,7 @@ impl Projection {
     /// Finds out whether the reason behind a fault is that another projector has the partition now.
     async fn explained(&self, stumble: Stumble, tenure: Tenure) -> Stumble {
         let Some(ours) = tenure.epoch else { return stumble };
-        match tokio::time::timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
+        match timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
             Ok(Ok(now)) if now != ours => Stumble::Fenced { ours, now },
             _ => stumble,
         }
@@ -228,7 +265,7 @@ impl Projection {
     /// Lets another projector go on at once. Where that fails, the lease runs out by itself.
     async fn give_back(&self) {
         let released = lease::release(&self.parts.pool, self.slice, &self.parts.instance);
-        if let Ok(Ok(())) = tokio::time::timeout(RELEASE_TIMEOUT, released).await {
+        if let Ok(Ok(())) = timeout(RELEASE_TIMEOUT, released).await {
             tracing::info!(partition = self.slice.partition.number(), "Gave the partition back");
         }
         self.partitions.set(self.slice.partition, PartitionState::Standby);
@@ -255,12 +292,13 @@ impl Projection {
     }
 
     fn count(&self, batch: &Batch) {
-        let partition = [("partition", self.slice.partition.to_string())];
-        metrics::counter!("projector_events_total", &partition).increment(batch.deltas.events);
-        metrics::counter!("projector_parked_events_total", &partition).increment(batch.deltas.parked.len() as u64);
-        metrics::counter!("projector_repeats_total", &partition).increment(batch.deltas.repeats());
-        metrics::counter!("projector_batches_total", &partition).increment(1);
+        let Slice { generation, partition } = self.slice;
+        let labels = [("generation", generation.to_string()), ("partition", partition.to_string())];
+        metrics::counter!("projector_events_total", &labels).increment(batch.deltas.events);
+        metrics::counter!("projector_parked_events_total", &labels).increment(batch.deltas.parked.len() as u64);
+        metrics::counter!("projector_repeats_total", &labels).increment(batch.deltas.repeats());
+        metrics::counter!("projector_batches_total", &labels).increment(1);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("projector_pending_envelopes", &partition).set(batch.pending as f64);
+        metrics::gauge!("projector_pending_envelopes", &labels).set(batch.pending as f64);
     }
 }

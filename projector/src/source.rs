@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use async_nats::HeaderValue;
 use async_nats::jetstream;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
 use contract::log::SCHEMA_HEADER;
@@ -128,6 +130,15 @@ pub enum HistoryError {
     },
 }
 
+impl SourceError {
+    /// Whether the log is there, but has no such stream.
+    pub(crate) fn is_missing_stream(&self) -> bool {
+        let Self::Log { source, .. } = self else { return false };
+        let err = source.downcast_ref::<GetStreamError>().map(GetStreamError::kind);
+        matches!(err, Some(GetStreamErrorKind::JetStream(err)) if err.error_code() == ErrorCode::STREAM_NOT_FOUND)
+    }
+}
+
 impl HistoryError {
     /// Where the checkpoint would go on if an operator acknowledged this.
     pub(crate) fn resume_at(&self) -> u64 {
@@ -172,12 +183,22 @@ impl Stream {
         Ok(Self { stream, created })
     }
 
+    /// The sequence that it begins with; 1 while it is whole, or empty.
+    pub fn first_sequence(&self) -> u64 {
+        self.stream.cached_info().state.first_sequence.max(1)
+    }
+
+    /// The sequence that it ends with.
+    pub fn last_sequence(&self) -> u64 {
+        self.stream.cached_info().state.last_sequence
+    }
+
     /// Checks that the stream continues what the checkpoint stands for, and begins to read behind it.
     ///
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
-    pub async fn open(self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
+    pub async fn open(&self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
         let state = &self.stream.cached_info().state;
         // Where the last envelope's time is known, it is read once more: is it still the one that was folded?
         let start_sequence = checkpoint.sequence + u64::from(checkpoint.logged_at.is_none());
@@ -225,7 +246,8 @@ impl Stream {
 }
 
 impl Source {
-    /// Waits for an envelope, and folds all that follow until the batch is full or the log is drained.
+    /// Waits for an envelope, and folds all that follow until the batch is full, the log is drained, or sequence `until`
+    /// is in it, which must lie behind the checkpoint.
     ///
     /// # Errors
     ///
@@ -235,14 +257,16 @@ impl Source {
         fold: &Fold,
         recent: &mut RecentIds,
         limits: Limits,
+        until: u64,
     ) -> Result<Batch, SourceError> {
+        assert!(self.expected <= until, "there is something left to read");
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
         let mut batch =
             Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
         let mut bytes = 0;
-        while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX {
+        while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX && self.expected <= until {
             // With more in the log it is worth waiting for; otherwise what has come is all there is.
             let is_drained = batch.envelopes > 0 && batch.pending == 0;
             let message =

@@ -59,8 +59,8 @@ async fn a_gap_stops_its_partition_and_no_other() -> Result<()> {
         "what lies before the gap counts"
     );
     let metrics = projector.client.get("/metrics").await?.text;
-    assert!(metrics.contains("projector_partition_halted{partition=\"0\"} 1"), "{metrics}");
-    assert!(metrics.contains("projector_partition_halted{partition=\"1\"} 0"), "{metrics}");
+    assert!(metrics.contains("projector_partition_halted{generation=\"1\",partition=\"0\"} 1"), "{metrics}");
+    assert!(metrics.contains("projector_partition_halted{generation=\"1\",partition=\"1\"} 0"), "{metrics}");
     let said = projector.process.log_tail(1_000).matches("stands still until somebody helps").count();
     assert_eq!(said, 1, "said once, not at every look");
     Ok(())
@@ -209,6 +209,6 @@ async fn what_cannot_be_read_is_parked_visibly_and_the_rest_counts() -> Result<(
         ]
     );
     let metrics = projector.client.get("/metrics").await?.text;
-    assert!(metrics.contains("projector_parked_events_total{partition=\"0\"} 5"), "{metrics}");
+    assert!(metrics.contains("projector_parked_events_total{generation=\"1\",partition=\"0\"} 5"), "{metrics}");
     Ok(())
 }

@@ -15,6 +15,12 @@ mod operator;
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 
+/// New read models beside the old ones, and a switch that nobody notices.
+mod generations;
+
+/// Whatever is wrong is found, and nothing where nothing is.
+mod verify;
+
 /// The log has stored an envelope, and ingest does not hear of it.
 mod lost_ack;
 

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::load::Load;
+use e2e::stack::{Answered, DATABASE, Stack};
+use e2e::wait;
+use sqlx::PgPool;
+
+use crate::exactly_once::{fill, traffic};
+
+const SOON: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn a_healthy_system_is_proved_while_traffic_goes_on() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    let load = Load::start(&stack.ingest_client, 8);
+    wait::until("events are acknowledged", SOON, async || (load.acknowledged() > 2_000).then_some(())).await;
+    for arguments in
+        [&["verify"][..], &["verify", "--site", "load-0"], &["verify", "--from", "2025-11-01", "--to", "2025-11-30"]]
+    {
+        let said = stack.operate(arguments).await?;
+        assert!(said.contains("nothing differs") && !said.contains(" 0 rows"), "{said}");
+        println!("{arguments:?}: {said}");
+    }
+    load.stop().await;
+    let left: i64 = sqlx::query_scalar("select count(*) from generation where status = 'scratch'")
+        .fetch_one(&stack.database(DATABASE)?)
+        .await?;
+    assert_eq!(left, 0, "nothing is left of it");
+    Ok(())
+}
+
+/// Breaks the read models with a statement, and answers what is found.
+async fn broken(stack: &Stack, pool: &PgPool, statement: &'static str) -> Result<Answered> {
+    let broken = sqlx::query(statement).execute(pool).await?;
+    assert_eq!(broken.rows_affected(), 1, "{statement}");
+    stack.operate_with(&[], &["verify"]).await
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_is_found() -> Result<()> {
+    let stack = Stack::servers().await?;
+    stack.ingest(&[]).await?.stop().await;
+    for partition in 0..2 {
+        fill(&stack.log().await?, &format!("events.{partition}"), &traffic()[..1_000], &[5, 40]).await?;
+    }
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    projector.process.stop().await;
+    let pool = stack.database(DATABASE)?;
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"), "before");
+
+    let cases: [(&'static str, &'static str, &[&str]); 5] = [
+        (
+            "update view_daily set views = views + 1
+             where event_type = 'page_view' and partition_id = 0 and day = (select min(day) from view_daily)",
+            "update view_daily set views = views - 1
+             where event_type = 'page_view' and partition_id = 0 and day = (select min(day) from view_daily)",
+            &["view_daily site ", "1 differ"],
+        ),
+        (
+            "with gone as (delete from path_total where ctid = (select ctid from path_total order by site_id, path limit 1)
+                           returning *)
+             insert into kept select * from gone",
+            "insert into path_total select * from kept",
+            &["path_total site ", "found nothing", "1 differ"],
+        ),
+        (
+            "update user_total set sketch = set_bit(sketch, 130, 1 - get_bit(sketch, 130))
+             where event_type = 'page_view' and partition_id = 0",
+            "update user_total set sketch = set_bit(sketch, 130, 1 - get_bit(sketch, 130))
+             where event_type = 'page_view' and partition_id = 0",
+            &["user_total site ", "with another sketch", "1 differ"],
+        ),
+        (
+            "update checkpoint set stream_sequence = stream_sequence - 1 where partition_id = 1",
+            "update checkpoint set stream_sequence = stream_sequence + 1 where partition_id = 1",
+            &["differ"],
+        ),
+        (
+            "insert into view_total select generation_id, site_id, event_type, 9, views from view_total limit 1",
+            "delete from view_total where partition_id = 9",
+            &["view_total site ", "partition 9: expected nothing", "1 differ"],
+        ),
+    ];
+    sqlx::query("create table kept as select * from path_total where false").execute(&pool).await?;
+    for (wrong, right, expected) in cases {
+        let found = broken(&stack, &pool, wrong).await?;
+        println!("{}", found.text);
+        assert!(!found.is_success, "{wrong}: {found:?}");
+        for part in expected {
+            assert!(found.text.contains(part), "{part} in {found:?}");
+        }
+        sqlx::query(right).execute(&pool).await?;
+    }
+    // A checkpoint that no log can have led to.
+    let found = broken(&stack, &pool, "update checkpoint set stream_sequence = 1000000 where partition_id = 1").await?;
+    assert!(!found.is_success && found.text.contains("found 1000000"), "{found:?}");
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! How far a generation that is built may be folded now, and how fast. It stays behind the active one, so that in the
+//! end both can be brought to the same place, compared, and switched. The active one knows no ceiling.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep};
+
+use crate::checkpoint::Slice;
+use crate::config::Limits;
+
+/// Between two looks at a ceiling that is in the way.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// What was seen is good for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A throttled partition folds so many batches a second, where its envelopes are small enough.
+const THROTTLED_BATCHES_PER_SECOND: u64 = 4;
+
+/// The ceiling of one partition of one generation.
+#[derive(Debug)]
+pub(crate) struct Ceiling {
+    pool: PgPool,
+    slice: Slice,
+    bounds: Bounds,
+    seen_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    /// The last sequence that may be folded.
+    until: u64,
+    /// Of this partition; `None`: as fast as it goes.
+    events_per_second_max: Option<u64>,
+}
+
+impl Ceiling {
+    pub(crate) fn new(pool: PgPool, slice: Slice) -> Self {
+        let bounds = Bounds { until: 0, events_per_second_max: None };
+        Self { pool, slice, bounds, seen_at: None }
+    }
+
+    /// Waits until something behind `sequence` may be folded, and answers the last one that may.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub(crate) async fn wait_above(&mut self, sequence: u64) -> sqlx::Result<u64> {
+        loop {
+            let is_fresh = self.seen_at.is_some_and(|at| at.elapsed() < FRESH) && self.bounds.until > sequence;
+            if !self.is_active() && !is_fresh {
+                self.bounds = self.look().await?;
+                self.seen_at = Some(Instant::now());
+            }
+            if self.bounds.until > sequence {
+                return Ok(self.bounds.until);
+            }
+            sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// The bounds of a batch under this pace.
+    pub(crate) fn limits(&self, limits: Limits) -> Limits {
+        let paced = self.bounds.events_per_second_max.map(|max| (max / THROTTLED_BATCHES_PER_SECOND).max(1));
+        Limits { batch_events_max: paced.map_or(limits.batch_events_max, |paced| paced.min(limits.batch_events_max)) }
+    }
+
+    /// How long to rest after so many events.
+    pub(crate) fn rest(&self, events: u64) -> Duration {
+        let max = self.bounds.events_per_second_max;
+        max.map_or(Duration::ZERO, |max| Duration::from_millis(events.saturating_mul(1_000) / max))
+    }
+
+    /// Whoever is active stays so until it is let go.
+    fn is_active(&self) -> bool {
+        self.bounds.until == u64::MAX
+    }
+
+    async fn look(&self) -> sqlx::Result<Bounds> {
+        let seen = sqlx::query!(
+            r#"select own.status, own.events_per_second_max, ceiling,
+                    (select stream_sequence
+                     from checkpoint as theirs
+                     join generation using (generation_id)
+                     where status = 'active' and theirs.partition_id = checkpoint.partition_id) as active_sequence,
+                    (select count(*) from checkpoint as all_of_it
+                     where all_of_it.generation_id = checkpoint.generation_id) as "partitions!"
+             from checkpoint
+             join generation as own using (generation_id)
+             where generation_id = $1 and partition_id = $2"#,
+            self.slice.generation.0,
+            self.slice.partition_id(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if seen.status == "active" {
+            return Ok(Bounds { until: u64::MAX, events_per_second_max: None });
+        }
+        let until = seen.ceiling.or(seen.active_sequence).unwrap_or(0);
+        let share = |max: i32| (i64::from(max) / seen.partitions.max(1)).max(1).unsigned_abs();
+        Ok(Bounds {
+            until: u64::try_from(until).unwrap_or(0),
+            events_per_second_max: seen.events_per_second_max.map(share),
+        })
+    }
+}

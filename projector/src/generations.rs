@@ -1,0 +1,182 @@
+//! All generations that this projector builds, each with its partitions. Those that appear are noticed, those that
+//! reports come from no longer are let go.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream;
+use contract::SketchKey;
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Limits};
+use crate::deltas::{FOLD_VERSION, Fold};
+use crate::generation::{self, Generation, GenerationId, Identity, Status};
+use crate::lease::Instance;
+use crate::log;
+use crate::partitions::Partitions;
+use crate::plan::Abilities;
+use crate::projection::Parts;
+use crate::repeats::WindowSeconds;
+
+/// Between two looks at which generations there are.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a projector works with.
+#[derive(Clone)]
+pub(crate) struct Workshop {
+    /// The read models.
+    pub(crate) pool: PgPool,
+    /// The log.
+    pub(crate) jetstream: jetstream::Context,
+    /// This run of this projector.
+    pub(crate) instance: Instance,
+    /// How long event ids are remembered.
+    pub(crate) window: WindowSeconds,
+    /// The secret under which users are counted.
+    pub(crate) key: SketchKey,
+    /// What it can build.
+    pub(crate) abilities: Abilities,
+    /// Bounds of one batch.
+    pub(crate) limits: Limits,
+}
+
+/// The generations that are followed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Generations {
+    followed: Arc<Mutex<BTreeMap<GenerationId, Followed>>>,
+}
+
+#[derive(Debug)]
+struct Followed {
+    status: Status,
+    partitions: Partitions,
+    stop: CancellationToken,
+}
+
+impl Workshop {
+    /// What is set from outside, and connections to the log, made in the background.
+    ///
+    /// # Errors
+    ///
+    /// A setting cannot be used.
+    pub(crate) async fn open(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
+        let (key, window) = (config.key(), config.window()?);
+        let newest = Identity { fold_version: FOLD_VERSION, key: key.id(), event_id_window_s: window.get() };
+        Ok(Self {
+            pool,
+            jetstream: log::connect(config).await?,
+            instance: Instance::new(config.lease()?),
+            window,
+            key,
+            abilities: Abilities { oldest_fold: FOLD_VERSION, newest },
+            limits: config.limits(),
+        })
+    }
+
+    /// The fold of a generation.
+    pub(crate) fn fold(&self, _generation: &Generation) -> Fold {
+        Fold::new(self.key.clone())
+    }
+
+    /// What the partitions of a generation work with.
+    pub(crate) fn parts(&self, generation: &Generation) -> Parts {
+        Parts {
+            pool: self.pool.clone(),
+            jetstream: self.jetstream.clone(),
+            instance: self.instance.clone(),
+            generation: generation.id,
+            window: self.window,
+            fold: self.fold(generation),
+        }
+    }
+}
+
+impl Generations {
+    /// Follows all that this projector can build, until `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// A task ended in a way that it must not.
+    pub(crate) async fn follow(self, workshop: Workshop, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        loop {
+            match generation::list(&workshop.pool).await {
+                Ok(generations) => self.take_up(&workshop, &generations, &mut tasks, &shutdown),
+                Err(err) => tracing::debug!(error = %err, "Cannot list the generations"),
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = tasks.join_next() => self.let_go(ended.context("a generation's task")?)?,
+                () = tokio::time::sleep(LOOK_PAUSE) => {}
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            self.let_go(ended.context("a generation's task")?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the work can be done, or what is in its way: of the active generation, or where that is somebody
+    /// else's, of those that are built.
+    pub(crate) fn readiness(&self) -> Result<(), String> {
+        let followed = self.lock();
+        let active = followed.values().find(|followed| followed.status == Status::Active);
+        match active {
+            Some(active) => active.partitions.readiness(),
+            None if followed.is_empty() => Err("there is no generation that this projector can build".to_owned()),
+            None => followed.values().try_for_each(|followed| followed.partitions.readiness()),
+        }
+    }
+
+    fn take_up(
+        &self,
+        workshop: &Workshop,
+        generations: &[Generation],
+        tasks: &mut JoinSet<(GenerationId, anyhow::Result<()>)>,
+        shutdown: &CancellationToken,
+    ) {
+        let mut followed = self.lock();
+        let is_ours = |generation: &&Generation| {
+            generation.status.is_followed() && workshop.abilities.include(&generation.identity)
+        };
+        let ours: BTreeMap<_, _> = generations.iter().filter(is_ours).map(|ours| (ours.id, ours)).collect();
+        for (id, known) in followed.iter_mut() {
+            match ours.get(id) {
+                Some(generation) => known.status = generation.status,
+                None => known.stop.cancel(),
+            }
+        }
+        for (id, generation) in ours {
+            if followed.contains_key(&id) {
+                continue;
+            }
+            let (partitions, stop) = (Partitions::of(id), shutdown.child_token());
+            let (parts, limits) = (workshop.parts(generation), workshop.limits);
+            let follow = partitions.clone().follow(parts, limits, stop.clone());
+            tasks.spawn(async move { (id, follow.await) });
+            let (identity, status) = (generation.identity, generation.status);
+            tracing::info!(generation.id = id.0, %identity, status = status.name(), "Following generation");
+            followed.insert(id, Followed { status, partitions, stop });
+        }
+    }
+
+    fn let_go(&self, (id, ended): (GenerationId, anyhow::Result<()>)) -> anyhow::Result<()> {
+        ended.with_context(|| format!("following generation {id}"))?;
+        let known = self.lock().remove(&id);
+        anyhow::ensure!(
+            known.is_some_and(|known| known.stop.is_cancelled()),
+            "the task of generation {id} ended without a reason"
+        );
+        tracing::info!(generation.id = id.0, "No longer following generation");
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<GenerationId, Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

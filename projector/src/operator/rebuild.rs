@@ -1,0 +1,156 @@
+//! New read models, built beside the active ones by the projectors that run. This registers them and looks on.
+
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use contract::Partition;
+use sqlx::{Connection, PgConnection};
+
+use super::promote;
+use crate::checkpoint::{self, Slice, as_bigint};
+use crate::generation::{self, Generation, GenerationId, Promotion, Status};
+use crate::generations::Workshop;
+use crate::log_end;
+use crate::source::Stream;
+
+/// What a rebuild is asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Build no more than so many events a second, over all partitions, so that live counting and reports keep their
+    /// speed.
+    #[arg(long, value_name = "EVENTS_PER_SECOND", value_parser = clap::value_parser!(i32).range(1_000..))]
+    pub throttle: Option<i32>,
+    /// Leave it ready, to be looked at with `projector diff` first; `projector promote` activates it.
+    #[arg(long)]
+    pub no_promote: bool,
+    /// Return at once instead of showing progress; the projectors go on either way.
+    #[arg(long)]
+    pub detach: bool,
+    /// Build it although the log no longer begins at its first event: what was counted from there is not in it.
+    #[arg(long, requires = "by")]
+    pub accept_missing: bool,
+    /// Who accepts this; it is recorded.
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Refused: a generation is complete, or its totals are wrong. `projector verify` takes a site.
+    #[arg(long, hide = true)]
+    pub site: Option<String>,
+    /// Refused, for the same reason.
+    #[arg(long, hide = true)]
+    pub from: Option<String>,
+    /// Refused, for the same reason.
+    #[arg(long, hide = true)]
+    pub to: Option<String>,
+}
+
+/// A stream that does not begin at its first event.
+struct Missing {
+    slice: Partition,
+    stream: Stream,
+    first: u64,
+}
+
+/// Registers a generation, and waits until it is what it is to be.
+///
+/// # Errors
+///
+/// The log or the database is away, the log is incomplete, or the same is being built already.
+pub(crate) async fn rebuild(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
+    ensure!(
+        options.site.is_none() && options.from.is_none() && options.to.is_none(),
+        "a rebuild is always of all sites and days: totals over all time are sums over all of the log, and a generation \
+         is switched to as a whole. `projector verify` takes --site, --from and --to"
+    );
+    let missing = missing(workshop).await?;
+    if !options.accept_missing {
+        refuse(&missing)?;
+    }
+    let mut db = workshop.pool.acquire().await?;
+    let mut tx = db.begin().await?;
+    generation::lock(&mut tx).await?;
+    let generations = generation::list(&mut *tx).await?;
+    check(&generations, workshop)?;
+    let id = generation::create(&mut tx, workshop.abilities.newest, Status::Building).await?;
+    set_up(&mut tx, id, &options).await?;
+    for missing in &missing {
+        accept(&mut tx, id, missing, options.by.as_deref().unwrap_or_default()).await?;
+    }
+    tx.commit().await?;
+    println!("Generation {id} is built by the projectors that run: {}.", workshop.abilities.newest);
+    if options.detach { Ok(ExitCode::SUCCESS) } else { promote::wait(&workshop.pool, id).await }
+}
+
+fn check(generations: &[Generation], workshop: &Workshop) -> anyhow::Result<()> {
+    ensure!(generation::active(generations).is_some(), "there is no active generation; the first projector makes it");
+    let newest = workshop.abilities.newest;
+    let same = generations.iter().find(|known| known.identity == newest && known.status == Status::Building);
+    match same {
+        Some(same) => bail!(
+            "generation {} is being built already, of the same fold, key and window: see `projector status`, or drop it \
+             with `projector drop {}`",
+            same.id,
+            same.id
+        ),
+        None => Ok(()),
+    }
+}
+
+async fn missing(workshop: &Workshop) -> anyhow::Result<Vec<Missing>> {
+    let mut missing = Vec::new();
+    for partition in log_end::partitions(&workshop.jetstream).await? {
+        let stream = Stream::find(&workshop.jetstream, partition).await?;
+        let first = stream.first_sequence();
+        if first > 1 {
+            missing.push(Missing { slice: partition, stream, first });
+        }
+    }
+    Ok(missing)
+}
+
+fn refuse(missing: &[Missing]) -> anyhow::Result<()> {
+    let Some(Missing { slice, first, .. }) = missing.first() else { return Ok(()) };
+    bail!(
+        "the log of partition {slice} begins at sequence {first}: what was counted from sequences 1 to {} could not be \
+         counted again, and would be missing from every report. Restore the stream from a backup, or accept that with \
+         --accept-missing --by NAME",
+        first - 1
+    )
+}
+
+async fn set_up(db: &mut PgConnection, id: GenerationId, options: &Options) -> sqlx::Result<()> {
+    let promotion = match (options.no_promote, options.accept_missing) {
+        (true, _) => Promotion::ByHand,
+        // It cannot be equal to what was counted from a complete log.
+        (false, true) => Promotion::Always,
+        (false, false) => Promotion::IfEqual,
+    };
+    sqlx::query!(
+        "update generation set promotion = $2, events_per_second_max = $3 where generation_id = $1",
+        id.0,
+        promotion.name(),
+        options.throttle,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Begins a partition behind what is missing, and records who said so.
+async fn accept(db: &mut PgConnection, id: GenerationId, missing: &Missing, by: &str) -> anyhow::Result<()> {
+    ensure!(!by.trim().is_empty(), "--by must say who accepts this");
+    let slice = Slice { generation: id, partition: missing.slice };
+    let last_missing = missing.first - 1;
+    checkpoint::create_at(&mut *db, slice, last_missing, missing.stream.created).await?;
+    sqlx::query!(
+        "insert into acknowledgement
+             (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
+         values ($1, $2, 1, $3, 'rebuilt from a log that begins behind its first event', $4)",
+        id.0,
+        slice.partition_id(),
+        as_bigint(last_missing),
+        by,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! What a verification builds: a generation that nobody else sees, folded in this process, exactly as far as it is
+//! wanted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use sqlx::{Connection, PgPool};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::checkpoint::{self, Checkpoint, Slice};
+use crate::commit::commit;
+use crate::deltas::Fold;
+use crate::generation::{self, GenerationId, Identity, Status};
+use crate::generations::Workshop;
+use crate::lease;
+use crate::recent;
+use crate::repeats::RecentIds;
+use crate::source::Stream;
+
+/// Tries to go on after a fault: the log or the database may restart meanwhile.
+const TRIES_MAX: u32 = 20;
+
+/// Between two of them.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two signs of life, which keep others from clearing it away.
+const SIGN_PAUSE: Duration = Duration::from_secs(5);
+
+/// A generation of our own.
+pub(super) struct Scratch {
+    pub(super) id: GenerationId,
+    folders: Vec<Folder>,
+    counts: Counts,
+}
+
+/// How much was folded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counts {
+    pub(super) envelopes: Arc<AtomicU64>,
+    pub(super) events: Arc<AtomicU64>,
+}
+
+/// One partition of it.
+struct Folder {
+    workshop: Workshop,
+    fold: Fold,
+    slice: Slice,
+    checkpoint: Checkpoint,
+    recent: RecentIds,
+    counts: Counts,
+}
+
+impl Scratch {
+    /// Makes it, empty.
+    pub(super) async fn make(workshop: &Workshop, identity: Identity) -> anyhow::Result<Self> {
+        let mut db = workshop.pool.acquire().await?;
+        let mut tx = db.begin().await?;
+        let id = generation::create(&mut tx, identity, Status::Scratch).await?;
+        tx.commit().await?;
+        Ok(Self { id, folders: Vec::new(), counts: Counts::default() })
+    }
+
+    /// Says again and again that it is used. Ends only where the database has gone.
+    pub(super) async fn keep(workshop: &Workshop, id: GenerationId) -> sqlx::Error {
+        let mut faults = 0;
+        loop {
+            match lease::sign_of_life(&workshop.pool, &workshop.instance, id).await {
+                Ok(_) => faults = 0,
+                Err(err) if faults == TRIES_MAX => return err,
+                Err(_) => faults += 1,
+            }
+            sleep(SIGN_PAUSE).await;
+        }
+    }
+
+    /// Takes a partition up.
+    pub(super) async fn take_up(&mut self, workshop: &Workshop, fold: &Fold, slice: Slice) -> anyhow::Result<()> {
+        let stream = Stream::find(&workshop.jetstream, slice.partition).await?;
+        checkpoint::create(&workshop.pool, slice, stream.created).await?;
+        let taken = lease::take(&workshop.pool, slice, &workshop.instance).await?;
+        let checkpoint = taken.context("somebody else has the scratch generation")?;
+        self.folders.push(Folder {
+            workshop: workshop.clone(),
+            fold: fold.clone(),
+            slice,
+            checkpoint,
+            recent: RecentIds::new(workshop.window, 0),
+            counts: self.counts.clone(),
+        });
+        Ok(())
+    }
+
+    /// How much was folded, while it is.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    /// Folds every partition exactly as far as `until` says, all at once.
+    pub(super) async fn fold(&mut self, until: impl Fn(Slice) -> u64) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        for mut folder in std::mem::take(&mut self.folders) {
+            let until = until(folder.slice);
+            tasks.spawn(async move { folder.fold(until).await.map(|()| folder) });
+        }
+        while let Some(folded) = tasks.join_next().await {
+            self.folders.push(folded.context("a partition's task")??);
+        }
+        Ok(())
+    }
+
+    /// Drops it.
+    pub(super) async fn drop(self, pool: &PgPool) -> sqlx::Result<()> {
+        generation::drop(&mut *pool.acquire().await?, self.id).await
+    }
+}
+
+impl Folder {
+    async fn fold(&mut self, until: u64) -> anyhow::Result<()> {
+        let mut tries = 0;
+        while let Err(fault) = self.try_fold(until).await {
+            tries += 1;
+            ensure!(tries < TRIES_MAX, fault.context(format!("folding partition {}", self.slice.partition)));
+            sleep(RETRY_PAUSE).await;
+            self.reload().await;
+        }
+        Ok(())
+    }
+
+    async fn try_fold(&mut self, until: u64) -> anyhow::Result<()> {
+        let Workshop { pool, jetstream, limits, .. } = &self.workshop;
+        let stream = Stream::find(jetstream, self.slice.partition).await?;
+        // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
+        let until = until.min(stream.last_sequence());
+        if self.checkpoint.sequence >= until {
+            return Ok(());
+        }
+        let mut source = stream.open(self.slice, self.checkpoint).await?;
+        while self.checkpoint.sequence < until {
+            let batch = source.next_batch(&self.fold, &mut self.recent, *limits, until).await?;
+            self.checkpoint = commit(pool, self.slice, self.checkpoint, &batch).await?;
+            self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
+            self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// What was folded but not committed is forgotten. Where that fails, the next try does.
+    async fn reload(&mut self) {
+        let Workshop { pool, instance, window, .. } = &self.workshop;
+        if let Ok(Some(checkpoint)) = lease::take(pool, self.slice, instance).await
+            && let Ok(recent) = recent::load(pool, self.slice, checkpoint, *window).await
+        {
+            (self.checkpoint, self.recent) = (checkpoint, recent);
+        }
+    }
+}
