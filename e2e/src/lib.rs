@@ -38,3 +38,6 @@ pub mod chaos;
 
 /// The chaos run without the guards that it is about.
 pub mod guards;
+
+/// A rebuild of a large log under live traffic.
+pub mod replay;
