@@ -13,6 +13,9 @@ pub mod event;
 /// The parts of an event: each a type whose values are valid.
 pub mod field;
 
+/// Where a visit came from.
+pub mod referrer;
+
 /// Streams, subjects, partitions, headers.
 pub mod log;
 
@@ -34,4 +37,5 @@ pub use event::{Event, InvalidEvent};
 pub use field::{EventId, EventPath, EventType, SiteId, UserId};
 pub use log::Partition;
 pub use receipt::Receipt;
+pub use referrer::Referrer;
 pub use sketch::Sketch;

@@ -22,6 +22,7 @@ fn the_documented_example_is_an_event() {
     assert_eq!(event.timestamp.to_rfc3339(), "2025-11-12T19:30:01+00:00");
     assert_eq!(event.user_id.expect("a user").as_str(), "user-xyz-789");
     assert_eq!(event.event_id, None);
+    assert_eq!(event.referrer, None);
 }
 
 #[test]
@@ -62,6 +63,40 @@ fn nobody_in_particular_has_three_spellings() {
     let absent = GOOD.replace("\"user_id\":\"user-xyz-789\",", "");
     for json in [absent, with("user_id", "null"), with("user_id", "\"\"")] {
         assert_eq!(Event::parse(json.as_bytes()).expect("valid").user_id, None, "{json}");
+    }
+}
+
+#[test]
+fn nowhere_else_has_three_spellings() {
+    for json in [GOOD.to_owned(), with("referrer", "null"), with("referrer", "\"\"")] {
+        assert_eq!(Event::parse(json.as_bytes()).expect("valid").referrer, None, "{json}");
+    }
+}
+
+#[test]
+fn a_referrer_is_kept_as_it_was_sent() {
+    for (value, text) in [(r#""https://google.com/""#, "https://google.com/"), (r#""no \u0055RL\u0000""#, "no URL\0")] {
+        let json = with("referrer", value);
+        let event = Event::parse(json.as_bytes()).expect("valid");
+        assert_eq!(event.referrer, Some(SentReferrer::Text(text.into())));
+    }
+}
+
+#[test]
+fn no_referrer_makes_an_event_unreadable() {
+    let deep = format!("{}{}", "[".repeat(3_000), "]".repeat(3_000));
+    let values =
+        ["7", "-1.5", "1e400", "true", "[\"https://google.com/\"]", "{\"a\":{\"b\":[]}}", r#""\ud800""#, &deep];
+    for value in values {
+        // Not with serde_json::Value, which some of these are not.
+        let json = GOOD.replace("\"path\"", &format!("\"referrer\":{value},\"path\""));
+        let event = Event::parse(json.as_bytes()).unwrap_or_else(|err| panic!("{err}: {json}"));
+        assert_eq!(event.referrer, Some(SentReferrer::NotText), "{json}");
+    }
+    for twice in [r#""https://google.com/""#, "null", "\"\""] {
+        let json = GOOD.replace("\"path\"", &format!("\"referrer\":{twice},\"referrer\":{twice},\"path\""));
+        let event = Event::parse(json.as_bytes()).unwrap_or_else(|err| panic!("{err}: {json}"));
+        assert_eq!(event.referrer, Some(SentReferrer::NotText), "{json}");
     }
 }
 
