@@ -7,13 +7,15 @@ use anyhow::Result;
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 /// What a generation consists of, a statement a table.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "select format('view_daily %s %s %s p%s: %s', site_id, event_type, day, partition_id, views) from view_daily",
     "select format('view_total %s %s p%s: %s', site_id, event_type, partition_id, views) from view_total",
     "select format('path_daily %s %s %s %s p%s: %s', site_id, event_type, day, path, partition_id, views) from path_daily",
     "select format('path_total %s %s %s p%s: %s', site_id, event_type, path, partition_id, views) from path_total",
     "select format('user_daily %s %s %s p%s: %s %s', site_id, event_type, day, partition_id, users, sketch) from user_daily",
     "select format('user_total %s %s p%s: %s %s', site_id, event_type, partition_id, users, sketch) from user_total",
+    "select format('referrer_daily %s %s %s %s %s p%s: %s', site_id, event_type, day, kind, host, partition_id, views) from referrer_daily",
+    "select format('referrer_total %s %s %s %s p%s: %s', site_id, event_type, kind, host, partition_id, views) from referrer_total",
     "select format('parked p%s: %s %s', partition_id, reason, event) from parked_event",
     "select format('repeats %s p%s: %s', site_id, partition_id, repeats) from repeat_total",
 ];

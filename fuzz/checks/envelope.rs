@@ -23,6 +23,9 @@ pub(crate) fn check(body: &[u8]) {
     let repeats: u64 = whole.repeats.values().sum();
     assert_eq!(whole.events + repeats + whole.parked.len() as u64, lines.len() as u64);
     assert_eq!(whole.daily().map(|(.., counts)| counts.views).sum::<u64>(), whole.events);
+    for (.., counts) in whole.daily() {
+        assert_eq!(counts.referrers.values().sum::<u64>(), counts.views);
+    }
     for parked in &whole.parked {
         let (_, json) = lines.iter().find(|(number, _)| i32::try_from(*number) == Ok(parked.line)).expect("a line");
         assert_eq!(parked.event, *json);

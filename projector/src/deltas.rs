@@ -1,15 +1,21 @@
 //! The fold: from events to what they add to the read models. Pure: no clock, no pool, no random number. Which events
 //! come in one batch does not show in the sum of all batches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use contract::{Digest, Envelope, Event, EventDigest, KeyId, SketchKey};
+use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey};
 
+use crate::fold_version::FoldVersion;
 use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
 
-/// Goes up whenever the same log would add up to something else.
-pub const FOLD_VERSION: i32 = 2;
+/// What is added up, and how.
+mod counts;
+
+pub use counts::Counts;
+
+/// What new generations are built by: see [`FoldVersion`].
+pub const FOLD_VERSION: i32 = FoldVersion::NEWEST.number();
 
 /// Line number of a parked envelope: all of it.
 pub const WHOLE_ENVELOPE: i32 = -1;
@@ -34,6 +40,7 @@ pub struct Message<'a> {
 #[derive(Debug, Clone)]
 pub struct Fold {
     key: SketchKey,
+    version: FoldVersion,
     /// Events of other sites are as if they were not there.
     only: Option<String>,
 }
@@ -51,17 +58,6 @@ pub struct Deltas {
     pub repeats: BTreeMap<String, u64>,
     /// What to remember of ids.
     pub seen: SeenIds,
-}
-
-/// What is added for one site, event type and day, or for all days together.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Counts {
-    /// Events.
-    pub views: u64,
-    /// Events of each path.
-    pub paths: BTreeMap<String, u64>,
-    /// Users, each once.
-    pub users: BTreeSet<Digest>,
 }
 
 /// An event, or an envelope, that cannot be read.
@@ -82,15 +78,25 @@ pub struct Parked {
 }
 
 impl Fold {
-    /// A fold that counts users under this key.
+    /// The newest fold, which counts users under this key.
     pub fn new(key: SketchKey) -> Self {
-        Self { key, only: None }
+        Self::of_version(key, FoldVersion::NEWEST)
+    }
+
+    /// A fold for a generation that was begun by this version.
+    pub fn of_version(key: SketchKey, version: FoldVersion) -> Self {
+        Self { key, version, only: None }
     }
 
     /// The same of one site alone. What it adds for that site is no other: sites have nothing in common, ids neither.
     #[must_use]
     pub(crate) fn only(self, site_id: String) -> Self {
         Self { only: Some(site_id), ..self }
+    }
+
+    /// Which one it is.
+    pub fn version(&self) -> FoldVersion {
+        self.version
     }
 
     /// Nothing yet.
@@ -154,6 +160,10 @@ impl Fold {
         if let Some(user) = &event.user_id {
             counts.users.insert(self.key.digest(user));
         }
+        if self.version.counts_referrers() {
+            let referrer = Referrer::of(event.referrer.as_ref(), &event.site_id);
+            *counts.referrers.entry(referrer).or_default() += 1;
+        }
     }
 }
 
@@ -193,20 +203,6 @@ impl Deltas {
         let (sequence, logged_at) = (message.sequence, message.logged_at);
         let schema = message.schema.map(str::to_owned);
         self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
-    }
-}
-
-impl Counts {
-    fn sum<'a>(days: impl Iterator<Item = &'a Self>) -> Self {
-        let mut sum = Self::default();
-        for day in days {
-            sum.views += day.views;
-            sum.users.extend(&day.users);
-            for (path, views) in &day.paths {
-                *entry(&mut sum.paths, path) += views;
-            }
-        }
-        sum
     }
 }
 

@@ -34,6 +34,9 @@ pub mod source;
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 
+/// Versions of the fold.
+pub mod fold_version;
+
 /// Event ids that were seen lately, to recognise repeats. Pure.
 pub mod repeats;
 

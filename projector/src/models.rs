@@ -16,6 +16,9 @@ mod paths;
 /// By how many.
 mod users;
 
+/// From where.
+mod referrers;
+
 /// What could not be read.
 mod parked;
 
@@ -32,6 +35,8 @@ pub(crate) async fn add(db: &mut PgConnection, slice: Slice, deltas: &Deltas) ->
     paths::add_total(db, slice, deltas).await?;
     users::add_daily(db, slice, deltas).await?;
     users::add_total(db, slice, deltas).await?;
+    referrers::add_daily(db, slice, deltas).await?;
+    referrers::add_total(db, slice, deltas).await?;
     parked::add(db, slice, deltas).await?;
     repeats::add(db, slice, deltas).await?;
     Ok(())

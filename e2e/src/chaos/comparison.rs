@@ -23,7 +23,18 @@ struct Table {
     key_of: fn(&Place) -> String,
 }
 
-const TABLES: [Table; 4] = [
+/// Referrers are the same views, told apart in another way.
+const TABLES: [Table; 6] = [
+    Table {
+        name: "referrer_daily",
+        key: "concat_ws(' ', site_id, event_type, day)",
+        key_of: |place| format!("{} {} {}", place.site_id, place.event_type, place.day),
+    },
+    Table {
+        name: "referrer_total",
+        key: "concat_ws(' ', site_id, event_type)",
+        key_of: |place| format!("{} {}", place.site_id, place.event_type),
+    },
     Table {
         name: "path_daily",
         key: "concat_ws(' ', site_id, event_type, day, path)",

@@ -2,6 +2,7 @@
 //! which order batches are added up does not show.
 
 use chrono::TimeDelta;
+use contract::referrer::SentReferrer;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -24,6 +25,7 @@ struct Sent {
     day: u8,
     user: Option<u8>,
     event_id: Option<u8>,
+    referrer: u8,
 }
 
 /// A line, and what happens around it.
@@ -59,6 +61,17 @@ impl Sent {
         format!("site-{}", self.site)
     }
 
+    /// As JSON, and what it counts as.
+    fn referrer(self) -> (String, Referrer) {
+        match self.referrer {
+            0 => ("null".to_owned(), Referrer::None),
+            1 => (format!("\"https://www.site-{}/\"", self.site), Referrer::Own),
+            2 => (r#"{"no":"text"}"#.to_owned(), Referrer::Unreadable),
+            3 => (r#""https://WWW.Google.com:8443/search""#.to_owned(), host("www.google.com")),
+            _ => (r#""https://example.com""#.to_owned(), host("example.com")),
+        }
+    }
+
     fn kind(self) -> String {
         format!("kind-{}", self.kind)
     }
@@ -88,6 +101,7 @@ impl Line {
         if let Some(event_id) = sent.event_id {
             event["event_id"] = event_id.to_string().into();
         }
+        event["referrer"] = sent.referrer().0.parse().expect("JSON");
         event.to_string()
     }
 }
@@ -118,7 +132,12 @@ impl Sum {
     fn count(&mut self, sent: Sent) {
         self.events += 1;
         let user = sent.user().map(|user| key().digest(&user.try_into().expect("a user")));
-        let one = Counts { views: 1, paths: [(sent.path(), 1)].into(), users: user.into_iter().collect() };
+        let one = Counts {
+            views: 1,
+            paths: [(sent.path(), 1)].into(),
+            users: user.into_iter().collect(),
+            referrers: [(sent.referrer().1, 1)].into(),
+        };
         self.daily.entry((sent.site(), sent.kind(), sent.day())).or_default().add(&one);
         self.total.entry((sent.site(), sent.kind())).or_default().add(&one);
     }
@@ -144,7 +163,10 @@ struct Reader {
 
 impl Reader {
     fn new(window: WindowSeconds) -> Self {
-        let fold = Fold::new(key());
+        Self::of_fold(Fold::new(key()), window)
+    }
+
+    fn of_fold(fold: Fold, window: WindowSeconds) -> Self {
         let deltas = fold.begin();
         let recent = RecentIds::new(window, 0);
         Self { fold, window, recent, log_slot: 0, stored: Vec::new(), deltas, batches: Vec::new(), sequence: 0 }
@@ -224,6 +246,11 @@ fn expected(steps: &[Step], window: WindowSeconds) -> Sum {
     sum
 }
 
+fn host(host: &str) -> Referrer {
+    let url = SentReferrer::Text(format!("http://{host}/").into());
+    Referrer::of(Some(&url), &"nobody".try_into().expect("a site"))
+}
+
 fn key() -> SketchKey {
     SketchKey::for_development()
 }
@@ -235,13 +262,15 @@ fn start() -> DateTime<Utc> {
 fn sent() -> impl Strategy<Value = Sent> {
     let user = prop::option::of(0..4u8);
     let event_id = prop::option::weighted(0.8, 0..5u8);
-    (0..2u8, 0..2u8, 0..3u8, 0..3u8, user, event_id).prop_map(|(site, kind, path, day, user, event_id)| Sent {
+    let numbers = (0..2u8, 0..2u8, 0..3u8, 0..3u8, 0..5u8);
+    (numbers, user, event_id).prop_map(|((site, kind, path, day, referrer), user, event_id)| Sent {
         site,
         kind,
         path,
         day,
         user,
         event_id,
+        referrer,
     })
 }
 
@@ -294,11 +323,23 @@ proptest! {
             for (site, kind, _, counts) in deltas.daily() {
                 total.entry((site.to_owned(), kind.to_owned())).or_default().add(counts);
                 prop_assert_eq!(counts.paths.values().sum::<u64>(), counts.views);
+                prop_assert_eq!(counts.referrers.values().sum::<u64>(), counts.views);
             }
             let said: BTreeMap<_, _> =
                 deltas.total().map(|(site, kind, counts)| ((site.to_owned(), kind.to_owned()), counts)).collect();
             prop_assert_eq!(said, total);
         }
+    }
+
+    #[test]
+    fn the_second_fold_is_the_third_without_referrers(steps in prop::collection::vec(step(), 0..60), window in window()) {
+        let second = Fold::of_version(key(), FoldVersion::OLDEST);
+        let mut without = Reader::new(window).read(&steps);
+        for deltas in &mut without {
+            let days = deltas.sites.values_mut().flat_map(BTreeMap::values_mut).flat_map(BTreeMap::values_mut);
+            days.for_each(|counts| counts.referrers.clear());
+        }
+        prop_assert_eq!(Reader::of_fold(second, window).read(&steps), without);
     }
 
     #[test]

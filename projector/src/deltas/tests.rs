@@ -105,3 +105,44 @@ fn a_repeat_counts_nothing_and_is_counted_as_one() {
     );
     assert_eq!(deltas.repeats, BTreeMap::from([("a".to_owned(), 4), ("b".to_owned(), 1)]));
 }
+
+#[test]
+fn referrers_add_up_by_site_type_and_day() {
+    let from =
+        |day, referrer: &str| event("a.example", "/", day, "u").replace('}', &format!(r#","referrer":{referrer}}}"#));
+    let body = [
+        from(1, r#""https://google.com/search""#),
+        from(1, r#""https://google.com/""#),
+        from(2, r#""https://google.com/""#),
+        from(1, r#""https://a.example/pricing""#),
+        from(1, r#""https://www.a.example/""#),
+        from(1, "[7]"),
+        event("a.example", "/", 1, "u"),
+        event("b.example", "/", 1, "u"),
+        from(1, r#""https://a.example/""#).replace("\"a.example\"", "\"b.example\""),
+    ]
+    .join("\n");
+    let mut deltas = fold().begin();
+    fold().add(&mut recent(), &mut deltas, message(1, &body));
+    let said = |counts: &Counts| -> Vec<String> {
+        let line = |(referrer, views): (&Referrer, &u64)| {
+            let host = referrer.host().map_or("", |host| host.as_str());
+            format!("{} {host}: {views}", referrer.kind())
+        };
+        counts.referrers.iter().map(line).collect()
+    };
+    let daily: Vec<_> = deltas.daily().map(|(site, _, day, counts)| (site, day.to_string(), said(counts))).collect();
+    let day_1 = ["host google.com: 2", "none : 1", "own : 2", "unreadable : 1"].map(str::to_owned).to_vec();
+    let (day_2, of_b) = (vec!["host google.com: 1".to_owned()], ["host a.example: 1", "none : 1"].map(str::to_owned));
+    assert_eq!(
+        daily,
+        [
+            ("a.example", "2025-11-01".to_owned(), day_1),
+            ("a.example", "2025-11-02".to_owned(), day_2),
+            ("b.example", "2025-11-01".to_owned(), of_b.to_vec()),
+        ]
+    );
+    let total: Vec<_> = deltas.total().map(|(site, _, counts)| (site, said(&counts))).collect();
+    let of_a = ["host google.com: 3", "none : 1", "own : 2", "unreadable : 1"].map(str::to_owned).to_vec();
+    assert_eq!(total, [("a.example", of_a), ("b.example", of_b.to_vec())]);
+}

@@ -13,15 +13,15 @@ const EVENT: &str =
     r#"{"site_id":"a","event_type":"page_view","path":"/","timestamp":"2025-11-12T19:30:01Z","event_id":"one"}"#;
 
 /// A database with a generation and the checkpoint of one partition, at 0 under epoch 0.
-struct Database {
-    pool: PgPool,
-    slice: Slice,
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+    pub(crate) slice: Slice,
     _postgres: Postgres,
     _folder: TempDir,
 }
 
 impl Database {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let postgres = Postgres::start(folder.path()).await.expect("Postgres starts");
         postgres.create_database("it").await.expect("a database");
@@ -51,7 +51,7 @@ impl Database {
     }
 }
 
-fn at(sequence: u64, epoch: i64) -> Checkpoint {
+pub(crate) fn at(sequence: u64, epoch: i64) -> Checkpoint {
     Checkpoint { sequence, epoch, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 }
 }
 

@@ -2,3 +2,6 @@
 
 /// The checkpoint and everything it stands for, or nothing at all.
 mod commit;
+
+/// Where visits came from.
+mod referrers;

@@ -1,0 +1,65 @@
+//! Versions of the fold. Each stays able to fold, so that a generation goes on under the version that began it, while
+//! another is built beside it under a newer one.
+
+use std::fmt;
+
+/// A version of the fold that this projector knows. It goes up whenever the same log would add up to something else.
+///
+/// | version | adds up |
+/// |---|---|
+/// | 2 | views, paths and users; repeats are recognised |
+/// | 3 | referrers, too |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FoldVersion(i32);
+
+/// Read models of a version that is older or newer than this projector knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("fold {0} is unknown; this projector knows {oldest} to {newest}", oldest = FoldVersion::OLDEST, newest = FoldVersion::NEWEST)]
+pub struct UnknownFold(pub i32);
+
+impl FoldVersion {
+    /// The oldest that can be gone on with.
+    pub const OLDEST: Self = Self(2);
+
+    /// What new generations are built by.
+    pub const NEWEST: Self = Self(3);
+
+    /// As generations have it.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+
+    pub(crate) fn counts_referrers(self) -> bool {
+        self >= Self(3)
+    }
+}
+
+impl TryFrom<i32> for FoldVersion {
+    type Error = UnknownFold;
+
+    fn try_from(number: i32) -> Result<Self, UnknownFold> {
+        let known = Self::OLDEST.0..=Self::NEWEST.0;
+        if known.contains(&number) { Ok(Self(number)) } else { Err(UnknownFold(number)) }
+    }
+}
+
+impl fmt::Display for FoldVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_between_the_oldest_and_the_newest_are_known() {
+        let numbers = [2, 3].map(|number| FoldVersion::try_from(number).map(FoldVersion::number));
+        assert_eq!(numbers, [Ok(2), Ok(3)]);
+        for number in [i32::MIN, 0, 1, 4, i32::MAX] {
+            let unknown = FoldVersion::try_from(number).expect_err("no version");
+            assert_eq!(unknown.to_string(), format!("fold {number} is unknown; this projector knows 2 to 3"));
+        }
+    }
+}
