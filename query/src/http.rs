@@ -52,7 +52,8 @@ pub(crate) struct Reports {
     tag = "reports",
     params(Parameters),
     responses(
-        (status = 200, description = "All numbers of one moment: total_views is the sum over all paths.", body = Stats,
+        (status = 200, description = "All numbers of one moment: total_views is the sum over all paths. With include=referrers it is the \
+            sum over all referrers, too.", body = Stats,
             example = json!({
                 "site_id": "site-abc-123",
                 "date": "2025-11-12",
@@ -107,6 +108,9 @@ impl From<InvalidRequest> for Refusal {
 fn unavailable(err: &StatsError) -> Refusal {
     Refusal::unavailable(match err {
         StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them",
+        StatsError::NoReferrers => {
+            "the active generation does not count referrers yet; ask again when the rebuild is done"
+        }
         StatsError::TimedOut => "the report took too long; ask again later, or for fewer days",
         StatsError::NoConnection | StatsError::Database(_) => "reports cannot be read at the moment; ask again later",
         StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {

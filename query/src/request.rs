@@ -9,10 +9,10 @@ use utoipa::IntoParams;
 /// Names and values of a query string.
 mod form;
 
-/// Paths of a report that does not say how many.
+/// Paths, and hosts, of a report that does not say how many.
 const PATHS_DEFAULT: u16 = 3;
 
-/// Paths of any report: 1,000 of up to 2,048 bytes make an answer of 2 MB.
+/// Paths, and hosts, of any report: 1,000 paths of up to 2,048 bytes make an answer of 2 MB, hosts a quarter more.
 const PATHS_MAX: u16 = 1_000;
 
 /// A report that can be answered.
@@ -22,6 +22,13 @@ pub(crate) struct Request {
     pub(crate) event_type: EventType<'static>,
     pub(crate) period: Period,
     pub(crate) paths_max: u16,
+    pub(crate) include: Option<Include>,
+}
+
+/// What a report has only if it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Include {
+    Referrers,
 }
 
 /// The UTC days that a report is about.
@@ -41,7 +48,7 @@ pub(crate) enum Period {
 pub(crate) enum InvalidRequest {
     #[error("the query string must be percent-encoded UTF-8")]
     NotEncoded,
-    #[error("the parameter {0:?} is unknown; a report takes site_id, date, from, to, event_type and limit")]
+    #[error("the parameter {0:?} is unknown; a report takes site_id, date, from, to, event_type, limit and include")]
     Unknown(String),
     #[error("{0} must be given only once")]
     Repeated(&'static str),
@@ -57,6 +64,8 @@ pub(crate) enum InvalidRequest {
     Backwards,
     #[error("limit must be a whole number from 1 to {PATHS_MAX}")]
     Limit,
+    #[error("include must be \"referrers\"")]
+    Include,
 }
 
 impl Request {
@@ -101,9 +110,12 @@ pub(crate) struct Parameters {
     to: Option<String>,
     /// What to count; `page_view` unless it is given.
     event_type: Option<String>,
-    /// How many paths at most, from 1 to 1000; 3 unless it is given.
+    /// How many paths at most, and how many hosts, from 1 to 1000; 3 unless it is given.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 3)]
     limit: Option<String>,
+    /// `referrers` adds where the visits came from.
+    #[param(example = "referrers")]
+    include: Option<String>,
 }
 
 impl Parameters {
@@ -116,6 +128,7 @@ impl Parameters {
             "to" => Some(("to", &mut self.to)),
             "event_type" => Some(("event_type", &mut self.event_type)),
             "limit" => Some(("limit", &mut self.limit)),
+            "include" => Some(("include", &mut self.include)),
             _ => None,
         }
     }
@@ -135,6 +148,7 @@ impl Parameters {
             event_type: self.event_type.map_or(Ok(EventType::PAGE_VIEW), TryInto::try_into)?,
             period,
             paths_max: self.limit.map_or(Ok(PATHS_DEFAULT), |text| read_limit(&text))?,
+            include: self.include.map(|text| read_include(&text)).transpose()?,
         })
     }
 }
@@ -154,6 +168,10 @@ fn read_limit(text: &str) -> Result<u16, InvalidRequest> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let limit = text.parse().ok().filter(|limit| is_digits && (1..=PATHS_MAX).contains(limit));
     limit.ok_or(InvalidRequest::Limit)
+}
+
+fn read_include(text: &str) -> Result<Include, InvalidRequest> {
+    if text == "referrers" { Ok(Include::Referrers) } else { Err(InvalidRequest::Include) }
 }
 
 #[cfg(test)]

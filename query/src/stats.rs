@@ -1,6 +1,7 @@
 //! A report, read in one snapshot of the active generation.
 //!
-//! One statement a report, so one round trip. Nothing is cached: a report is as fresh as the read models.
+//! One statement a report, so one round trip; with referrers, one transaction. Nothing is cached: a report is as fresh
+//! as the read models.
 
 use std::time::Duration;
 
@@ -12,10 +13,14 @@ use sqlx::{PgPool, Postgres};
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use crate::request::Request;
+use crate::request::{Include, Request};
+use referrers::Referrers;
 
 /// The statements, and what their rows add up to.
 mod reading;
+
+/// Where the visits came from.
+mod referrers;
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +37,9 @@ pub(crate) struct Stats {
     unique_users: u64,
     /// The paths with the most of them; equal ones in byte order.
     top_paths: Vec<PathViews>,
+    /// Where they came from, if that was asked for by `include`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referrers: Option<Referrers>,
 }
 
 /// A path and how often it was viewed.
@@ -49,6 +57,9 @@ pub(crate) enum StatsError {
     /// Nothing has been projected yet: try again later.
     #[error("no generation of the read models is active yet")]
     NoGeneration,
+    /// The active generation was built by a fold that counts no referrers: try again after the rebuild.
+    #[error("the active generation does not count referrers")]
+    NoReferrers,
     /// Postgres is away, or all connections are busy: try again later.
     #[error("there is no connection to the database in time")]
     NoConnection,
@@ -90,7 +101,12 @@ pub(crate) async fn read(db: &PgPool, timeout: Duration, request: &Request) -> R
     let deadline = Instant::now() + timeout;
     let connection = timeout_at(deadline, db.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     let mut lease = Lease { connection, is_idle: false };
-    let reading = reading::read(&mut lease.connection, request);
+    let reading = async {
+        match request.include {
+            None => reading::read(&mut lease.connection, request).await,
+            Some(Include::Referrers) => referrers::read(&mut lease.connection, request).await,
+        }
+    };
     let stats = timeout_at(deadline, reading).await.unwrap_or(Err(StatsError::TimedOut))?;
     lease.is_idle = true;
     Ok(stats)

@@ -16,7 +16,7 @@ fn day(text: &str) -> NaiveDate {
 fn what_is_not_said_has_a_default() {
     let request = parse("site_id=a");
     assert_eq!(request.event_type.as_str(), "page_view");
-    assert_eq!((request.period, request.paths_max), (Period::AllTime, 3));
+    assert_eq!((request.period, request.paths_max, request.include), (Period::AllTime, 3, None));
 }
 
 #[test]
@@ -62,6 +62,15 @@ fn a_limit_has_bounds() {
     for text in ["0", "1001", "x", "", "-1", "%2B5", "1.0", "65537", "99999999999999999999"] {
         assert_eq!(refusal(&format!("site_id=a&limit={text}")), "limit must be a whole number from 1 to 1000");
     }
+}
+
+#[test]
+fn more_is_included_by_name() {
+    assert_eq!(parse("site_id=a&include=referrers").include, Some(Include::Referrers));
+    for text in ["", "Referrers", "referrer", "paths", "referrers,", "referrers%20", "referrers,referrers"] {
+        assert_eq!(refusal(&format!("site_id=a&include={text}")), "include must be \"referrers\"");
+    }
+    assert_eq!(refusal("site_id=a&include=referrers&include=referrers"), "include must be given only once");
 }
 
 #[test]

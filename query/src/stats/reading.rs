@@ -56,6 +56,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Sta
         total_views: reading.total_views,
         unique_users: reading.only_users.map_or_else(|| reading.users.count(), Ok)?,
         top_paths: reading.top_paths,
+        referrers: None,
     })
 }
 
@@ -83,6 +84,7 @@ impl Reading {
     }
 }
 
-fn count(stored: i64) -> Result<u64, StatsError> {
+/// A stored count.
+pub(super) fn count(stored: i64) -> Result<u64, StatsError> {
     u64::try_from(stored).map_err(|_| StatsError::Negative)
 }

@@ -18,6 +18,9 @@ mod reports;
 /// Users of several days and partitions.
 mod users;
 
+/// Where visits came from.
+mod referrers;
+
 /// Requests that are refused.
 mod requests;
 

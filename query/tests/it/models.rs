@@ -46,11 +46,16 @@ impl Models {
     /// Adds a batch to all tables, in one transaction.
     pub(crate) async fn add(&self, batch: &Batch<'_>) {
         let mut tx = self.db.begin().await.expect("a transaction");
-        for table in ["daily", "total"] {
-            self.add_views(&mut tx, table, batch).await;
-            self.add_users(&mut tx, table, batch).await;
-        }
+        self.add_in(&mut tx, batch).await;
         tx.commit().await.expect("committed");
+    }
+
+    /// The same in a transaction that adds more.
+    pub(crate) async fn add_in(&self, tx: &mut PgConnection, batch: &Batch<'_>) {
+        for table in ["daily", "total"] {
+            self.add_views(&mut *tx, table, batch).await;
+            self.add_users(&mut *tx, table, batch).await;
+        }
     }
 
     /// Makes this generation the active one, in place of the one that is.
@@ -68,8 +73,8 @@ impl Models {
     /// Removes the generation and its tables.
     pub(crate) async fn drop(self) {
         let id = self.generation_id;
-        let tables = ["view_daily", "view_total", "path_daily", "path_total", "user_daily", "user_total"];
-        let tables = tables.map(|table| format!("{table}_g{id}")).join(", ");
+        let models = ["view", "path", "user", "referrer"];
+        let tables = models.map(|model| format!("{model}_daily_g{id}, {model}_total_g{id}")).join(", ");
         let mut tx = self.db.begin().await.expect("a transaction");
         let delete = sqlx::query("delete from generation where generation_id = $1").bind(id);
         delete.execute(&mut *tx).await.expect("deleted");

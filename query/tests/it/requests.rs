@@ -5,7 +5,7 @@ async fn what_cannot_be_understood_is_refused_with_the_rule() {
     let (service, ..) = with_models().await;
     let day = "must be a day of the calendar, written YYYY-MM-DD, such as 2025-11-12";
     let name = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and start with a letter or digit";
-    let known = "a report takes site_id, date, from, to, event_type and limit";
+    let known = "a report takes site_id, date, from, to, event_type, limit and include";
     let encoding = "the query string must be percent-encoded UTF-8";
     let limit = "limit must be a whole number from 1 to 1000";
     for (query, error) in [
@@ -32,6 +32,8 @@ async fn what_cannot_be_understood_is_refused_with_the_rule() {
         ("?site_id=a&limit=x", limit),
         ("?site_id=a&limit=", limit),
         ("?site_id=a&limit=-1", limit),
+        ("?site_id=a&include=paths", "include must be \"referrers\""),
+        ("?site_id=a&include=", "include must be \"referrers\""),
         ("?site_id=a&site_id=b", "site_id must be given only once"),
         ("?site_id=a&date=2025-11-12&date=2025-11-12", "date must be given only once"),
         ("?site_id=a&event-type=x", &format!("the parameter \"event-type\" is unknown; {known}")),

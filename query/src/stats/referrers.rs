@@ -1,0 +1,104 @@
+//! Where the visits of a report came from, in the same snapshot as the rest of it.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use sqlx::{Connection, PgConnection};
+use utoipa::ToSchema;
+
+use super::reading::{self, count};
+use super::{Stats, StatsError};
+use crate::request::{Period, Request};
+
+/// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
+const FOLD_WITH_REFERRERS: i32 = 3;
+
+/// Where visits came from. All of it together, with the hosts that are no more among the top ones, is the total.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Referrers {
+    /// The other sites that most of them came from; equal ones in byte order.
+    top: Vec<HostViews>,
+    /// Those that came from the site itself.
+    own: u64,
+    /// Those that did not say where from.
+    none: u64,
+    /// Those whose referrer is no URL with a host.
+    unreadable: u64,
+}
+
+/// A host and how many came from there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HostViews {
+    /// Lower case, without port.
+    #[schema(example = "google.com")]
+    host: String,
+    /// Events of the type.
+    views: u64,
+}
+
+/// The row of `referrers_daily.sql` and `referrers_all_time.sql`.
+struct Row {
+    fold_version: i32,
+    hosts: Vec<String>,
+    host_views: Vec<i64>,
+    own: i64,
+    none: i64,
+    unreadable: i64,
+}
+
+/// Reads a report with referrers, in one transaction.
+///
+/// Two statements see one moment only in a transaction of this kind. Its moment is that of the first statement which
+/// reads, and the tables must be locked before: otherwise a generation could be active in that moment and dropped
+/// before its tables are opened, and would read as empty. Locking takes no snapshot.
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Stats, StatsError> {
+    let mut tx = db.begin_with("begin isolation level repeatable read, read only").await?;
+    lock(&mut tx, request.period).await?;
+    let referrers = read_referrers(&mut tx, request).await?;
+    let stats = reading::read(&mut tx, request).await?;
+    tx.commit().await?;
+    Ok(Stats { referrers: Some(referrers), ..stats })
+}
+
+/// Keeps the tables of a report from being dropped. In the order of `create_generation()`, like the statements.
+async fn lock(db: &mut PgConnection, period: Period) -> sqlx::Result<()> {
+    match period {
+        Period::AllTime => {
+            sqlx::query!("lock table view_total, path_total, user_total, referrer_total in access share mode")
+        }
+        Period::Day(_) | Period::Range { .. } => {
+            sqlx::query!("lock table view_daily, path_daily, user_daily, referrer_daily in access share mode")
+        }
+    }
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn read_referrers(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
+    let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
+    let hosts_max = i64::from(request.paths_max);
+    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
+        sqlx::query_file_as!(Row, "src/stats/referrers_daily.sql", site_id, event_type, first, last, hosts_max)
+    };
+    let row = match request.period {
+        Period::AllTime => {
+            let all = sqlx::query_file_as!(Row, "src/stats/referrers_all_time.sql", site_id, event_type, hosts_max);
+            all.fetch_optional(db).await?
+        }
+        Period::Day(day) => days(Some(day), Some(day)).fetch_optional(db).await?,
+        Period::Range { first, last } => days(first, last).fetch_optional(db).await?,
+    };
+    let row = row.ok_or(StatsError::NoGeneration)?;
+    if row.fold_version < FOLD_WITH_REFERRERS {
+        return Err(StatsError::NoReferrers);
+    }
+    let top = row.hosts.into_iter().zip(row.host_views);
+    Ok(Referrers {
+        top: top
+            .map(|(host, views)| Ok(HostViews { host, views: count(views)? }))
+            .collect::<Result<_, StatsError>>()?,
+        own: count(row.own)?,
+        none: count(row.none)?,
+        unreadable: count(row.unreadable)?,
+    })
+}
