@@ -13,6 +13,20 @@ use serde_json::{Value, json};
 /// The real log's name, without the endings of its events and its truth.
 const REAL_LOG: &str = "access-2015";
 
+/// Referrers of made-up traffic; the first is that of every other event.
+const REFERRERS: [Option<&str>; 10] = [
+    None,
+    Some(""),
+    Some("http://made-up.example/page-0"),
+    Some("https://www.made-up.example/page-1?from=mail"),
+    Some("http://made-up.example.org/"),
+    Some("https://www.google.com/search?q=http://other.example/"),
+    Some("https://Google.com:443/"),
+    Some("http://mail.example./inbox"),
+    Some("android-app://com.example.reader/"),
+    Some("about:blank"),
+];
+
 /// Events, and what they must count to.
 #[derive(Debug, Clone)]
 pub struct Traffic {
@@ -71,7 +85,8 @@ impl Traffic {
     }
 
     /// A site's traffic over four days, the same for the same seed: few paths with most of the views, returning
-    /// users, some events without one, some that are no page views. The truth is kept while it is made up.
+    /// users, some events without one, some that are no page views, all sorts of referrers. The truth is kept while it
+    /// is made up.
     pub fn made_up(events: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let (mut all_time, mut days) = (Count::default(), BTreeMap::<String, Count>::new());
@@ -85,9 +100,11 @@ impl Traffic {
             let second = random.random_range(0..86_400);
             let time = format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60);
             let query = if random.random_bool(0.1) { "?from=mail" } else { "" };
+            let referrer = REFERRERS[random.random_range(0..REFERRERS.len()) * random.random_range(0..2)];
             lines.push(
                 json!({"event_id": format!("line-{number}"), "site_id": "made-up.example", "event_type": kind,
-                       "path": format!("{path}{query}"), "timestamp": format!("{day}T{time}Z"), "user_id": user})
+                       "path": format!("{path}{query}"), "timestamp": format!("{day}T{time}Z"), "user_id": user,
+                       "referrer": referrer})
                 .to_string(),
             );
             if kind == "page_view" {

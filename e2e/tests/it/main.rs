@@ -6,6 +6,9 @@ mod contract;
 /// Every line of an access log, in; the truth, out.
 mod traffic;
 
+/// Where each line of it came from.
+mod referrers;
+
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 

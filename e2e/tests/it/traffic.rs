@@ -34,7 +34,7 @@ async fn an_access_log_counts_to_the_truth() -> Result<()> {
 }
 
 /// A third one by one, the rest in batches.
-async fn post(stack: &Stack, traffic: &Traffic) -> Result<()> {
+pub(crate) async fn post(stack: &Stack, traffic: &Traffic) -> Result<()> {
     let (single, batched) = traffic.lines.split_at(traffic.lines.len() / 3);
     let singles = stream::iter(single.to_vec()).map(|line| stack.ingest_client.post("/event", line));
     let statuses: Vec<u16> = singles.buffer_unordered(CONCURRENCY).map_ok(|answer| answer.status).try_collect().await?;
