@@ -28,6 +28,9 @@ pub struct EventDescription {
     /// The client's idempotency key, unique within its site: visible ASCII.
     #[schema(min_length = 1, max_length = 128)]
     event_id: Option<String>,
+    /// The URL of the page that led here. Its host is counted; nothing about it makes an event invalid.
+    #[schema(example = "https://google.com/")]
+    referrer: Option<String>,
 }
 
 /// One event is stored.
