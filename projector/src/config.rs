@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use service::logging::LogFormat;
 
+use crate::fold_version::FoldVersion;
 use crate::repeats::WindowSeconds;
 
 /// The longest a statement may take; then the batch is begun again.
@@ -35,6 +36,9 @@ pub struct Config {
     /// must not change within a generation. Default 3,600. An id costs about 20 bytes of memory in that time.
     #[serde(default = "default_event_id_window_s")]
     pub event_id_window_s: u32,
+    /// The newest fold to build, 2 or 3. Default: the newest there is. A projector that is held back keeps generations
+    /// of its fold current, and leaves newer ones to others.
+    pub fold_version: Option<i32>,
     /// Milliseconds without a sign of life after which another projector takes this one's partitions over: 1,500
     /// to 60,000. Default 5,000.
     #[serde(default = "default_lease_ms")]
@@ -116,6 +120,16 @@ impl Config {
     /// The variable is out of its bounds.
     pub fn window(&self) -> anyhow::Result<WindowSeconds> {
         WindowSeconds::try_from(self.event_id_window_s).context("reading EVENT_ID_WINDOW_S")
+    }
+
+    /// The newest fold to build.
+    ///
+    /// # Errors
+    ///
+    /// There is no such fold.
+    pub fn newest_fold(&self) -> anyhow::Result<FoldVersion> {
+        let newest = self.fold_version.map(FoldVersion::try_from).transpose().context("reading FOLD_VERSION")?;
+        Ok(newest.unwrap_or(FoldVersion::NEWEST))
     }
 
     /// The bounds of a batch.

@@ -14,9 +14,6 @@ mod counts;
 
 pub use counts::Counts;
 
-/// What new generations are built by: see [`FoldVersion`].
-pub const FOLD_VERSION: i32 = FoldVersion::NEWEST.number();
-
 /// Line number of a parked envelope: all of it.
 pub const WHOLE_ENVELOPE: i32 = -1;
 

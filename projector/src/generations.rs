@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits};
-use crate::deltas::{FOLD_VERSION, Fold};
+use crate::deltas::Fold;
+use crate::fold_version::FoldVersion;
 use crate::generation::{self, Generation, GenerationId, Identity, Status};
 use crate::lease::Instance;
 use crate::log;
@@ -65,21 +66,23 @@ impl Workshop {
     /// A setting cannot be used.
     pub(crate) async fn open(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
         let (key, window) = (config.key(), config.window()?);
-        let newest = Identity { fold_version: FOLD_VERSION, key: key.id(), event_id_window_s: window.get() };
+        let fold_version = config.newest_fold()?.number();
+        let newest = Identity { fold_version, key: key.id(), event_id_window_s: window.get() };
         Ok(Self {
             pool,
             jetstream: log::connect(config).await?,
             instance: Instance::new(config.lease()?),
             window,
             key,
-            abilities: Abilities { oldest_fold: FOLD_VERSION, newest },
+            abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
         })
     }
 
-    /// The fold of a generation.
-    pub(crate) fn fold(&self, _generation: &Generation) -> Fold {
-        Fold::new(self.key.clone())
+    /// The fold of a generation that can be built here.
+    pub(crate) fn fold(&self, generation: &Generation) -> Fold {
+        let version = FoldVersion::try_from(generation.identity.fold_version);
+        Fold::of_version(self.key.clone(), version.expect("our abilities include it"))
     }
 
     /// What the partitions of a generation work with.

@@ -20,7 +20,7 @@ fn are(generations: &[(i32, String)], expected: &[(i32, &str)]) -> bool {
     generations.iter().map(|(id, status)| (*id, status.as_str())).eq(expected.iter().copied())
 }
 
-async fn have_become(pool: &PgPool, expected: &[(i32, &str)]) {
+pub(crate) async fn have_become(pool: &PgPool, expected: &[(i32, &str)]) {
     wait::until(&format!("generations {expected:?}"), SOON, async || {
         are(&generations(pool).await.ok()?, expected).then_some(())
     })

@@ -21,6 +21,9 @@ mod leases;
 /// New read models beside the old ones, and a switch that nobody notices.
 mod generations;
 
+/// A new fold, deployed beside the old one.
+mod rollout;
+
 /// Whatever is wrong is found, and nothing where nothing is.
 mod verify;
 

@@ -18,6 +18,8 @@ pub(crate) enum Model {
     PathTotal,
     UserDaily,
     UserTotal,
+    ReferrerDaily,
+    ReferrerTotal,
     Repeats,
     Parked,
 }
@@ -38,7 +40,7 @@ pub(super) struct Row {
     site_id: String,
     event_type: String,
     day: Option<NaiveDate>,
-    /// The path, or the place of a parked event.
+    /// The path, the referrer, or the place of a parked event.
     name: Option<String>,
     partition_id: i32,
     pub(super) count: i64,
@@ -65,13 +67,15 @@ macro_rules! rows {
 }
 
 impl Model {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::ViewDaily,
         Self::ViewTotal,
         Self::PathDaily,
         Self::PathTotal,
         Self::UserDaily,
         Self::UserTotal,
+        Self::ReferrerDaily,
+        Self::ReferrerTotal,
         Self::Repeats,
         Self::Parked,
     ];
@@ -84,6 +88,8 @@ impl Model {
             Self::PathTotal => "path_total",
             Self::UserDaily => "user_daily",
             Self::UserTotal => "user_total",
+            Self::ReferrerDaily => "referrer_daily",
+            Self::ReferrerTotal => "referrer_total",
             Self::Repeats => "repeat_total",
             Self::Parked => "parked_event",
         }
@@ -100,11 +106,12 @@ impl Model {
             | Self::UserTotal
             | Self::Repeats
             | Self::Parked => 2,
+            Self::ReferrerDaily | Self::ReferrerTotal => 3,
         }
     }
 
     pub(super) fn has_days(self) -> bool {
-        matches!(self, Self::ViewDaily | Self::PathDaily | Self::UserDaily)
+        matches!(self, Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily)
     }
 
     pub(super) fn has_sites(self) -> bool {
@@ -119,8 +126,12 @@ impl Model {
         scope: &'a Scope,
     ) -> BoxStream<'a, sqlx::Result<Row>> {
         match self {
-            Self::ViewDaily | Self::PathDaily | Self::UserDaily => self.daily_rows(db, generation, scope),
-            Self::ViewTotal | Self::PathTotal | Self::UserTotal => self.total_rows(db, generation, scope),
+            Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily => {
+                self.daily_rows(db, generation, scope)
+            }
+            Self::ViewTotal | Self::PathTotal | Self::UserTotal | Self::ReferrerTotal => {
+                self.total_rows(db, generation, scope)
+            }
             Self::Repeats => rows!(
                 r#"select site_id, '' as "event_type!", null::date as day, null::text as name, partition_id,
                         repeats as "count!", null::bytea as sketch
@@ -178,6 +189,17 @@ impl Model {
                 generation,
                 scope
             ),
+            Self::ReferrerDaily => rows!(
+                r#"select site_id, event_type, day, kind || ' ' || host as name, partition_id, views as "count!",
+                        null::bytea as sketch
+                   from referrer_daily
+                   where generation_id = $1 and ($2::text is null or site_id = $2)
+                     and ($3::date is null or day >= $3) and ($4::date is null or day <= $4)
+                   order by site_id, event_type, day, kind, host, partition_id"#,
+                db,
+                generation,
+                scope
+            ),
             _ => rows!(
                 r#"select site_id, event_type, day, null::text as name, partition_id, users as "count!", sketch
                    from user_daily
@@ -216,6 +238,17 @@ impl Model {
                    where generation_id = $1 and ($2::text is null or site_id = $2)
                      and $3::date is null and $4::date is null
                    order by site_id, event_type, path, partition_id"#,
+                db,
+                generation,
+                scope
+            ),
+            Self::ReferrerTotal => rows!(
+                r#"select site_id, event_type, null::date as day, kind || ' ' || host as name, partition_id,
+                        views as "count!", null::bytea as sketch
+                   from referrer_total
+                   where generation_id = $1 and ($2::text is null or site_id = $2)
+                     and $3::date is null and $4::date is null
+                   order by site_id, event_type, kind, host, partition_id"#,
                 db,
                 generation,
                 scope

@@ -5,11 +5,12 @@ use std::{fmt, mem};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use contract::Partition;
+use contract::{Partition, SketchKey};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::checkpoint::{self, Slice};
 use crate::deltas::{Fold, Message};
+use crate::fold_version::FoldVersion;
 use crate::generation::GenerationId;
 use crate::repeats::{OutOfTurn, WindowSeconds};
 use crate::{models, recent};
@@ -92,8 +93,7 @@ pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::R
 /// The database is away, or the read models were built with another key or window.
 pub async fn retry(
     pool: &PgPool,
-    fold: &Fold,
-    window: WindowSeconds,
+    (key, window): (&SketchKey, WindowSeconds),
     selection: Selection,
     by: &str,
 ) -> anyhow::Result<()> {
@@ -105,7 +105,7 @@ pub async fn retry(
     }
     let mut sum = Retried::default();
     for rows in slices.values() {
-        let retried = retry_slice(&mut db, fold, window, rows, by).await;
+        let retried = retry_slice(&mut db, (key, window), rows, by).await;
         sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
     }
     println!("{sum}");
@@ -140,15 +140,14 @@ impl fmt::Display for Retried {
 
 async fn retry_slice(
     db: &mut PgConnection,
-    fold: &Fold,
-    window: WindowSeconds,
+    (key, window): (&SketchKey, WindowSeconds),
     rows: &[Row],
     by: &str,
 ) -> anyhow::Result<Retried> {
     let slice = rows[0].slice;
     let mut tx = db.begin().await?;
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
-    check_identity(&mut tx, slice.generation, fold, window).await?;
+    let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
     let mut ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
     let (mut deltas, mut still_parked) = (fold.begin(), 0);
     for row in rows {
@@ -168,21 +167,23 @@ async fn retry_slice(
     Ok(Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked })
 }
 
-async fn check_identity(
+/// The fold that builds a generation, if we can count as it does.
+async fn fold_version(
     db: &mut PgConnection,
     generation: GenerationId,
-    fold: &Fold,
-    window: WindowSeconds,
-) -> anyhow::Result<()> {
-    let built_with =
-        sqlx::query!("select sketch_key_id, event_id_window_s from generation where generation_id = $1", generation.0)
-            .fetch_one(db)
-            .await?;
-    let key_id = i64::from(fold.begin().key_id().0);
-    ensure!(built_with.sketch_key_id == key_id, "the generation was built with another SKETCH_KEY");
+    (key, window): (&SketchKey, WindowSeconds),
+) -> anyhow::Result<FoldVersion> {
+    let built_with = sqlx::query!(
+        "select fold_version, sketch_key_id, event_id_window_s from generation where generation_id = $1",
+        generation.0
+    )
+    .fetch_one(db)
+    .await?;
+    let is_our_key = built_with.sketch_key_id == i64::from(key.id().0);
+    ensure!(is_our_key, "the generation was built with another SKETCH_KEY");
     let seconds = i64::from(built_with.event_id_window_s);
     ensure!(seconds == i64::from(window.get()), "the generation was built with an EVENT_ID_WINDOW_S of {seconds}");
-    Ok(())
+    Ok(FoldVersion::try_from(built_with.fold_version)?)
 }
 
 async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<Vec<Row>> {

@@ -6,7 +6,6 @@ use sqlx::PgPool;
 
 use super::{acknowledge, diff, parked, promote, rebuild, repeats, status, verify};
 use crate::config::Config;
-use crate::deltas::Fold;
 use crate::generations::Workshop;
 
 /// What an operator asks or decides.
@@ -126,9 +125,8 @@ impl Desk {
             ParkedTask::Show(selection) => parked::show(pool, selection).await,
             ParkedTask::Discard { selection, by } => parked::discard(pool, selection, &by).await,
             ParkedTask::Retry { selection, by } => {
-                let fold = Fold::new(self.config.key());
-                let window = self.config.window()?;
-                parked::retry(pool, &fold, window, selection, &by).await
+                let (key, window) = (self.config.key(), self.config.window()?);
+                parked::retry(pool, (&key, window), selection, &by).await
             }
         }
     }
