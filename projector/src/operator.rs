@@ -28,6 +28,9 @@ pub mod verify;
 /// Two generations, compared.
 pub mod diff;
 
+/// Which part is compared.
+mod narrow;
+
 /// What a verification builds.
 mod scratch;
 

@@ -1,6 +1,9 @@
 //! One partition, from its checkpoint on: read a batch, commit it, over and over. Whatever fails, begin again at the
 //! checkpoint that Postgres has.
 
+/// Why it stops on its way.
+mod stumble;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -18,9 +21,10 @@ use crate::deltas::Fold;
 use crate::generation::GenerationId;
 use crate::lease::{self, Instance};
 use crate::partitions::{PartitionState, Partitions};
-use crate::recent::{self, RecentError};
+use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
 use crate::source::{Source, SourceError, Stream};
+use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
 const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(50);
@@ -71,35 +75,6 @@ pub(crate) struct Projection {
 struct Tenure {
     epoch: Option<i64>,
     committed: bool,
-}
-
-/// Why the way was left.
-#[derive(Debug, thiserror::Error)]
-enum Stumble {
-    #[error("another projector owns the partition")]
-    Standby,
-    #[error("another projector took the partition over: it is now at epoch {now}, ours was {ours}")]
-    Fenced { ours: i64, now: i64 },
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    #[error(transparent)]
-    Recent(#[from] RecentError),
-    #[error("loading the checkpoint")]
-    Checkpoint(#[source] sqlx::Error),
-}
-
-impl Stumble {
-    /// It stays until somebody does something.
-    fn is_lasting(&self) -> bool {
-        matches!(
-            self,
-            Self::Source(SourceError::History(_))
-                | Self::Commit(CommitError::Sketch(_))
-                | Self::Recent(RecentError::Corrupt(_))
-        )
-    }
 }
 
 impl Projection {

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chrono::NaiveDate;
 use sqlx::{Connection, PgPool};
 
-use crate::comparison::{self, Difference, Scope, Side, Watcher};
+use super::narrow::Narrow;
+use crate::comparison::{self, Side, Watcher};
 use crate::generation;
 use crate::switch::positions;
 
@@ -17,18 +17,9 @@ pub struct Options {
     pub expected: i32,
     /// The one that is held against it.
     pub found: i32,
-    /// Only this site.
-    #[arg(long)]
-    pub site: Option<String>,
-    /// Only UTC days from this one on, and nothing about all time.
-    #[arg(long)]
-    pub from: Option<NaiveDate>,
-    /// Only UTC days up to this one, and nothing about all time.
-    #[arg(long)]
-    pub to: Option<NaiveDate>,
-    /// Differences to print; all are counted.
-    #[arg(long, default_value_t = 100)]
-    pub limit: u64,
+    /// Which part of them.
+    #[command(flatten)]
+    pub narrow: Narrow,
 }
 
 /// Compares, and prints what differs or that nothing does. Failure means that something does.
@@ -43,7 +34,7 @@ pub async fn diff(pool: &PgPool, options: Options) -> anyhow::Result<ExitCode> {
         found.with_context(|| format!("there is no generation {number}: see `projector status`"))
     };
     let (expected, found) = (find(options.expected)?, find(options.found)?);
-    let scope = Scope { site_id: options.site, first: options.from, last: options.to };
+    let scope = options.narrow.scope();
 
     let (mut one, mut other) = (pool.acquire().await?, pool.acquire().await?);
     let (mut one, mut other) = (one.begin().await?, other.begin().await?);
@@ -63,13 +54,7 @@ pub async fn diff(pool: &PgPool, options: Options) -> anyhow::Result<ExitCode> {
             expected.id, found.id
         );
     }
-    let mut left = options.limit;
-    let mut difference = |difference: &Difference| {
-        if left > 0 {
-            println!("{difference}");
-        }
-        left = left.saturating_sub(1);
-    };
+    let mut difference = options.narrow.printer();
     let watcher = &mut Watcher { difference: &mut difference, progress: &mut |_| {} };
     let fold = expected.identity.fold_version.min(found.identity.fold_version);
     let sides = (Side { db: &mut one, generation: expected.id }, Side { db: &mut other, generation: found.id });

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use sqlx::PgPool;
 
+use super::narrow::Narrow;
 use super::{acknowledge, diff, parked, promote, rebuild, repeats, status, verify};
 use crate::config::Config;
 use crate::generations::Workshop;
@@ -25,7 +26,7 @@ pub enum Task {
         generation: i32,
     },
     /// Fold the log anew and compare with the active generation, row by row, while traffic goes on.
-    Verify(verify::Options),
+    Verify(Narrow),
     /// Compare two generations, row by row.
     Diff(diff::Options),
     /// Let a partition that stands still go on without a piece of history, or with another one.
@@ -109,7 +110,7 @@ impl Desk {
             Task::Promote(options) => return promote::promote(pool, options).await,
             Task::Rollback(options) => return promote::rollback(pool, options).await,
             Task::Drop { generation } => promote::drop(pool, generation).await?,
-            Task::Verify(options) => return verify::verify(&self.workshop().await?, options).await,
+            Task::Verify(narrow) => return verify::verify(&self.workshop().await?, narrow).await,
             Task::Diff(options) => return diff::diff(pool, options).await,
             Task::Acknowledge { partition, to, by } => acknowledge::acknowledge(pool, partition, to, &by).await?,
             Task::Parked(task) => self.deal_with_parked(task).await?,

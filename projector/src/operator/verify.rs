@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use chrono::NaiveDate;
 use contract::{Partition, SiteId};
 use sqlx::{Connection, PgConnection};
 
+use super::narrow::Narrow;
 use super::progress::Progress;
 use super::scratch::Scratch;
 use crate::checkpoint::Slice;
-use crate::comparison::{self, Comparison, Difference, Scope, Side, Watcher};
+use crate::comparison::{self, Comparison, Scope, Side, Watcher};
 use crate::generation::{self, Generation};
 use crate::generations::Workshop;
 use crate::source::Stream;
@@ -22,31 +22,13 @@ use crate::switch::{Positions, positions};
 /// Between two looks at how far it is.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// What a verification is asked for.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Options {
-    /// Only this site. All of its partition is read all the same.
-    #[arg(long)]
-    pub site: Option<String>,
-    /// Only UTC days from this one on, and nothing about all time.
-    #[arg(long)]
-    pub from: Option<NaiveDate>,
-    /// Only UTC days up to this one, and nothing about all time.
-    #[arg(long)]
-    pub to: Option<NaiveDate>,
-    /// Differences to print; all are counted.
-    #[arg(long, default_value_t = 100)]
-    pub limit: u64,
-}
-
 /// Verifies, and prints what differs or that nothing does. Failure means that something does.
 ///
 /// # Errors
 ///
 /// The log or the database is away, the log is incomplete, or the read models are of a fold, key or window that is not
 /// ours.
-pub(crate) async fn verify(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
-    let scope = Scope { site_id: options.site.clone(), first: options.from, last: options.to };
+pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<ExitCode> {
     let generations = generation::list(&workshop.pool).await?;
     let active = generation::active(&generations).context("there is no active generation")?;
     ensure!(
@@ -58,7 +40,7 @@ pub(crate) async fn verify(workshop: &Workshop, options: Options) -> anyhow::Res
     let mut scratch = Scratch::make(workshop, active.identity).await?;
     let id = scratch.id;
     let outcome = tokio::select! {
-        outcome = try_verify(workshop, active, &mut scratch, (&scope, options.limit)) => outcome,
+        outcome = try_verify(workshop, active, &mut scratch, &narrow) => outcome,
         err = Scratch::keep(workshop, id) => Err(err.into()),
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped: nothing was verified")),
     };
@@ -71,8 +53,9 @@ async fn try_verify(
     workshop: &Workshop,
     active: &Generation,
     scratch: &mut Scratch,
-    (scope, limit): (&Scope, u64),
+    narrow: &Narrow,
 ) -> anyhow::Result<Comparison> {
+    let scope = &narrow.scope();
     let mut db = workshop.pool.acquire().await?;
     let now = positions(&mut db, active.id).await?;
     let mut misplaced = take_up(workshop, active, scratch, (scope, &now)).await?;
@@ -89,7 +72,7 @@ async fn try_verify(
     sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
     let counts = scratch.counts();
     let (envelopes, events) = (counts.envelopes.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
-    let compared = compare(&mut other, scratch, (&mut snapshot, active), (scope, limit)).await;
+    let compared = compare(&mut other, scratch, (&mut snapshot, active), narrow).await;
     // Its settings are not those of the others.
     other.close_on_drop();
     let mut comparison = compared?;
@@ -181,20 +164,14 @@ async fn compare(
     other: &mut PgConnection,
     scratch: &Scratch,
     (snapshot, active): (&mut PgConnection, &Generation),
-    (scope, limit): (&Scope, u64),
+    narrow: &Narrow,
 ) -> sqlx::Result<Comparison> {
-    let mut left = limit;
-    let mut difference = |difference: &Difference| {
-        if left > 0 {
-            println!("{difference}");
-        }
-        left = left.saturating_sub(1);
-    };
+    let mut difference = narrow.printer();
     let mut progress = Progress::of("Comparing", 0, "rows");
     let watcher = &mut Watcher { difference: &mut difference, progress: &mut |rows| progress.set(rows, rows) };
     let expected = Side { db: other, generation: scratch.id };
     let found = Side { db: snapshot, generation: active.id };
-    let compared = comparison::compare(expected, found, (scope, active.identity.fold_version), watcher).await;
+    let compared = comparison::compare(expected, found, (&narrow.scope(), active.identity.fold_version), watcher).await;
     progress.end();
     compared
 }

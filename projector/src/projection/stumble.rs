@@ -1,0 +1,34 @@
+//! Why a partition's way is left: it begins again at the checkpoint, or stands still until somebody does something.
+
+use crate::commit::CommitError;
+use crate::recent::RecentError;
+use crate::source::SourceError;
+
+/// Why the way was left.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stumble {
+    #[error("another projector owns the partition")]
+    Standby,
+    #[error("another projector took the partition over: it is now at epoch {now}, ours was {ours}")]
+    Fenced { ours: i64, now: i64 },
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Recent(#[from] RecentError),
+    #[error("loading the checkpoint")]
+    Checkpoint(#[source] sqlx::Error),
+}
+
+impl Stumble {
+    /// It stays until somebody does something.
+    pub(super) fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Source(SourceError::History(_))
+                | Self::Commit(CommitError::Sketch(_))
+                | Self::Recent(RecentError::Corrupt(_))
+        )
+    }
+}

@@ -1,0 +1,111 @@
+//! What can be wrong with the log: what passes by itself, and what somebody has to decide.
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
+use chrono::{DateTime, Utc};
+
+/// Why there is nothing to read. All but [`SourceError::History`] pass: open the partition again at its checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The log is not the one that was folded, or not all of it.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The log is away.
+    #[error("{doing}")]
+    Log {
+        /// What was tried.
+        doing: &'static str,
+        /// What it said.
+        source: async_nats::Error,
+    },
+    /// The log has messages that do not come: they were lost on their way.
+    #[error("sequence {expected} does not come although the stream ends at {last}")]
+    Silent {
+        /// Behind the last one.
+        expected: u64,
+        /// Where the stream ends.
+        last: u64,
+    },
+    /// A message was lost on its way; it may still be in the log.
+    #[error("sequence {expected} was expected, {found} came")]
+    Lost {
+        /// Behind the last one.
+        expected: u64,
+        /// The one that came.
+        found: u64,
+    },
+}
+
+/// The log and the checkpoint do not belong together, or a piece of history is gone. The partition stops: going on
+/// would skip events in silence, or count them twice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// Messages were deleted, purged, or dropped by age.
+    #[error(
+        "sequences {from} to {to} are gone from the stream: events in them were never counted. Restore the stream, or \
+         acknowledge that they are lost"
+    )]
+    Gap {
+        /// The first that is gone.
+        from: u64,
+        /// The last that is gone.
+        to: u64,
+    },
+    /// A backup was restored.
+    #[error(
+        "the stream ends at sequence {last}, but sequence {checkpoint} was counted: it was restored to an older state. \
+         Restore a newer one, or acknowledge that what follows is new"
+    )]
+    Rewound {
+        /// Where the stream ends.
+        last: u64,
+        /// Where the checkpoint stands.
+        checkpoint: u64,
+    },
+    /// A backup was restored, and new events came behind it before anybody looked.
+    #[error(
+        "the log stored sequence {sequence} at {found}, what was counted under it at {known}: the stream was restored \
+         to an older state and has grown since. Restore a newer one, or acknowledge that it goes on behind that sequence \
+         and that what took the place of counted events is not counted"
+    )]
+    Replaced {
+        /// Where the checkpoint stands.
+        sequence: u64,
+        /// When what was counted was stored.
+        known: DateTime<Utc>,
+        /// When what is there was stored.
+        found: DateTime<Utc>,
+    },
+    /// It was deleted and made anew.
+    #[error(
+        "the stream was made at {found}, the read models are of one made at {known}: it was deleted and made anew. \
+         Restore the old one, or acknowledge that what it holds is new"
+    )]
+    Recreated {
+        /// The one whose sequences the checkpoint counts.
+        known: DateTime<Utc>,
+        /// The one that is there.
+        found: DateTime<Utc>,
+    },
+}
+
+impl SourceError {
+    /// Whether the log is there, but has no such stream.
+    pub(crate) fn is_missing_stream(&self) -> bool {
+        let Self::Log { source, .. } = self else { return false };
+        let err = source.downcast_ref::<GetStreamError>().map(GetStreamError::kind);
+        matches!(err, Some(GetStreamErrorKind::JetStream(err)) if err.error_code() == ErrorCode::STREAM_NOT_FOUND)
+    }
+}
+
+impl HistoryError {
+    /// Where the checkpoint would go on if an operator acknowledged this.
+    pub(crate) fn resume_at(&self) -> u64 {
+        match self {
+            Self::Gap { to, .. } => *to,
+            Self::Rewound { last, .. } => *last,
+            Self::Replaced { sequence, .. } => *sequence,
+            Self::Recreated { .. } => 0,
+        }
+    }
+}
