@@ -102,6 +102,26 @@ pub(crate) async fn halted(
     Ok(())
 }
 
+/// Passes a gap that somebody has acknowledged for another generation: the decision was about the log. Answers whether it
+/// was passed; then the partition has no owner.
+pub(crate) async fn pass_acknowledged(pool: &PgPool, slice: Slice, (from, to): (u64, u64)) -> sqlx::Result<bool> {
+    let passed = sqlx::query!(
+        "update checkpoint
+         set stream_sequence = $4, logged_at = null, epoch = epoch + 1, owner = null, lease_until = null
+         where generation_id = $1 and partition_id = $2 and stream_sequence = $3::bigint - 1
+           and exists (select from acknowledgement
+                       where acknowledgement.partition_id = checkpoint.partition_id
+                         and from_sequence = $3 and to_sequence = $4)",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(from),
+        as_bigint(to),
+    )
+    .execute(pool)
+    .await?;
+    Ok(passed.rows_affected() == 1)
+}
+
 /// Takes that note away.
 pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
     sqlx::query!(

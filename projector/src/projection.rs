@@ -23,7 +23,7 @@ use crate::lease::{self, Instance};
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
-use crate::source::{Source, SourceError, Stream};
+use crate::source::{HistoryError, Source, SourceError, Stream};
 use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
@@ -184,6 +184,12 @@ impl Projection {
             Err(err) => err.into(),
         };
         if let Stumble::Source(SourceError::History(fault)) = &stumble {
+            if let HistoryError::Gap { from, to } = *fault {
+                let passed = checkpoint::pass_acknowledged(&self.parts.pool, self.slice, (from, to)).await;
+                if passed.map_err(Stumble::Checkpoint)? {
+                    return Err(Stumble::Passed { from, to });
+                }
+            }
             let noted = checkpoint::halted(&self.parts.pool, self.slice, fault, created).await;
             noted.map_err(Stumble::Checkpoint)?;
         }
@@ -231,6 +237,9 @@ impl Projection {
     /// Finds out whether the reason behind a fault is that another projector has the partition now.
     async fn explained(&self, stumble: Stumble, tenure: Tenure) -> Stumble {
         let Some(ours) = tenure.epoch else { return stumble };
+        if matches!(stumble, Stumble::Passed { .. }) {
+            return stumble;
+        }
         match timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
             Ok(Ok(now)) if now != ours => Stumble::Fenced { ours, now },
             _ => stumble,

@@ -37,6 +37,11 @@ async fn a_gap_is_acknowledged_once_and_recorded() -> Result<()> {
     let again = stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "somebody"]).await;
     assert!(again.is_err(), "there is nothing left to acknowledge");
     assert_eq!((views(&stack, "first").await?, views(&stack, "third").await?), (1, 1));
+
+    // What was decided about the log holds for whatever is folded from it later.
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
+    let rebuilt = stack.operate(&["rebuild"]).await?;
+    assert!(rebuilt.contains("is active") && rebuilt.contains("nothing differs"), "{rebuilt}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use sqlx::{Connection, PgPool};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -18,7 +18,7 @@ use crate::generations::Workshop;
 use crate::lease;
 use crate::recent;
 use crate::repeats::RecentIds;
-use crate::source::Stream;
+use crate::source::{HistoryError, SourceError, Stream};
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -121,6 +121,9 @@ impl Folder {
     async fn fold(&mut self, until: u64) -> anyhow::Result<()> {
         let mut tries = 0;
         while let Err(fault) = self.try_fold(until).await {
+            if let Some(SourceError::History(history)) = fault.downcast_ref() {
+                self.pass(history).await?;
+            }
             tries += 1;
             ensure!(tries < TRIES_MAX, fault.context(format!("folding partition {}", self.slice.partition)));
             sleep(RETRY_PAUSE).await;
@@ -144,6 +147,14 @@ impl Folder {
             self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
             self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
         }
+        Ok(())
+    }
+
+    /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.
+    async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
+        let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
+        let passed = checkpoint::pass_acknowledged(&self.workshop.pool, self.slice, (from, to)).await?;
+        ensure!(passed, fault.clone());
         Ok(())
     }
 

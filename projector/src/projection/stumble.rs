@@ -11,6 +11,8 @@ pub(super) enum Stumble {
     Standby,
     #[error("another projector took the partition over: it is now at epoch {now}, ours was {ours}")]
     Fenced { ours: i64, now: i64 },
+    #[error("passing sequences {from} to {to}, whose loss was acknowledged before")]
+    Passed { from: u64, to: u64 },
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
