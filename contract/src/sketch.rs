@@ -10,15 +10,19 @@ use crate::digest::{Digest, KeyId};
 /// How a sketch lies in a column.
 mod stored;
 
+/// How close a count comes to the truth.
+mod accuracy;
+
 /// A hasher that passes digests through.
 mod pass_through;
 
+pub use accuracy::{Accuracy, HEADER_BYTES, LISTED_CONFIDENCE, LISTED_ERROR_MAX, RELATIVE_STD_ERROR};
 pub use stored::CorruptSketch;
 
 use pass_through::PassThrough;
 
 /// Bits of a digest that choose its register.
-const PRECISION: u8 = 14;
+pub const PRECISION: u8 = 14;
 
 type Registers = HyperLogLogPlus<u64, PassThrough>;
 
@@ -36,6 +40,8 @@ pub struct SealedSketch {
     pub bytes: Vec<u8>,
     /// The estimate of the number of users.
     pub users: u64,
+    /// How close that comes to the truth.
+    pub accuracy: Accuracy,
 }
 
 /// Two sketches were made under different keys: their digests have nothing to do with each other.
@@ -78,8 +84,12 @@ impl Sketch {
         let estimate = self.registers.count();
         let layout = stored::Layout::of(&self.registers);
         // Below the switch to registers the estimate never misses users but counts a fraction too many of them.
-        let users = if layout.is_sparse() { estimate.floor() } else { estimate.round() };
-        SealedSketch { bytes: layout.to_bytes(self.key_id), users: whole(users) }
+        let accuracy = layout.accuracy();
+        let users = match accuracy {
+            Accuracy::Listed => estimate.floor(),
+            Accuracy::Estimated => estimate.round(),
+        };
+        SealedSketch { bytes: layout.to_bytes(self.key_id), users: whole(users), accuracy }
     }
 
     /// Reads a stored sketch.

@@ -32,6 +32,11 @@ pub struct Config {
     #[serde(default = "query_timeout_ms")]
     pub query_timeout_ms: NonZeroU32,
 
+    /// Milliseconds of these that a report may wait for the event it is asked to contain, `after=<receipt>`; then the
+    /// answer is 503. Less than `QUERY_TIMEOUT_MS`, because reading the report takes time, too. Default 2000, or half of
+    /// `QUERY_TIMEOUT_MS` where that is less.
+    pub query_after_timeout_ms: Option<NonZeroU32>,
+
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -49,7 +54,26 @@ fn query_timeout_ms() -> NonZeroU32 {
     const { NonZeroU32::new(5_000).expect("5,000 is not 0") }
 }
 
+/// Of waiting for an event: a projector that keeps up is behind the log by far less.
+const AFTER_TIMEOUT_MS_DEFAULT: u32 = 2_000;
+
 impl Config {
+    /// Checks what a type cannot.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.query_after_timeout_ms.is_none_or(|after| after < self.query_timeout_ms),
+            "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",
+            self.query_timeout_ms
+        );
+        Ok(())
+    }
+
+    pub(crate) fn after_timeout(&self) -> Duration {
+        let default = AFTER_TIMEOUT_MS_DEFAULT.min(self.query_timeout_ms.get() / 2);
+        let milliseconds = self.query_after_timeout_ms.map_or(default, NonZeroU32::get);
+        Duration::from_millis(milliseconds.into())
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(self.query_timeout_ms.get().into())
     }
@@ -75,5 +99,33 @@ impl Config {
                 })
             });
         Ok(pool.connect_lazy_with(options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
+        Config {
+            database_url: "postgres://nobody@nowhere/nothing".to_owned(),
+            query_listen: query_listen(),
+            query_connections_max: query_connections_max(),
+            query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
+            query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
+            log_format: LogFormat::default(),
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_before_the_time_for_its_report() {
+        for (timeout, after) in [(5_000, 2_000), (4_000, 2_000), (500, 250), (1, 0)] {
+            assert_eq!(config(timeout, None).after_timeout(), Duration::from_millis(after));
+            assert!(config(timeout, None).check().is_ok());
+        }
+        assert_eq!(config(5_000, Some(4_999)).after_timeout(), Duration::from_millis(4_999));
+        assert!(config(5_000, Some(4_999)).check().is_ok());
+        let message = config(5_000, Some(5_000)).check().expect_err("a contradiction").to_string();
+        assert!(message.starts_with("QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is 5000"));
     }
 }

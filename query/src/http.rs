@@ -1,6 +1,7 @@
 //! Routes, and what errors become there.
 
-use std::time::{Duration, Instant};
+use std::borrow::Cow;
+use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
 use axum::http::Method;
@@ -8,23 +9,23 @@ use axum::routing::get;
 use axum::{Json, Router};
 use service::refusal::RefusalBody;
 use service::{Refusal, health};
-use sqlx::PgPool;
 use tower_http::cors::{Any, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::arrivals;
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
 use crate::request::{InvalidRequest, Parameters, Request};
-use crate::stats::{self, Stats, StatsError};
+use crate::stats::{Reports, Stats, StatsError};
 
-/// Everything that is answered. A report takes at most `timeout`.
-pub(crate) fn router(db: PgPool, timeout: Duration) -> Router {
-    let reports = Reports { db, timeout };
+/// Everything that is answered.
+pub(crate) fn router(reports: Reports) -> Router {
     let probed = reports.clone();
     let health = health::router(move || ready(probed.clone()));
     // After the line above, which installs the recorder that takes descriptions.
     metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
+    arrivals::describe_metrics();
     Router::new()
         .route("/stats", get(stats))
         .with_state(reports)
@@ -34,13 +35,6 @@ pub(crate) fn router(db: PgPool, timeout: Duration) -> Router {
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
         // Reports are read by browsers from wherever their dashboards are.
         .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any))
-}
-
-/// Where reports are read, and for how long.
-#[derive(Clone)]
-pub(crate) struct Reports {
-    db: PgPool,
-    timeout: Duration,
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -89,11 +83,17 @@ const DURATION_S: &str = "query_report_duration_seconds";
 async fn answer(reports: &Reports, query: Option<&str>) -> Result<Stats, Refusal> {
     let request = Request::parse(query)?;
     let site_id = request.site_id.as_str();
-    let read = stats::read(&reports.db, reports.timeout, &request).await;
+    let read = reports.read(&request).await;
     read.inspect(|_| tracing::trace!(site.id = site_id, "Answered a report")).map_err(|err| {
         let refusal = unavailable(&err);
+        let is_expected = matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting);
         let error = format!("{:#}", anyhow::Error::from(err));
-        tracing::warn!(site.id = site_id, error, "Cannot answer a report");
+        // A client brings these about by itself, as often as it likes, with a receipt that nobody was given.
+        if is_expected {
+            tracing::debug!(site.id = site_id, error, "Cannot answer a report yet");
+        } else {
+            tracing::warn!(site.id = site_id, error, "Cannot answer a report");
+        }
         refusal
     })
 }
@@ -106,17 +106,24 @@ impl From<InvalidRequest> for Refusal {
 
 /// What a client is told. Causes stay in the log.
 fn unavailable(err: &StatsError) -> Refusal {
-    Refusal::unavailable(match err {
-        StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them",
+    let sentence: Cow<'static, str> = match err {
+        StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them".into(),
         StatsError::NoReferrers => {
-            "the active generation does not count referrers yet; ask again when the rebuild is done"
+            "the active generation does not count referrers yet; ask again when the rebuild is done".into()
         }
-        StatsError::TimedOut => "the report took too long; ask again later, or for fewer days",
-        StatsError::NoConnection | StatsError::Database(_) => "reports cannot be read at the moment; ask again later",
+        StatsError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
+        StatsError::NoConnection | StatsError::Database(_) => {
+            "reports cannot be read at the moment; ask again later".into()
+        }
         StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
-            "what is stored about the site is damaged and has to be rebuilt by an operator"
+            "what is stored about the site is damaged and has to be rebuilt by an operator".into()
         }
-    })
+        StatsError::NotContained(receipt) => {
+            format!("reports do not contain the event of receipt {receipt} yet; ask again later").into()
+        }
+        StatsError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
+    };
+    Refusal::unavailable(sentence)
 }
 
 async fn ready(reports: Reports) -> Result<(), String> {

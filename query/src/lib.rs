@@ -18,6 +18,15 @@ mod stats;
 /// The users of several days, each counted once.
 mod users;
 
+/// Which part of the log the read models contain.
+mod as_of;
+
+/// Waiting for an event to arrive in the read models.
+mod arrivals;
+
+/// A connection on loan from the pool.
+mod lease;
+
 /// Whether reports can be answered, or what is missing.
 mod readiness;
 
@@ -28,6 +37,7 @@ pub use config::Config;
 
 use anyhow::Context;
 use service::server;
+use stats::Reports;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,13 +47,14 @@ use tokio_util::sync::CancellationToken;
 ///
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    config.check()?;
     let db = config.pool().context("DATABASE_URL is no URL of a Postgres database")?;
-    let timeout = config.timeout();
+    let reports = Reports::new(db.clone(), &config);
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    server::serve(listener, http::router(db.clone(), timeout), shutdown).await;
+    server::serve(listener, http::router(reports), shutdown).await;
     // Connections that do not come back are closed by the end of the process.
-    let _ = tokio::time::timeout(timeout, db.close()).await;
+    let _ = tokio::time::timeout(config.timeout(), db.close()).await;
     tracing::info!("Stopped");
     Ok(())
 }

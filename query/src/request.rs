@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use contract::field::InvalidField;
-use contract::{EventType, SiteId};
+use contract::{EventType, Receipt, SiteId};
 use utoipa::IntoParams;
 
 /// Names and values of a query string.
@@ -23,6 +23,10 @@ pub(crate) struct Request {
     pub(crate) period: Period,
     pub(crate) paths_max: u16,
     pub(crate) include: Option<Include>,
+    /// Whether the report is to say what it contains.
+    pub(crate) with_meta: bool,
+    /// The event that it is to contain at least.
+    pub(crate) after: Option<Receipt>,
 }
 
 /// What a report has only if it is asked for.
@@ -48,7 +52,9 @@ pub(crate) enum Period {
 pub(crate) enum InvalidRequest {
     #[error("the query string must be percent-encoded UTF-8")]
     NotEncoded,
-    #[error("the parameter {0:?} is unknown; a report takes site_id, date, from, to, event_type, limit and include")]
+    #[error(
+        "the parameter {0:?} is unknown; a report takes site_id, date, from, to, event_type, limit, include, meta and after"
+    )]
     Unknown(String),
     #[error("{0} must be given only once")]
     Repeated(&'static str),
@@ -66,6 +72,10 @@ pub(crate) enum InvalidRequest {
     Limit,
     #[error("include must be \"referrers\"")]
     Include,
+    #[error("meta must be true or false")]
+    Meta,
+    #[error("after must be a receipt, written <partition>-<sequence>-<line>, such as 0-4711-0")]
+    After,
 }
 
 impl Request {
@@ -116,6 +126,12 @@ pub(crate) struct Parameters {
     /// `referrers` adds where the visits came from.
     #[param(example = "referrers")]
     include: Option<String>,
+    /// Whether the report is to say which part of the log it contains, and how exact its users are.
+    #[param(value_type = Option<bool>, default = false)]
+    meta: Option<String>,
+    /// The receipt of an event: the answer waits, for a short time, until the report contains it.
+    #[param(example = "0-4711-0")]
+    after: Option<String>,
 }
 
 impl Parameters {
@@ -129,6 +145,8 @@ impl Parameters {
             "event_type" => Some(("event_type", &mut self.event_type)),
             "limit" => Some(("limit", &mut self.limit)),
             "include" => Some(("include", &mut self.include)),
+            "meta" => Some(("meta", &mut self.meta)),
+            "after" => Some(("after", &mut self.after)),
             _ => None,
         }
     }
@@ -149,6 +167,8 @@ impl Parameters {
             period,
             paths_max: self.limit.map_or(Ok(PATHS_DEFAULT), |text| read_limit(&text))?,
             include: self.include.map(|text| read_include(&text)).transpose()?,
+            with_meta: self.meta.map_or(Ok(false), |text| text.parse().map_err(|_| InvalidRequest::Meta))?,
+            after: self.after.map(|text| text.parse().map_err(|_| InvalidRequest::After)).transpose()?,
         })
     }
 }

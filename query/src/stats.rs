@@ -3,24 +3,48 @@
 //! One statement a report, so one round trip; with referrers, one transaction. Nothing is cached: a report is as fresh
 //! as the read models.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use contract::Receipt;
 use contract::sketch::{CorruptSketch, KeysDiffer};
 use serde::Serialize;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
-use tokio::time::{Instant, timeout_at};
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
+use crate::arrivals::{Arrivals, LOOK_INTERVAL};
+use crate::config::Config;
+use crate::lease::Lease;
 use crate::request::{Include, Request};
-use referrers::Referrers;
 
 /// The statements, and what their rows add up to.
 mod reading;
 
 /// Where the visits came from.
 mod referrers;
+
+/// How far the generation of a report is folded.
+mod position;
+
+/// What a report says about itself.
+mod meta;
+
+use meta::Meta;
+use reading::Reading;
+use referrers::Referrers;
+
+/// Where reports are read, and for how long.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    pub(crate) db: PgPool,
+    /// For one report with all its waiting.
+    pub(crate) timeout: Duration,
+    /// For an event to arrive in the read models.
+    after_timeout: Duration,
+    arrivals: Arc<Arrivals>,
+}
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,6 +64,9 @@ pub(crate) struct Stats {
     /// Where they came from, if that was asked for by `include`.
     #[serde(skip_serializing_if = "Option::is_none")]
     referrers: Option<Referrers>,
+    /// What the report contains and how exact it is, if that was asked for by `meta`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
 }
 
 /// A path and how often it was viewed.
@@ -78,6 +105,12 @@ pub(crate) enum StatsError {
     /// What is stored cannot be: trying again helps only after a rebuild.
     #[error("a stored count is negative; the read models have to be rebuilt from the log")]
     Negative,
+    /// The event has not arrived in the read models in time: try again later.
+    #[error("the read models do not contain the event of receipt {0} yet")]
+    NotContained(Receipt),
+    /// Too many wait for events to arrive in the read models: try again later.
+    #[error("no further report may wait for an event")]
+    TooManyWaiting,
 }
 
 impl From<sqlx::Error> for StatsError {
@@ -92,37 +125,49 @@ impl From<sqlx::Error> for StatsError {
     }
 }
 
-/// Reads a report within `timeout`, the wait for a connection included.
-///
-/// # Errors
-///
-/// See [`StatsError`]; nothing was changed by having tried.
-pub(crate) async fn read(db: &PgPool, timeout: Duration, request: &Request) -> Result<Stats, StatsError> {
-    let deadline = Instant::now() + timeout;
-    let connection = timeout_at(deadline, db.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-    let mut lease = Lease { connection, is_idle: false };
-    let reading = async {
-        match request.include {
-            None => reading::read(&mut lease.connection, request).await,
-            Some(Include::Referrers) => referrers::read(&mut lease.connection, request).await,
-        }
-    };
-    let stats = timeout_at(deadline, reading).await.unwrap_or(Err(StatsError::TimedOut))?;
-    lease.is_idle = true;
-    Ok(stats)
+/// A number from the database that cannot be negative.
+pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
+    u64::try_from(stored).map_err(|_| StatsError::Negative)
 }
 
-/// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
-/// left. The pool would read the rest first, and if Postgres hangs, wait for it forever.
-struct Lease {
-    connection: PoolConnection<Postgres>,
-    is_idle: bool,
-}
+impl Reports {
+    pub(crate) fn new(db: PgPool, config: &Config) -> Self {
+        let arrivals = Arc::new(Arrivals::new());
+        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals }
+    }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if !self.is_idle {
-            self.connection.close_on_drop();
+    /// Reads a report, which contains the event it is to be read after.
+    ///
+    /// # Errors
+    ///
+    /// See [`StatsError`]; nothing was changed by having tried.
+    pub(crate) async fn read(&self, request: &Request) -> Result<Stats, StatsError> {
+        let begun = Instant::now();
+        let deadline = begun + self.timeout;
+        let Some(receipt) = request.after else {
+            return self.snapshot(request, deadline).await?.into_stats(request);
+        };
+        loop {
+            self.arrivals.wait(&self.db, receipt, begun + self.after_timeout).await?;
+            let reading = self.snapshot(request, deadline).await?;
+            // Not if a generation has become active meanwhile that is not as far as the one before it.
+            if reading.as_of().contains(receipt) {
+                return reading.into_stats(request);
+            }
+            sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Reading, StatsError> {
+        let mut lease = Lease::take(&self.db, deadline).await?;
+        let reading = async {
+            match request.include {
+                None => reading::read(&mut lease.connection, request).await,
+                Some(Include::Referrers) => referrers::read(&mut lease.connection, request).await,
+            }
+        };
+        let reading = timeout_at(deadline, reading).await.unwrap_or(Err(StatsError::TimedOut))?;
+        lease.end();
+        Ok(reading)
     }
 }

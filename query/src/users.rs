@@ -5,7 +5,23 @@
 
 use chrono::NaiveDate;
 use contract::Sketch;
-use contract::sketch::KeysDiffer;
+use contract::sketch::{Accuracy, KeysDiffer, RELATIVE_STD_ERROR};
+
+/// How sure it is that the truth is between the bounds of an estimate.
+pub(crate) const INTERVAL_CONFIDENCE: f64 = 0.95;
+
+/// Standard errors to either side that give that confidence.
+const INTERVAL_STD_ERRORS: f64 = 1.96;
+
+/// How many users there are, and how sure that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) users: u64,
+    pub(crate) accuracy: Accuracy,
+    /// Between `low` and `high` is the truth, if it is estimated; if not, both are `users`.
+    pub(crate) low: u64,
+    pub(crate) high: u64,
+}
 
 /// Users of a period, taken in day by day.
 #[derive(Debug, Default)]
@@ -21,8 +37,38 @@ pub(crate) struct Users {
 #[derive(Debug, Default)]
 struct Union {
     sketch: Option<Sketch>,
-    largest: u64,
+    largest: Count,
     sum: u64,
+    /// The truth is at least what the lowest end of any set says, and at most what all highest ends say together.
+    low: u64,
+    high: u64,
+}
+
+impl Count {
+    pub(crate) fn new(users: u64, accuracy: Accuracy) -> Self {
+        let margin = match accuracy {
+            Accuracy::Listed => 0,
+            Accuracy::Estimated => margin(users),
+        };
+        Self { users, accuracy, low: users.saturating_sub(margin), high: users.saturating_add(margin) }
+    }
+}
+
+impl Default for Count {
+    /// Nobody, for sure.
+    fn default() -> Self {
+        Self::new(0, Accuracy::Listed)
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "users are far fewer than 2^53, and none is the least"
+)]
+fn margin(users: u64) -> u64 {
+    (INTERVAL_STD_ERRORS * RELATIVE_STD_ERROR * users as f64).round() as u64
 }
 
 impl Users {
@@ -31,7 +77,7 @@ impl Users {
     /// # Errors
     ///
     /// The sketch was made under another key than those before it.
-    pub(crate) fn add(&mut self, date: Option<NaiveDate>, users: u64, sketch: Sketch) -> Result<(), KeysDiffer> {
+    pub(crate) fn add(&mut self, date: Option<NaiveDate>, users: Count, sketch: Sketch) -> Result<(), KeysDiffer> {
         if date != self.date {
             self.end_day()?;
             self.date = date;
@@ -44,9 +90,9 @@ impl Users {
     /// # Errors
     ///
     /// The sketches of the last two days were made under different keys.
-    pub(crate) fn count(mut self) -> Result<u64, KeysDiffer> {
+    pub(crate) fn count(mut self) -> Result<Count, KeysDiffer> {
         self.end_day()?;
-        Ok(self.period.end().map_or(0, |(users, _)| users))
+        Ok(self.period.end().map_or_else(Count::default, |(users, _)| users))
     }
 
     fn end_day(&mut self) -> Result<(), KeysDiffer> {
@@ -58,22 +104,31 @@ impl Users {
 }
 
 impl Union {
-    fn add(&mut self, users: u64, sketch: Sketch) -> Result<(), KeysDiffer> {
+    fn add(&mut self, users: Count, sketch: Sketch) -> Result<(), KeysDiffer> {
         match &mut self.sketch {
             None => self.sketch = Some(sketch),
             Some(merged) => merged.merge(&sketch)?,
         }
-        self.largest = self.largest.max(users);
-        self.sum += users;
+        if users.users > self.largest.users {
+            self.largest = users;
+        }
+        self.sum += users.users;
+        self.low = self.low.max(users.low);
+        self.high = self.high.saturating_add(users.high);
         Ok(())
     }
 
     /// What all sets together count to, and their sketch.
-    fn end(self) -> Option<(u64, Sketch)> {
+    fn end(self) -> Option<(Count, Sketch)> {
         let mut sketch = self.sketch?;
         // A single set, or all others empty: its number is known and need not be estimated again.
-        let users = if self.largest == self.sum { self.sum } else { sketch.seal().users.clamp(self.largest, self.sum) };
-        Some((users, sketch))
+        if self.largest.users == self.sum {
+            return Some((self.largest, sketch));
+        }
+        let sealed = sketch.seal();
+        let count = Count::new(sealed.users.clamp(self.largest.users, self.sum), sealed.accuracy);
+        let count = Count { low: count.low.max(self.low), high: count.high.min(self.high), ..count };
+        Some((count, sketch))
     }
 }
 
@@ -83,25 +138,35 @@ mod tests {
 
     use super::*;
 
-    fn sketch(users: std::ops::Range<u32>) -> (u64, Sketch) {
+    fn sketch(users: std::ops::Range<u32>) -> (Count, Sketch) {
         let key = SketchKey::for_development();
         let mut sketch = Sketch::new(key.id());
         for user in users {
             sketch.insert(key.digest(&UserId::try_from(user.to_string()).expect("a user")));
         }
-        (sketch.seal().users, sketch)
+        let sealed = sketch.seal();
+        (Count::new(sealed.users, sealed.accuracy), sketch)
+    }
+
+    /// What a sketch might have counted to.
+    fn listed(users: u64) -> Count {
+        Count::new(users, Accuracy::Listed)
     }
 
     fn date(day: u32) -> Option<NaiveDate> {
         NaiveDate::from_ymd_opt(2025, 11, day)
     }
 
-    fn count(parts: impl IntoIterator<Item = (Option<NaiveDate>, (u64, Sketch))>) -> u64 {
+    fn estimate(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Sketch))>) -> Count {
         let mut users = Users::default();
         for (date, (count, sketch)) in parts {
             users.add(date, count, sketch).expect("one key");
         }
         users.count().expect("one key")
+    }
+
+    fn count(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Sketch))>) -> u64 {
+        estimate(parts).users
     }
 
     #[test]
@@ -115,19 +180,19 @@ mod tests {
     #[test]
     fn a_period_has_at_least_the_users_of_its_largest_day() {
         let (_, small) = sketch(0..10);
-        assert_eq!(count([(date(1), (20, small.clone())), (date(2), (3, small))]), 20);
+        assert_eq!(count([(date(1), (listed(20), small.clone())), (date(2), (listed(3), small))]), 20);
     }
 
     #[test]
     fn a_period_has_at_most_the_users_of_all_its_days() {
         let (_, large) = sketch(0..100);
-        assert_eq!(count([(date(1), (20, large.clone())), (date(2), (3, large))]), 23);
+        assert_eq!(count([(date(1), (listed(20), large.clone())), (date(2), (listed(3), large))]), 23);
     }
 
     #[test]
     fn a_day_counts_what_its_partitions_have_together() {
         // Two partitions with the same 100 users: the day has 100, so the range has at most 100 + 5.
-        let parts = [(date(1), sketch(0..100)), (date(1), sketch(0..100)), (date(2), (5, sketch(100..200).1))];
+        let parts = [(date(1), sketch(0..100)), (date(1), sketch(0..100)), (date(2), (listed(5), sketch(100..200).1))];
         assert_eq!(count(parts), 105);
     }
 
@@ -135,8 +200,45 @@ mod tests {
     fn sketches_of_different_keys_are_not_mixed() {
         let other = Sketch::new(SketchKey::from_bytes([7; 16]).id());
         let mut users = Users::default();
-        users.add(date(1), 5, sketch(0..5).1).expect("the first");
-        users.add(date(2), 0, other).expect("merged when its day ends");
+        users.add(date(1), listed(5), sketch(0..5).1).expect("the first");
+        users.add(date(2), listed(0), other).expect("merged when its day ends");
         assert!(users.count().is_err());
+    }
+
+    #[test]
+    fn an_estimate_has_bounds_and_a_list_has_none() {
+        let bounds = |count: Count| (count.low, count.users, count.high);
+        assert_eq!(bounds(Count::new(48_210, Accuracy::Estimated)), (47_445, 48_210, 48_975));
+        assert_eq!(bounds(Count::new(0, Accuracy::Estimated)), (0, 0, 0));
+        assert_eq!(bounds(listed(5_000)), (5_000, 5_000, 5_000));
+        assert_eq!(estimate([]), listed(0));
+    }
+
+    #[test]
+    fn a_period_is_estimated_when_its_days_are_too_many_for_a_list() {
+        let accuracy = |parts: Vec<_>| estimate(parts).accuracy;
+        assert_eq!(accuracy(vec![(date(1), sketch(0..2_000)), (date(2), sketch(1_000..3_000))]), Accuracy::Listed);
+        assert_eq!(accuracy(vec![(date(1), sketch(0..4_000)), (date(2), sketch(3_000..7_000))]), Accuracy::Estimated);
+        // Nothing has to be estimated anew where only one of them has users.
+        assert_eq!(accuracy(vec![(date(1), sketch(0..7_000)), (date(2), sketch(0..0))]), Accuracy::Estimated);
+        assert_eq!(accuracy(vec![(date(1), sketch(0..0)), (date(2), sketch(0..10))]), Accuracy::Listed);
+    }
+
+    #[test]
+    fn bounds_of_a_period_are_not_beyond_those_of_its_days() {
+        let (_, half) = sketch(0..4_000);
+        let (_, other_half) = sketch(4_000..8_000);
+        let bounds = |left: Count, right: Count| {
+            let count = estimate([(date(1), (left, half.clone())), (date(2), (right, other_half.clone()))]);
+            assert!(count.low <= count.users && count.users <= count.high, "{count:?}");
+            (count.low, count.high)
+        };
+        // Listed days are known: together they cannot have more, and none can have more than all.
+        assert_eq!(bounds(listed(4_000), listed(3_500)).1, 7_500);
+        assert_eq!(bounds(listed(9_000), listed(10)).0, 9_000);
+        // Estimated ones are not: the truth may be beyond their numbers, as far as that of each may be.
+        let estimated = |users| Count::new(users, Accuracy::Estimated);
+        assert_eq!(bounds(estimated(4_000), estimated(3_500)).1, 7_619);
+        assert_eq!(bounds(estimated(9_000), estimated(10)).0, 8_857);
     }
 }

@@ -16,11 +16,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PRECISION, Registers, Sketch};
+use super::{Accuracy, PRECISION, Registers, Sketch};
 use crate::digest::KeyId;
 
 const MAGIC: &[u8; 4] = b"TMS1";
-const HEADER_BYTES: usize = 12;
+pub(super) const HEADER_BYTES: usize = 12;
 const CHECKSUM_BYTES: usize = 4;
 const LIST: u8 = 0;
 const REGISTERS: u8 = 1;
@@ -87,15 +87,19 @@ impl Layout {
         layout
     }
 
-    pub(super) fn is_sparse(&self) -> bool {
-        self.registers.is_none()
+    pub(super) fn accuracy(&self) -> Accuracy {
+        if self.registers.is_none() { Accuracy::Listed } else { Accuracy::Estimated }
     }
 
     pub(super) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
         let body = self.registers.as_ref().map_or(self.list.differences.len(), |registers| 4 * registers.packed.len());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body + CHECKSUM_BYTES);
         bytes.extend(MAGIC);
-        bytes.extend([PRECISION, if self.is_sparse() { LIST } else { REGISTERS }, 0, 0]);
+        let mode = match self.accuracy() {
+            Accuracy::Listed => LIST,
+            Accuracy::Estimated => REGISTERS,
+        };
+        bytes.extend([PRECISION, mode, 0, 0]);
         bytes.extend(key_id.0.to_le_bytes());
         match &self.registers {
             None => bytes.extend(&self.list.differences),
@@ -120,23 +124,29 @@ impl Layout {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptSketch::Unknown)?;
-    let (header, body) = content.split_first_chunk::<HEADER_BYTES>().ok_or(CorruptSketch::Unknown)?;
+    let (header, body) = content.split_first_chunk().ok_or(CorruptSketch::Unknown)?;
+    let (accuracy, key_id) = read_header(header)?;
+    if crc32fast::hash(content).to_le_bytes() != *checksum {
+        return Err(CorruptSketch::Checksum);
+    }
+    let layout = match accuracy {
+        Accuracy::Listed => Layout::from_parts(read_list(body)?, None),
+        Accuracy::Estimated => Layout::from_parts(List::default(), Some(read_registers(body)?)),
+    };
+    let written = postcard::to_allocvec(&layout).expect("writing to memory cannot fail");
+    let registers = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
+    Ok(Sketch { key_id, registers })
+}
+
+pub(super) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyId), CorruptSketch> {
     let [m0, m1, m2, m3, PRECISION, mode @ (LIST | REGISTERS), 0, 0, k0, k1, k2, k3] = *header else {
         return Err(CorruptSketch::Unknown);
     };
     if [m0, m1, m2, m3] != *MAGIC {
         return Err(CorruptSketch::Unknown);
     }
-    if crc32fast::hash(content).to_le_bytes() != *checksum {
-        return Err(CorruptSketch::Checksum);
-    }
-    let layout = match mode {
-        LIST => Layout::from_parts(read_list(body)?, None),
-        _ => Layout::from_parts(List::default(), Some(read_registers(body)?)),
-    };
-    let written = postcard::to_allocvec(&layout).expect("writing to memory cannot fail");
-    let registers = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
-    Ok(Sketch { key_id: KeyId(u32::from_le_bytes([k0, k1, k2, k3])), registers })
+    let accuracy = if mode == LIST { Accuracy::Listed } else { Accuracy::Estimated };
+    Ok((accuracy, KeyId(u32::from_le_bytes([k0, k1, k2, k3]))))
 }
 
 /// Rising codes, each written in as few bytes as it needs.

@@ -28,6 +28,18 @@ fn estimates_are_what_precision_14_gives() {
 }
 
 #[test]
+fn a_stored_sketch_begins_with_how_it_counts() {
+    let (few, many) = (sketch_of(digests(0..5_000)).seal(), sketch_of(digests(0..6_500)).seal());
+    assert_eq!((few.accuracy, many.accuracy), (Accuracy::Listed, Accuracy::Estimated));
+    for sealed in [few, many] {
+        assert_eq!(Accuracy::of_stored(&sealed.bytes), Ok(sealed.accuracy));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..HEADER_BYTES]), Ok(sealed.accuracy));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..HEADER_BYTES - 1]), Err(CorruptSketch::Unknown));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[1..]), Err(CorruptSketch::Unknown));
+    }
+}
+
+#[test]
 fn equal_sets_have_equal_bytes_however_they_came_about() {
     for size in SIZES {
         let straight = sketch_of(digests(0..size)).seal();

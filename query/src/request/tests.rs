@@ -17,13 +17,16 @@ fn what_is_not_said_has_a_default() {
     let request = parse("site_id=a");
     assert_eq!(request.event_type.as_str(), "page_view");
     assert_eq!((request.period, request.paths_max, request.include), (Period::AllTime, 3, None));
+    assert_eq!((request.with_meta, request.after), (false, None));
 }
 
 #[test]
 fn everything_can_be_said() {
-    let request = parse("limit=1000&event_type=signup&date=2024-02-29&site_id=a.b%3Ac");
+    let query = "after=3-4711-9&meta=true&limit=1000&event_type=signup&date=2024-02-29&site_id=a.b%3Ac";
+    let request = parse(query);
     assert_eq!((request.site_id.as_str(), request.event_type.as_str()), ("a.b:c", "signup"));
     assert_eq!((request.period, request.paths_max), (Period::Day(day("2024-02-29")), 1_000));
+    assert_eq!((request.with_meta, request.after), (true, "3-4711-9".parse().ok()));
 }
 
 #[test]
@@ -71,6 +74,24 @@ fn more_is_included_by_name() {
         assert_eq!(refusal(&format!("site_id=a&include={text}")), "include must be \"referrers\"");
     }
     assert_eq!(refusal("site_id=a&include=referrers&include=referrers"), "include must be given only once");
+}
+
+#[test]
+fn meta_is_true_or_false() {
+    assert_eq!(parse("site_id=a&meta=false"), parse("site_id=a"));
+    for text in ["", "1", "0", "yes", "True", "TRUE", "true%20", "null"] {
+        assert_eq!(refusal(&format!("site_id=a&meta={text}")), "meta must be true or false", "{text}");
+    }
+}
+
+#[test]
+fn a_receipt_has_one_form() {
+    let rule = "after must be a receipt, written <partition>-<sequence>-<line>, such as 0-4711-0";
+    for text in
+        ["", "0", "0-1", "0-1-", "00-1-0", "0-%2B1-0", "1000-1-0", "0-1-0%20", "0-1-0-0", "a-b-c", "0-1-4294967296"]
+    {
+        assert_eq!(refusal(&format!("site_id=a&after={text}")), rule, "{text}");
+    }
 }
 
 #[test]

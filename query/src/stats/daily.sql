@@ -1,5 +1,7 @@
--- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 paths.
--- The first row has the numbers, the further ones the users of a day and partition, day by day.
+-- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 paths, $6 whether to say
+-- which part of the log it contains, $7 bytes of the header of a sketch that is its own answer (null is none).
+-- The first rows have the numbers and, if $6 says so, positions; the further ones the users of a day and partition, day
+-- by day.
 --
 -- It must stay one statement. Statements of their own could see total_views and the paths at different moments; and
 -- even in one transaction they would lock the tables one by one, so that a generation dropped meanwhile reads as empty.
@@ -31,12 +33,30 @@ top_path as (
 ),
 day_users as (
     -- One row is its own answer: its sketch stays where it is.
-    select day, users, case when count(*) over () > 1 then sketch end as sketch
+    select
+        day,
+        users,
+        case when count(*) over () > 1 then sketch end as sketch,
+        case when count(*) over () = 1 then substring(sketch from 1 for $7::int) end as header
     from user_daily
     where generation_id = (select generation_id from active)
       and site_id = $1
       and event_type = $2
       and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
+),
+position as (
+    -- In the order in which stats/position.rs takes them. Without $6 nothing of this is read.
+    select array[
+        partition_id,
+        contained.stream_sequence,
+        contained.events,
+        1000 * extract(epoch from greatest(now() - coalesce(logged_at, updated_at), '0')),
+        log_end.stream_sequence,
+        1000 * extract(epoch from greatest(now() - observed_at, '0'))
+    ]::bigint[] as position
+    from (select * from checkpoint where generation_id = (select generation_id from active)) as contained
+    full join log_end using (partition_id)
+    where $6::boolean
 )
 select
     (select generation_id from active) as "generation_id?",
@@ -45,8 +65,13 @@ select
     array(select views from top_path order by views desc, path) as "path_views?",
     null::date as "day?",
     null::bigint as "users?",
-    null::bytea as "sketch?"
+    null::bytea as "sketch?",
+    null::bytea as "sketch_header?",
+    null::bigint[] as "position?: Vec<Option<i64>>"
 union all
-select null, null, null, null, day, users, sketch
+select null, null, null, null, null, null, null, null, position
+from position
+union all
+select null, null, null, null, day, users, sketch, header, null
 from day_users
 order by 5 nulls first

@@ -3,14 +3,20 @@
 
 use chrono::NaiveDate;
 use contract::Sketch;
+use contract::sketch::{Accuracy, HEADER_BYTES};
 use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::PgConnection;
 
-use super::{PathViews, Stats, StatsError};
+use super::meta::Meta;
+use super::position::Positions;
+use super::referrers::Referrers;
+use super::{PathViews, Stats, StatsError, count};
+use crate::as_of::AsOf;
 use crate::request::{Period, Request};
-use crate::users::Users;
+use crate::users::{Count, Users};
 
-/// A row of `daily.sql` and `all_time.sql`: the numbers and no users, or users and no numbers.
+/// A row of `daily.sql` and `all_time.sql`: the numbers, or users, or a position.
 struct Row {
     generation_id: Option<i32>,
     total_views: Option<i64>,
@@ -19,62 +25,118 @@ struct Row {
     day: Option<NaiveDate>,
     users: Option<i64>,
     sketch: Option<Vec<u8>>,
+    sketch_header: Option<Vec<u8>>,
+    position: Option<Vec<Option<i64>>>,
 }
 
 /// What the rows so far say.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
+    generation_id: i32,
     total_views: u64,
     top_paths: Vec<PathViews>,
     /// The number of the only row with users, which comes without its sketch.
-    only_users: Option<u64>,
+    only_users: Option<Count>,
     /// Those of several rows.
     users: Users,
+    /// None unless they were asked for.
+    positions: Positions,
+    /// The same.
+    referrers: Option<Referrers>,
 }
 
 /// Reads a report, the rows of which `db` may not have sent all when this fails.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Stats, StatsError> {
-    let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
-    let paths_max = i64::from(request.paths_max);
-    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(Row, "src/stats/daily.sql", site_id, event_type, first, last, paths_max)
-    };
-    let mut rows = match request.period {
-        Period::AllTime => {
-            sqlx::query_file_as!(Row, "src/stats/all_time.sql", site_id, event_type, paths_max).fetch(db)
-        }
-        Period::Day(day) => days(Some(day), Some(day)).fetch(db),
-        Period::Range { first, last } => days(first, last).fetch(db),
-    };
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+    let mut rows = rows(db, request);
     let mut reading = Reading::default();
     while let Some(row) = rows.try_next().await? {
         reading.add(row)?;
     }
-    Ok(Stats {
-        site_id: site_id.to_owned(),
-        date: request.period.day(),
-        total_views: reading.total_views,
-        unique_users: reading.only_users.map_or_else(|| reading.users.count(), Ok)?,
-        top_paths: reading.top_paths,
-        referrers: None,
-    })
+    Ok(reading)
+}
+
+fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
+    let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
+    let paths_max = i64::from(request.paths_max);
+    let with_positions = request.with_meta || request.after.is_some();
+    let header_bytes = request.with_meta.then(|| i32::try_from(HEADER_BYTES).expect("a header is short"));
+    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
+        sqlx::query_file_as!(
+            Row,
+            "src/stats/daily.sql",
+            site_id,
+            event_type,
+            first,
+            last,
+            paths_max,
+            with_positions,
+            header_bytes,
+        )
+    };
+    match request.period {
+        Period::AllTime => sqlx::query_file_as!(
+            Row,
+            "src/stats/all_time.sql",
+            site_id,
+            event_type,
+            paths_max,
+            with_positions,
+            header_bytes,
+        )
+        .fetch(db),
+        Period::Day(day) => days(Some(day), Some(day)).fetch(db),
+        Period::Range { first, last } => days(first, last).fetch(db),
+    }
 }
 
 impl Reading {
+    /// Which part of the log was read; nothing unless the request has to know.
+    pub(super) fn as_of(&self) -> AsOf {
+        self.positions.as_of()
+    }
+
+    /// The same with where the visits came from.
+    pub(super) fn with_referrers(self, referrers: Referrers) -> Self {
+        Self { referrers: Some(referrers), ..self }
+    }
+
+    /// The answer to the request that was read for.
+    pub(super) fn into_stats(self, request: &Request) -> Result<Stats, StatsError> {
+        let users = self.only_users.map_or_else(|| self.users.count(), Ok)?;
+        Ok(Stats {
+            site_id: request.site_id.as_str().to_owned(),
+            date: request.period.day(),
+            total_views: self.total_views,
+            unique_users: users.users,
+            top_paths: self.top_paths,
+            referrers: self.referrers,
+            meta: request.with_meta.then(|| Meta::of(self.generation_id, &self.positions, users)),
+        })
+    }
+
     fn add(&mut self, row: Row) -> Result<(), StatsError> {
+        if let Some(position) = row.position {
+            return self.positions.add(position);
+        }
         let Some(users) = row.users else { return self.add_numbers(row) };
         let users = count(users)?;
         match row.sketch {
-            None => self.only_users = Some(users),
-            Some(sketch) => self.users.add(row.day, users, Sketch::open(&sketch)?)?,
+            None => {
+                // Without a header nobody has asked how exact the number is.
+                let accuracy =
+                    row.sketch_header.map_or(Ok(Accuracy::Estimated), |header| Accuracy::of_stored(&header))?;
+                self.only_users = Some(Count::new(users, accuracy));
+            }
+            Some(sketch) => {
+                let users = Count::new(users, Accuracy::of_stored(&sketch)?);
+                self.users.add(row.day, users, Sketch::open(&sketch)?)?;
+            }
         }
         Ok(())
     }
 
     fn add_numbers(&mut self, row: Row) -> Result<(), StatsError> {
-        if row.generation_id.is_none() {
-            return Err(StatsError::NoGeneration);
-        }
+        self.generation_id = row.generation_id.ok_or(StatsError::NoGeneration)?;
         self.total_views = count(row.total_views.unwrap_or_default())?;
         let paths = row.paths.unwrap_or_default().into_iter().zip(row.path_views.unwrap_or_default());
         self.top_paths = paths
@@ -82,9 +144,4 @@ impl Reading {
             .collect::<Result<_, StatsError>>()?;
         Ok(())
     }
-}
-
-/// A stored count.
-pub(super) fn count(stored: i64) -> Result<u64, StatsError> {
-    u64::try_from(stored).map_err(|_| StatsError::Negative)
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 use utoipa::ToSchema;
 
-use super::reading::{self, count};
-use super::{Stats, StatsError};
+use super::reading::{self, Reading};
+use super::{StatsError, count};
 use crate::request::{Period, Request};
 
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
@@ -50,13 +50,13 @@ struct Row {
 /// Two statements see one moment only in a transaction of this kind. Its moment is that of the first statement which
 /// reads, and the tables must be locked before: otherwise a generation could be active in that moment and dropped
 /// before its tables are opened, and would read as empty. Locking takes no snapshot.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Stats, StatsError> {
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
     let mut tx = db.begin_with("begin isolation level repeatable read, read only").await?;
     lock(&mut tx, request.period).await?;
     let referrers = read_referrers(&mut tx, request).await?;
-    let stats = reading::read(&mut tx, request).await?;
+    let reading = reading::read(&mut tx, request).await?;
     tx.commit().await?;
-    Ok(Stats { referrers: Some(referrers), ..stats })
+    Ok(reading.with_referrers(referrers))
 }
 
 /// Keeps the tables of a report from being dropped. In the order of `create_generation()`, like the statements.

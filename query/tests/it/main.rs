@@ -21,6 +21,12 @@ mod users;
 /// Where visits came from.
 mod referrers;
 
+/// What a report says about itself.
+mod meta;
+
+/// Reports that wait for an event.
+mod arrivals;
+
 /// Requests that are refused.
 mod requests;
 

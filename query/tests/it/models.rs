@@ -23,6 +23,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) partition_id: i32,
     pub(crate) paths: &'a [(&'a str, i64)],
     pub(crate) users: Range<u32>,
+    /// Where the partition's checkpoint is moved to.
+    pub(crate) sequence: Option<i64>,
 }
 
 /// A batch to change for the test at hand.
@@ -33,6 +35,7 @@ pub(crate) const BATCH: Batch<'static> = Batch {
     partition_id: 2,
     paths: &[("/", 1)],
     users: 0..1,
+    sequence: None,
 };
 
 impl Models {
@@ -52,6 +55,10 @@ impl Models {
 
     /// The same in a transaction that adds more.
     pub(crate) async fn add_in(&self, tx: &mut PgConnection, batch: &Batch<'_>) {
+        if let Some(sequence) = batch.sequence {
+            let events = batch.paths.iter().map(|(_, views)| views).sum();
+            self.move_checkpoint(&mut *tx, batch.partition_id, sequence, events).await;
+        }
         for table in ["daily", "total"] {
             self.add_views(&mut *tx, table, batch).await;
             self.add_users(&mut *tx, table, batch).await;
@@ -80,6 +87,23 @@ impl Models {
         delete.execute(&mut *tx).await.expect("deleted");
         sqlx::query(AssertSqlSafe(format!("drop table {tables}"))).execute(&mut *tx).await.expect("dropped");
         tx.commit().await.expect("committed");
+    }
+
+    /// Moves a checkpoint and nothing else.
+    pub(crate) async fn reach(&self, partition_id: i32, sequence: i64) {
+        let mut db = self.db.acquire().await.expect("a connection");
+        self.move_checkpoint(&mut db, partition_id, sequence, 0).await;
+    }
+
+    async fn move_checkpoint(&self, db: &mut PgConnection, partition_id: i32, sequence: i64, events: i64) {
+        let statement = "
+            insert into checkpoint as old
+                (generation_id, partition_id, stream_sequence, events, stream_created, logged_at)
+            values ($1, $2, $3, $4, now(), now())
+            on conflict (generation_id, partition_id)
+            do update set stream_sequence = $3, events = old.events + $4, logged_at = now(), updated_at = now()";
+        let moved = sqlx::query(statement).bind(self.generation_id).bind(partition_id).bind(sequence).bind(events);
+        moved.execute(db).await.expect("moved");
     }
 
     async fn add_views(&self, tx: &mut PgConnection, table: &str, batch: &Batch<'_>) {

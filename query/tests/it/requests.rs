@@ -5,8 +5,9 @@ async fn what_cannot_be_understood_is_refused_with_the_rule() {
     let (service, ..) = with_models().await;
     let day = "must be a day of the calendar, written YYYY-MM-DD, such as 2025-11-12";
     let name = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and start with a letter or digit";
-    let known = "a report takes site_id, date, from, to, event_type, limit and include";
+    let known = "a report takes site_id, date, from, to, event_type, limit, include, meta and after";
     let encoding = "the query string must be percent-encoded UTF-8";
+    let receipt = "after must be a receipt, written <partition>-<sequence>-<line>, such as 0-4711-0";
     let limit = "limit must be a whole number from 1 to 1000";
     for (query, error) in [
         ("", "site_id is required"),
@@ -34,6 +35,12 @@ async fn what_cannot_be_understood_is_refused_with_the_rule() {
         ("?site_id=a&limit=-1", limit),
         ("?site_id=a&include=paths", "include must be \"referrers\""),
         ("?site_id=a&include=", "include must be \"referrers\""),
+        ("?site_id=a&meta=", "meta must be true or false"),
+        ("?site_id=a&meta=1", "meta must be true or false"),
+        ("?site_id=a&after=", receipt),
+        ("?site_id=a&after=0-4711", receipt),
+        ("?site_id=a&after=00-4711-0", receipt),
+        ("?site_id=a&after=1000-1-0", receipt),
         ("?site_id=a&site_id=b", "site_id must be given only once"),
         ("?site_id=a&date=2025-11-12&date=2025-11-12", "date must be given only once"),
         ("?site_id=a&event-type=x", &format!("the parameter \"event-type\" is unknown; {known}")),

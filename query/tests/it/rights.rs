@@ -33,8 +33,14 @@ async fn the_role_of_the_service_reads_reports_and_writes_nothing() {
         let insert = format!("insert into {table} select * from {table}");
         assert_eq!(error_code(&db, insert).await, INSUFFICIENT_PRIVILEGE);
     }
+    for table in ["checkpoint", "log_end"] {
+        let count = sqlx::query(AssertSqlSafe(format!("select from {table}"))).fetch_all(&db).await;
+        assert!(count.is_ok(), "reports say which part of the log they contain");
+        for statement in [format!("delete from {table}"), format!("update {table} set stream_sequence = 0")] {
+            assert_eq!(error_code(&db, statement).await, INSUFFICIENT_PRIVILEGE);
+        }
+    }
     for statement in [
-        "delete from checkpoint",
         "select * from parked_event",
         "delete from _sqlx_migrations",
         "select create_generation(1, 1, 3600, 'building')",

@@ -48,13 +48,19 @@ impl Service {
 
     /// With a bound for a report.
     pub(crate) async fn start_within(database_url: String, query_timeout_ms: u32) -> Self {
-        let config = Config {
-            database_url,
-            query_listen: ([127, 0, 0, 1], 0).into(),
-            query_connections_max: NonZeroU32::new(4).expect("not 0"),
-            query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
-            log_format: service::logging::LogFormat::Text,
-        };
+        Self::start_with(Config { query_timeout_ms: milliseconds(query_timeout_ms), ..config(database_url) }).await
+    }
+
+    /// With a bound for waiting until a report contains an event.
+    pub(crate) async fn start_waiting(database: &Database, query_after_timeout_ms: u32) -> Self {
+        let after = Some(milliseconds(query_after_timeout_ms));
+        let config = Config { query_after_timeout_ms: after, ..config(database.service_url()) };
+        let mut service = Self::start_with(config).await;
+        service.database = Some(database.clone());
+        service
+    }
+
+    pub(crate) async fn start_with(config: Config) -> Self {
         let listener = TcpListener::bind(config.query_listen).await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
@@ -83,6 +89,22 @@ impl Service {
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
         answer.json()
     }
+}
+
+/// As most tests want it.
+pub(crate) fn config(database_url: String) -> Config {
+    Config {
+        database_url,
+        query_listen: ([127, 0, 0, 1], 0).into(),
+        query_connections_max: NonZeroU32::new(4).expect("not 0"),
+        query_timeout_ms: milliseconds(5_000),
+        query_after_timeout_ms: None,
+        log_format: service::logging::LogFormat::Text,
+    }
+}
+
+pub(crate) fn milliseconds(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("not 0")
 }
 
 impl Drop for Service {

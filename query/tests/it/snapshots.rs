@@ -40,6 +40,39 @@ async fn the_total_is_the_sum_over_all_paths_while_batches_arrive() {
     assert!(seen.len() > 10, "reports were read while batches arrived: {}", seen.len());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_says_what_it_contains_while_batches_arrive() {
+    const BATCHES: i64 = 150;
+    const VIEWS: i64 = 5;
+    let (service, models, ..) = with_models().await;
+    let writers = [2, 3].map(|partition_id| {
+        let models = models.clone();
+        tokio::spawn(async move {
+            for sequence in 1..=BATCHES {
+                let sequence = Some(sequence);
+                models.add(&Batch { partition_id, paths: &[("/", VIEWS)], sequence, ..BATCH }).await;
+            }
+        })
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_over = false;
+    while !is_over {
+        is_over = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        for days in ["", "&date=2025-11-12", "&from=2025-11-01"] {
+            let stats = service.stats(&format!("site_id=site-abc-123&meta=true{days}")).await;
+            let as_of = stats["meta"]["as_of"].as_object().expect("partitions");
+            let envelopes: i64 = as_of.values().map(|sequence| sequence.as_i64().expect("a sequence")).sum();
+            assert_eq!(stats["total_views"], VIEWS * envelopes, "{stats}");
+            seen.insert(envelopes);
+        }
+    }
+    for writer in writers {
+        writer.await.expect("a writer that did not fail");
+    }
+    assert_eq!(seen.last(), Some(&(2 * BATCHES)));
+    assert!(seen.len() > 10, "reports were read while batches arrived: {}", seen.len());
+}
+
 #[tokio::test]
 async fn only_the_active_generation_shows() {
     let (service, models, db, _) = with_models().await;

@@ -1,0 +1,37 @@
+//! A connection on loan from the pool.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
+use tokio::time::{Instant, timeout_at};
+
+/// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
+/// left. The pool would read the rest first, and if Postgres hangs, wait for it forever.
+pub(crate) struct Lease {
+    pub(crate) connection: PoolConnection<Postgres>,
+    is_idle: bool,
+}
+
+impl Lease {
+    /// Waits for a connection until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`sqlx::Error::PoolTimedOut`], or what kept the pool from connecting.
+    pub(crate) async fn take(db: &PgPool, deadline: Instant) -> Result<Self, sqlx::Error> {
+        let connection = timeout_at(deadline, db.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Ok(Self { connection, is_idle: false })
+    }
+
+    /// Gives the connection back for others to use: all of its answers have been read.
+    pub(crate) fn end(mut self) {
+        self.is_idle = true;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_idle {
+            self.connection.close_on_drop();
+        }
+    }
+}
