@@ -105,3 +105,27 @@ pub(crate) async fn add_out_of_turn(
     .await?;
     Ok(())
 }
+
+/// Keeps the ids behind `to` when a partition goes back there: what was counted stays counted, and a repeat of it is one.
+/// The sequences are given to new batches, so the ids move to where the partition goes on.
+pub(crate) async fn rewind(db: &mut PgConnection, generation_id: i32, partition_id: i32, to: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with beyond as (
+           delete from recent_event_id
+           where generation_id = $1 and partition_id = $2 and stream_sequence > $3
+           returning stream_sequence, log_slot, ids
+         )
+         insert into recent_event_id as known (generation_id, partition_id, stream_sequence, log_slot, ids)
+         select $1, $2, $3, max(log_slot), string_agg(ids, ''::bytea order by stream_sequence)
+         from beyond
+         having count(*) > 0
+         on conflict (generation_id, partition_id, stream_sequence)
+         do update set ids = known.ids || excluded.ids, log_slot = greatest(known.log_slot, excluded.log_slot)",
+        generation_id,
+        partition_id,
+        to,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -3,6 +3,8 @@
 use anyhow::{Context, ensure};
 use sqlx::{Connection, PgPool};
 
+use crate::recent;
+
 /// Moves the checkpoint of a partition that stands still to where it said it would go on.
 ///
 /// # Errors
@@ -40,6 +42,7 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         )
         .execute(&mut *tx)
         .await?;
+        recent::rewind(&mut tx, row.generation_id, partition_id, to).await?;
         sqlx::query!(
             "insert into acknowledgement
                  (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
