@@ -129,7 +129,7 @@ impl Stream {
     }
 
     fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
-        if self.created != checkpoint.stream_created {
+        if self.created != checkpoint.stream_created && !self.reaches_back_to(checkpoint) {
             return Err(HistoryError::Recreated { known: checkpoint.stream_created, found: self.created });
         }
         if last < checkpoint.sequence {
@@ -139,6 +139,15 @@ impl Stream {
             return Err(HistoryError::Gap { from: checkpoint.sequence + 1, to: first - 1 });
         }
         Ok(())
+    }
+
+    /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
+    /// when it restores a backup. In a stream that was made anew everything is younger than what was counted. Taken for
+    /// one, a restored stream would be counted a second time, once somebody acknowledged it.
+    fn reaches_back_to(&self, checkpoint: Checkpoint) -> bool {
+        let state = &self.stream.cached_info().state;
+        let is_older = |counted| as_stored(state.first_timestamp) <= counted;
+        state.messages > 0 && state.first_sequence <= checkpoint.sequence && checkpoint.logged_at.is_some_and(is_older)
     }
 }
 
