@@ -24,16 +24,23 @@ struct JetStreamConfig {
     sync_always: bool,
 }
 
-/// Asks every server; one of them must be the one we are connected to: its address is the answer.
+/// Asks every server; one of them must be the one we are connected to: its address is the answer. Others may be away:
+/// of several servers one may die, and one that is away stores nothing.
 pub(crate) async fn verify<'a>(monitor_urls: &'a [String], connected_to: &str) -> Result<&'a str, Distrust> {
     let client = reqwest::Client::builder()
         .timeout(MONITOR_TIMEOUT)
         .build()
         .context("preparing to ask the log's server")
         .map_err(Distrust::Unknown)?;
-    let mut ours = None;
+    let (mut ours, mut silent) = (None, None);
     for url in monitor_urls {
-        let report = ask(&client, url).await.map_err(Distrust::Unknown)?;
+        let report = match ask(&client, url).await {
+            Ok(report) => report,
+            Err(err) => {
+                silent.get_or_insert(err);
+                continue;
+            }
+        };
         if !report.config.sync_always {
             return Err(Distrust::Broken(format!(
                 "the log's server at {url} acknowledges events before they are on disk: set `sync_interval: always` \
@@ -46,7 +53,7 @@ pub(crate) async fn verify<'a>(monitor_urls: &'a [String], connected_to: &str) -
     }
     // It may have restarted between the two questions, so this is no broken promise yet.
     let unknown = || anyhow::anyhow!("NATS_MONITOR_URLS names other servers than the one at NATS_URL");
-    ours.ok_or_else(|| Distrust::Unknown(unknown()))
+    ours.ok_or_else(|| Distrust::Unknown(silent.unwrap_or_else(unknown)))
 }
 
 async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<JetStreamReport> {
