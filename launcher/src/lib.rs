@@ -13,7 +13,7 @@ pub mod run;
 /// Where the project lies, and its data folder.
 pub mod workspace;
 
-/// Finds nats-server and Postgres, or installs them.
+/// Finds nats-server, Postgres and the nats CLI, or installs them.
 pub mod install;
 
 /// Builds the three services.
@@ -45,6 +45,9 @@ mod secrets;
 
 /// The account that Postgres runs under when this process is root.
 mod account;
+
+/// What leads an operator's tools to the servers.
+pub mod environment;
 
 /// Demo traffic.
 mod demo;

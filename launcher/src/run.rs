@@ -56,7 +56,7 @@ async fn serve(stack: &mut Stack, workspace: &Workspace, options: &Options) -> R
     let programs = build::services(Profile::Release).await?;
     stack.start_servers(workspace).await?;
     stack.start_services(workspace, &programs, options).await?;
-    summary::write_environment(workspace, stack)?;
+    summary::write_environment(workspace, &programs, stack)?;
     tokio::select! {
         err = stack.death() => Err(err),
         never = entertain(workspace, options, stack) => never,

@@ -30,9 +30,9 @@ pub(crate) struct Service {
 
 /// Passwords and keys that the services share.
 pub(crate) struct Keys {
-    projector_password: String,
+    pub(crate) projector_password: String,
     query_password: String,
-    sketch_key: String,
+    pub(crate) sketch_key: String,
 }
 
 impl Keys {

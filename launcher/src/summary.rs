@@ -4,34 +4,31 @@ use std::io::{Write, stdout};
 
 use anyhow::Result;
 
+use crate::build::Services;
 use crate::demo;
+use crate::environment::{Access, Environment};
+use crate::install;
 use crate::options::Options;
 use crate::secrets;
-use crate::servers::nats::NatsUser;
-use crate::servers::postgres::OWNER;
-use crate::services::DATABASE;
+use crate::services::{DATABASE, Keys};
 use crate::stack::Stack;
 use crate::workspace::Workspace;
 
-/// Writes the file that leads the nats CLI and psql to the servers. It holds passwords.
-pub(crate) fn write_environment(workspace: &Workspace, stack: &Stack) -> Result<()> {
-    let (nats, postgres) = (stack.nats(), stack.postgres());
-    let operator = nats.user(NatsUser::Operator);
+/// Writes the file that leads the nats CLI, psql and the projector's commands to the servers. It holds passwords.
+pub(crate) fn write_environment(workspace: &Workspace, programs: &Services, stack: &Stack) -> Result<()> {
+    let keys = Keys::open(workspace)?;
+    let programs = programs.projector.parent().expect("a program lies in a folder");
+    let environment = Environment::of(Access {
+        nats: stack.nats(),
+        postgres: stack.postgres(),
+        database: DATABASE,
+        projector_password: &keys.projector_password,
+        sketch_key: &keys.sketch_key,
+        folders: vec![install::nats_cli_folder(workspace), programs.to_owned()],
+    });
     let text = format!(
-        "\
-# Leads the nats CLI and psql to the servers of the local stack: `. .tidemark/env`
-export NATS_URL=nats://{}:{}@127.0.0.1:{}
-export PGHOST=127.0.0.1
-export PGPORT={}
-export PGUSER={OWNER}
-export PGDATABASE={DATABASE}
-export PGPASSWORD={}
-",
-        operator.user,
-        operator.password,
-        nats.port(),
-        postgres.port(),
-        postgres.owner_password(),
+        "# Leads nats, psql and projector to the servers of the local stack: `. .tidemark/env`\n{}",
+        environment.to_shell()
     );
     secrets::write_private(&workspace.data().join("env"), &text)
 }
@@ -56,7 +53,8 @@ Tidemark runs.
 
   NATS      {nats}, monitoring {monitor}
   Postgres  127.0.0.1:{postgres}
-            after `. .tidemark/env`, `nats stream report` and `psql` find them
+            after `. .tidemark/env`, `nats stream report`, `psql` and `projector status` find them;
+            nats/README.md has recipes
   Logs      {logs}
 
 Ctrl-C stops everything.

@@ -1,5 +1,8 @@
 //! nats-server with JetStream, for the local stack and for tests.
 
+/// Three of them, which keep one log together.
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +16,8 @@ use crate::progress;
 use crate::ready;
 use crate::secrets::Secrets;
 use crate::workspace::Workspace;
+
+pub use cluster::start_cluster;
 
 /// A running nats-server. Dropped, it is killed.
 #[derive(Debug)]
@@ -31,6 +36,10 @@ pub struct NatsOptions {
     pub conf: Option<PathBuf>,
     /// Its log; `nats-server.log` in `dir` when `None`.
     pub log: Option<PathBuf>,
+    /// The file of its passwords, made when it is missing; `passwords` in `dir` when `None`.
+    pub passwords: Option<PathBuf>,
+    /// What else its configuration takes from the environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// The users of `nats/server.conf`.
@@ -64,7 +73,11 @@ struct Start {
 impl NatsOptions {
     /// The project's own configuration, everything in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), conf: None, log: None }
+        Self { dir: dir.into(), conf: None, log: None, passwords: None, environment: vec![] }
+    }
+
+    fn passwords_path(&self) -> PathBuf {
+        self.passwords.clone().unwrap_or_else(|| self.dir.join("passwords"))
     }
 
     fn store(&self) -> PathBuf {
@@ -95,7 +108,7 @@ impl Nats {
         let workspace = Workspace::find()?;
         let program = install::nats_server(&workspace).await?;
         std::fs::create_dir_all(&options.dir).with_context(|| format!("creating {}", options.dir.display()))?;
-        let mut secrets = Secrets::open(options.dir.join("passwords"))?;
+        let mut secrets = Secrets::open(options.passwords_path())?;
         let conf = options.conf.clone().unwrap_or_else(|| workspace.root().join("nats/server.conf"));
         let options = NatsOptions { conf: Some(conf), ..options };
         let ports_file = options.dir.join("ports");
@@ -194,6 +207,7 @@ impl Start {
         command.arg("-c").args(&self.options.conf);
         command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-m", &monitor_port.to_string()]);
         command.env("NATS_STORE_DIR", self.options.store());
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         for user in [NatsUser::Ingest, NatsUser::Projector, NatsUser::Operator] {
             command.env(user.variable(), &self.passwords[user as usize]);
         }
