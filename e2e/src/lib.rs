@@ -41,3 +41,6 @@ pub mod guards;
 
 /// A rebuild of a large log under live traffic.
 pub mod replay;
+
+/// The recipes of `nats/README.md`, carried out.
+pub mod recipes;

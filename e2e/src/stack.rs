@@ -20,6 +20,9 @@ mod services;
 /// What is in the log and in the read models.
 mod contents;
 
+/// What leads an operator's shell to it.
+mod access;
+
 /// The database that query reads.
 pub const DATABASE: &str = "tidemark";
 

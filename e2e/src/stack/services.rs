@@ -9,7 +9,7 @@ use launcher::servers::nats::NatsUser;
 use super::{DATABASE, DatabaseUser, Stack, with};
 use crate::client::Client;
 
-const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
+pub(super) const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A running projector.
 pub struct Projector {
