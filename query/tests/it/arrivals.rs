@@ -24,6 +24,8 @@ async fn waiting_for(after_timeout_ms: u32) -> (Service, Models, PgPool) {
     let (_, models, db, database) = with_models().await;
     models.add(&Batch { sequence: Some(9), ..BATCH }).await;
     let service = Service::start_waiting(&database, after_timeout_ms).await;
+    // The first connection takes its time on a busy machine.
+    assert_eq!(service.get("/readyz").await.status, 200);
     (service, models, db)
 }
 
@@ -66,14 +68,14 @@ async fn a_report_waits_until_it_contains_the_event() {
 
 #[tokio::test]
 async fn a_wait_has_an_end() {
-    let (service, ..) = waiting_for(500).await;
+    const WAIT: Duration = Duration::from_secs(1);
+    let (service, ..) = waiting_for(1_000).await;
     for receipt in ["2-10-0", "2-18446744073709551615-0", "3-1-0"] {
         let asked = Instant::now();
         let answer = service.get(&format!("/stats?site_id=site-abc-123&after={receipt}")).await;
         let sentence = format!("reports do not contain the event of receipt {receipt} yet; ask again later");
         assert_eq!(unavailable(&answer), sentence);
-        assert!(asked.elapsed() >= Duration::from_millis(500), "{:?}", asked.elapsed());
-        assert!(asked.elapsed() < Duration::from_millis(500) + SLACK, "{:?}", asked.elapsed());
+        assert!(asked.elapsed() >= WAIT && asked.elapsed() < WAIT + SLACK, "{:?}", asked.elapsed());
     }
 }
 
@@ -136,7 +138,7 @@ async fn without_an_active_generation_there_is_nothing_to_wait_for() {
 
 #[tokio::test]
 async fn those_who_wait_are_in_nobodys_way() {
-    let (mut service, _, db) = waiting_for(1_500).await;
+    let (mut service, _, db) = waiting_for(3_000).await;
     // Many times as many as there are connections.
     let waiting = futures_util::future::join_all([(); 60].map(|()| service.get(AFTER_10)));
     let others = async {
@@ -148,13 +150,13 @@ async fn those_who_wait_are_in_nobodys_way() {
         asked.elapsed()
     };
     let (answers, elapsed) = tokio::join!(waiting, others);
-    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     answers.iter().map(unavailable).for_each(|error| assert!(error.starts_with("reports do not contain"), "{error}"));
-    // They look together: 75 times in these 1.5 seconds, not 60 times as often.
+    // They look together: 150 times in these three seconds, not 60 times as often.
     service.shutdown.cancel();
     (&mut service.running).await.expect("no panic").expect("no error");
     let looks = looks(&db).await;
-    assert!((10..300).contains(&looks), "{looks}");
+    assert!((10..1_000).contains(&looks), "{looks}");
 }
 
 /// How often the service asked which generation is active. Postgres counts when a connection ends.
