@@ -18,6 +18,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A throttled partition folds so many batches a second, where its envelopes are small enough.
 const THROTTLED_BATCHES_PER_SECOND: u64 = 4;
 
+/// What a throttled partition was late by is made up for up to this much.
+const CATCH_UP_MAX: Duration = Duration::from_secs(1);
+
 /// The ceiling of one partition of one generation.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
@@ -25,6 +28,8 @@ pub(crate) struct Ceiling {
     slice: Slice,
     bounds: Bounds,
     seen_at: Option<Instant>,
+    /// When the events so far are due at the pace that was asked for.
+    due: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +43,7 @@ struct Bounds {
 impl Ceiling {
     pub(crate) fn new(pool: PgPool, slice: Slice) -> Self {
         let bounds = Bounds { until: 0, events_per_second_max: None };
-        Self { pool, slice, bounds, seen_at: None }
+        Self { pool, slice, bounds, seen_at: None, due: Instant::now() }
     }
 
     /// Waits until something behind `sequence` may be folded, and answers the last one that may.
@@ -66,10 +71,13 @@ impl Ceiling {
         Limits { batch_events_max: paced.map_or(limits.batch_events_max, |paced| paced.min(limits.batch_events_max)) }
     }
 
-    /// How long to rest after so many events.
-    pub(crate) fn rest(&self, events: u64) -> Duration {
-        let max = self.bounds.events_per_second_max;
-        max.map_or(Duration::ZERO, |max| Duration::from_millis(events.saturating_mul(1_000) / max))
+    /// How long to rest after so many events. Folding and committing them took time already; what was late is caught up
+    /// with for a moment only.
+    pub(crate) fn rest(&mut self, events: u64) -> Duration {
+        let Some(max) = self.bounds.events_per_second_max else { return Duration::ZERO };
+        let now = Instant::now();
+        self.due = self.due.max(now - CATCH_UP_MAX) + Duration::from_micros(events.saturating_mul(1_000_000) / max);
+        self.due.saturating_duration_since(now)
     }
 
     /// Whoever is active stays so until it is let go.

@@ -5,6 +5,9 @@
 /// Both at one place, and compared there.
 mod rendezvous;
 
+/// Reports that began before the generation.
+mod readers;
+
 /// What goes when nobody needs it any more.
 mod leftovers;
 
@@ -97,6 +100,7 @@ async fn activate(pool: &PgPool, from: GenerationId, to: GenerationId) -> anyhow
 
 async fn try_activate(pool: &PgPool, from: GenerationId, to: GenerationId) -> anyhow::Result<bool> {
     let mut db = pool.acquire().await?;
+    readers::wait_for(&mut db).await?;
     let mut tx = db.begin().await?;
     // Once it is told, it must not be lost in a crash.
     sqlx::query!("set local synchronous_commit = on").execute(&mut *tx).await?;
