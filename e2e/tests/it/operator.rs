@@ -50,16 +50,19 @@ async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Resu
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
-    log.publish("events.0", event("first").into()).await?.await?;
+    let with_poison = |site: &str| [event(site), format!("nobody can read {site}")].join("\n");
+    log.publish("events.0", with_poison("first").into()).await?.await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
     log.delete_stream("EVENTS_0").await?;
     log.create_stream(stream(0)).await?;
-    log.publish("events.0", event("second").into()).await?.await?;
+    log.publish("events.0", with_poison("second").into()).await?.await?;
     says(&projector, "it was deleted and made anew").await;
     stack.operate(&["acknowledge", "--partition", "0", "--to", "0", "--by", "somebody"]).await?;
     shows(&stack, "second", 1).await;
     assert_eq!(views(&stack, "first").await?, 1);
+    let parked = stack.operate(&["parked", "show"]).await?;
+    assert!(parked.contains("nobody can read first") && parked.contains("nobody can read second"), "{parked}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Going on without a piece of history, or with another one. It is a decision, so it is recorded: who, when, what.
 
 use anyhow::{Context, ensure};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::recent;
 
@@ -43,6 +43,7 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         .execute(&mut *tx)
         .await?;
         recent::rewind(&mut tx, row.generation_id, partition_id, to).await?;
+        set_parked_aside(&mut tx, row.generation_id, partition_id, to).await?;
         sqlx::query!(
             "insert into acknowledgement
                  (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
@@ -59,5 +60,20 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         println!("Partition {partition_id} of generation {} goes on behind sequence {to}.", row.generation_id);
     }
     tx.commit().await?;
+    Ok(())
+}
+
+/// Parked events whose sequences will be given again keep their content under negative ones.
+async fn set_parked_aside(db: &mut PgConnection, generation_id: i32, partition_id: i32, to: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update parked_event
+         set stream_sequence = -stream_sequence
+         where generation_id = $1 and partition_id = $2 and stream_sequence > $3",
+        generation_id,
+        partition_id,
+        to,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
