@@ -10,7 +10,7 @@ use launcher::build::Profile;
 use launcher::process::{Launch, Process};
 use launcher::workspace::Workspace;
 
-use super::guard::Guard;
+use super::guard::{GUARDS, Guard};
 
 /// What is no source.
 const LEFT_OUT: [&str; 3] = ["target", ".git", ".tidemark"];
@@ -39,7 +39,12 @@ impl Copy {
                 ensure!(status.success(), "cp ended with {status}");
             }
         }
-        Ok(Self { original, folder })
+        let copy = Self { original, folder };
+        // What a run before this one was built without must be built anew, although the copies are older than that.
+        for guard in &GUARDS {
+            copy.put_back(guard)?;
+        }
+        Ok(copy)
     }
 
     pub(super) fn take_out(&self, guard: &Guard) -> Result<()> {
