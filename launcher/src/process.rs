@@ -47,6 +47,9 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How much of a log's end is read to show its last lines.
 const TAIL_BYTES_MAX: u64 = 64 * 1024;
 
+/// How many lines of each process a panic shows.
+const LINES_AT_PANIC: usize = 30;
+
 /// A running child. Dropped, it is killed with everything below it.
 #[derive(Debug)]
 pub struct Process {
@@ -176,6 +179,15 @@ impl Process {
         self.frozen.lock().expect("nothing panics under this lock").take();
     }
 
+    /// A test that fails takes the logs with it; what they said last is often why.
+    #[expect(clippy::print_stderr, reason = "the tests' harness keeps it for those that fail")]
+    fn tell_last_lines(&self) {
+        let lines = self.log_tail(LINES_AT_PANIC);
+        if !lines.is_empty() {
+            eprintln!("--- the last that {} said:\n{lines}", self.name);
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         // It fails only when the process is gone, which is what most signals are for.
         let _ = pidfd_send_signal(&self.handle, signal);
@@ -199,6 +211,9 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::disallowed_methods, reason = "processes that are not our children send no notice of their end")]
     fn drop(&mut self) {
+        if thread::panicking() {
+            self.tell_last_lines();
+        }
         if self.exit_status().is_some() {
             return;
         }

@@ -92,6 +92,8 @@ async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
     }
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
+    // What is folded can be folded again; a generation that a crash of Postgres took back would not be begun again.
+    sqlx::query!("set local synchronous_commit = on").execute(&mut *tx).await?;
     // Held to the end: of several projectors that start on an empty database, one makes the generation.
     generation::lock(&mut tx).await?;
     let generations = generation::list(&mut *tx).await?;
