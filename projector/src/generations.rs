@@ -19,7 +19,7 @@ use crate::generation::{self, Generation, GenerationId, Identity, Status};
 use crate::lease::Instance;
 use crate::log;
 use crate::partitions::Partitions;
-use crate::plan::Abilities;
+use crate::plan::{self, Abilities};
 use crate::projection::Parts;
 use crate::repeats::WindowSeconds;
 
@@ -79,6 +79,15 @@ impl Workshop {
         })
     }
 
+    /// A database that was emptied, or restored to a state from before the first generation, is filled again from the
+    /// log, as an empty one is at the start.
+    async fn begin_anew(&self) {
+        tracing::warn!("The database has no active generation any more: beginning anew");
+        if let Err(err) = plan::settle(&self.pool, self.abilities).await {
+            tracing::warn!(error = %err, "Cannot begin a generation");
+        }
+    }
+
     /// The fold of a generation that can be built here.
     pub(crate) fn fold(&self, generation: &Generation) -> Fold {
         let version = FoldVersion::try_from(generation.identity.fold_version);
@@ -108,6 +117,7 @@ impl Generations {
         let mut tasks = JoinSet::new();
         loop {
             match generation::list(&workshop.pool).await {
+                Ok(generations) if generation::active(&generations).is_none() => workshop.begin_anew().await,
                 Ok(generations) => self.take_up(&workshop, &generations, &mut tasks, &shutdown),
                 Err(err) => tracing::debug!(error = %err, "Cannot list the generations"),
             }

@@ -86,7 +86,11 @@ pub(crate) async fn wait_for(pool: &PgPool, ours: Abilities, shutdown: &Cancella
 }
 
 /// Makes the first generation, or begins one for a newer fold.
-async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
+///
+/// # Errors
+///
+/// See [`PlanError`].
+pub(crate) async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
     if !migrate::is_in_place(pool).await.or_else(missing_is_false)? {
         return Err(PlanError::NoSchema);
     }

@@ -215,3 +215,21 @@ async fn another_key_is_rolled_out_by_a_rebuild() -> Result<()> {
     assert!(proved.is_success && proved.text.contains("nothing differs"), "{proved:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_database_that_has_lost_its_generations_is_filled_again_by_those_that_run() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let pool = stack.database(DATABASE)?;
+    let before = picture::read_models(&pool).await?;
+    wait::until("it is lost", SOON, async || {
+        let mut tx = pool.begin().await.ok()?;
+        sqlx::query("update generation set status = 'retired'").execute(&mut *tx).await.ok()?;
+        sqlx::query("select drop_generation(1)").execute(&mut *tx).await.ok()?;
+        tx.commit().await.ok()
+    })
+    .await;
+    have_become(&pool, &[(2, "active")]).await;
+    stack.drained(DATABASE).await?;
+    assert_eq!(picture::read_models(&pool).await?, before, "row by row and sketch byte by byte");
+    Ok(())
+}
