@@ -166,11 +166,11 @@ impl Run {
         Ok(rebuilt_in)
     }
 
-    /// Waits until so many of so many parts are built.
+    /// Waits until so many of so many parts of all events are built.
     async fn wait_until_built(&self, parts: i64, of: i64) -> Result<()> {
         loop {
-            let built = "select coalesce(sum(c.stream_sequence) filter (where g.status <> 'active'), 0)::bigint,
-                                coalesce(sum(c.stream_sequence) filter (where g.status = 'active'), 0)::bigint
+            let built = "select coalesce(sum(c.events) filter (where g.status <> 'active'), 0)::bigint,
+                                coalesce(sum(c.events) filter (where g.status = 'active'), 0)::bigint
                          from checkpoint c join generation g using (generation_id)";
             let (built, active): (i64, i64) = sqlx::query_as(built).fetch_one(&self.pool).await?;
             if built * of >= active * parts {
