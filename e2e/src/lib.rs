@@ -12,6 +12,9 @@ pub mod picture;
 /// Traffic whose truth is known.
 pub mod traffic;
 
+/// A log of many events, made up.
+pub mod history;
+
 /// Clients that post without a pause, and remember what they heard.
 pub mod load;
 

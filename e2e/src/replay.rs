@@ -1,9 +1,6 @@
 //! A rebuild of a large log under live traffic, with every projector killed on the way: what reports do meanwhile, and
 //! whether everything is counted once in the end.
 
-/// A log of many events, as a live load makes it.
-mod history;
-
 /// Clients that post at a steady rate.
 mod live;
 
@@ -23,10 +20,14 @@ use launcher::process::Process;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::history::{self, Shape};
 use crate::picture;
 use crate::stack::{DATABASE, Stack};
 pub use outcome::Outcome;
 use readers::Phase;
+
+/// What is in the log, and what comes in.
+const SHAPE: Shape = history::BUSY;
 
 /// Slices of the log.
 const PARTITIONS: u16 = 4;
@@ -100,7 +101,7 @@ pub async fn run(options: Options) -> Result<Outcome> {
 impl Run {
     async fn run(&self) -> Result<Outcome> {
         let _ingest = self.stack.ingest(&[("PARTITIONS", &PARTITIONS.to_string())]).await?;
-        let history = history::fill(&self.stack.log().await?, self.options.events).await?;
+        let history = SHAPE.fill(&self.stack.log().await?, PARTITIONS, self.options.events).await?;
         let mut projectors = vec![self.projector("projector-a")?, self.projector("projector-b")?];
         let _query = self.stack.query().await?;
         let begun = Instant::now();

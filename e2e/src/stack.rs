@@ -144,7 +144,10 @@ impl Stack {
 
     fn start(&self, name: &str, mut command: Command, arguments: &[&str]) -> Result<Process> {
         // Whatever the tests are run with: the last words of a process are its reason, not where it comes from.
-        command.args(arguments).env("RUST_LOG", "info,projector=debug").env("RUST_LIB_BACKTRACE", "0");
+        command.args(arguments).env("RUST_LIB_BACKTRACE", "0");
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env("RUST_LOG", "info,projector=debug");
+        }
         Process::start(Launch::new(name, command).log(self.dir.path().join(format!("{name}.log"))))
     }
 }

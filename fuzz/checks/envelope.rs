@@ -1,5 +1,7 @@
 //! Messages of the log, as anybody may publish them, and the fold over them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate};
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
 use contract::{Envelope, SketchKey};
@@ -22,9 +24,10 @@ pub(crate) fn check(body: &[u8]) {
     assert_eq!(lines, written);
     let repeats: u64 = whole.repeats.values().sum();
     assert_eq!(whole.events + repeats + whole.parked.len() as u64, lines.len() as u64);
-    assert_eq!(whole.daily().map(|(.., counts)| counts.views).sum::<u64>(), whole.events);
-    for (.., counts) in whole.daily() {
-        assert_eq!(counts.referrers.values().sum::<u64>(), counts.views);
+    let sorted = whole.sorted();
+    assert_eq!(sorted.daily().map(|(.., counts)| counts.views()).sum::<u64>(), whole.events);
+    for (.., counts) in sorted.daily() {
+        assert_eq!(counts.referrers().values().sum::<u64>(), counts.views());
     }
     for parked in &whole.parked {
         let (_, json) = lines.iter().find(|(number, _)| i32::try_from(*number) == Ok(parked.line)).expect("a line");
@@ -49,6 +52,11 @@ fn folded(bodies: &[&[u8]]) -> Deltas {
     deltas
 }
 
-fn sums(deltas: &Deltas) -> Vec<(&str, &str, NaiveDate, &Counts)> {
-    deltas.daily().collect()
+/// Everything that is added, in an order that does not depend on how it was read.
+fn sums(deltas: &Deltas) -> Vec<String> {
+    let line = |(site, kind, day, counts): (&str, &str, NaiveDate, Counts<'_>)| {
+        let users: BTreeSet<_> = counts.users().iter().copied().collect();
+        format!("{site} {kind} {day} {} {:?} {users:?} {:?}", counts.views(), counts.paths(), counts.referrers())
+    };
+    deltas.sorted().daily().map(line).collect()
 }

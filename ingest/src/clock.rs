@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+/// This instant.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks what time it is")]
-pub(crate) fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     Utc::now()
 }

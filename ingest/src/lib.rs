@@ -40,7 +40,7 @@ mod durability;
 mod health;
 
 /// The only clock.
-mod clock;
+pub mod clock;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;

@@ -21,6 +21,9 @@ const THROTTLED_BATCHES_PER_SECOND: u64 = 4;
 /// What a throttled partition was late by is made up for up to this much.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
 
+/// With more envelopes left a partition is far behind.
+const WIDE_ENVELOPES: u64 = 1_000;
+
 /// The ceiling of one partition of one generation.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
@@ -65,10 +68,31 @@ impl Ceiling {
         }
     }
 
-    /// The bounds of a batch under this pace.
+    /// Whether much is left between `sequence` and the `end` of the stream that nobody looks at yet: of a generation that is
+    /// built as fast as it goes, or, at the beginning, of any.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub(crate) async fn is_wide(&mut self, sequence: u64, end: u64) -> sqlx::Result<bool> {
+        if self.seen_at.is_none() {
+            self.bounds = self.look().await?;
+            self.seen_at = Some(Instant::now());
+        }
+        let is_unseen = !self.is_active() || sequence == 0;
+        let is_far = self.bounds.until.min(end).saturating_sub(sequence) > WIDE_ENVELOPES;
+        Ok(is_unseen && is_far && self.bounds.events_per_second_max.is_none())
+    }
+
+    /// The bounds of a batch of the ordinary width: small where there is a pace to keep.
     pub(crate) fn limits(&self, limits: Limits) -> Limits {
-        let paced = self.bounds.events_per_second_max.map(|max| (max / THROTTLED_BATCHES_PER_SECOND).max(1));
-        Limits { batch_events_max: paced.map_or(limits.batch_events_max, |paced| paced.min(limits.batch_events_max)) }
+        match self.bounds.events_per_second_max {
+            Some(max) => {
+                let paced = (max / THROTTLED_BATCHES_PER_SECOND).max(1);
+                Limits { batch_events_max: paced.min(limits.batch_events_max), ..limits }
+            }
+            None => limits,
+        }
     }
 
     /// How long to rest after so many events. Folding and committing them took time already; what was late is caught up

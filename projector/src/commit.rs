@@ -7,6 +7,7 @@ use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
 use crate::checkpoint::{self, Checkpoint, Moved, Slice};
+use crate::config::Limits;
 use crate::deltas::Deltas;
 use crate::models::{self, UnusableSketch};
 use crate::recent;
@@ -51,6 +52,11 @@ impl Batch {
     pub fn events(&self) -> u64 {
         self.deltas.events + self.deltas.parked.len() as u64 + self.deltas.repeats()
     }
+
+    /// Whether it is to be committed before more is read.
+    pub(crate) fn is_full(&self, limits: Limits) -> bool {
+        self.events() >= limits.batch_events_max || self.deltas.bytes() >= limits.batch_bytes_max
+    }
 }
 
 /// Adds a batch to the read models and moves the checkpoint.
@@ -81,7 +87,7 @@ async fn try_commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
     let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
-    models::add(&mut tx, slice, &batch.deltas).await?;
+    models::add(&mut tx, slice, from.sequence == 0, &batch.deltas).await?;
     recent::add(&mut tx, slice, from, batch).await?;
     tx.commit().await?;
     Ok(checkpoint)

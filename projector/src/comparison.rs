@@ -4,6 +4,9 @@
 /// The rows of each read model, in the order of their keys.
 mod rows;
 
+/// The same as one number.
+mod digests;
+
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -12,6 +15,7 @@ use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use crate::generation::GenerationId;
+use digests::Digest;
 pub(crate) use rows::Model;
 use rows::{Key, Row};
 
@@ -68,6 +72,12 @@ pub(crate) struct Watcher<'a> {
     pub(crate) progress: &'a mut (dyn FnMut(u64) + Send),
 }
 
+impl Side<'_> {
+    async fn digest(&mut self, model: Model) -> sqlx::Result<Digest> {
+        model.digest(self.db, self.generation).await
+    }
+}
+
 impl Scope {
     fn is_about_days(&self) -> bool {
         self.first.is_some() || self.last.is_some()
@@ -82,6 +92,29 @@ impl Scope {
                 && (!about_a_site || model.has_sites())
         })
     }
+}
+
+/// Compares all of two generations, first by a digest of each read model: Postgres makes one in a quarter of the time
+/// that rows take to be read here. Where digests are others, row by row.
+///
+/// # Errors
+///
+/// The database is away.
+pub(crate) async fn compare_all(
+    mut expected: Side<'_>,
+    mut found: Side<'_>,
+    fold_version: i32,
+    watcher: &mut Watcher<'_>,
+) -> sqlx::Result<Comparison> {
+    let mut rows = 0;
+    for model in Scope::default().models(fold_version) {
+        let (ours, theirs) = futures_util::try_join!(expected.digest(model), found.digest(model))?;
+        if ours != theirs {
+            return compare(expected, found, (&Scope::default(), fold_version), watcher).await;
+        }
+        rows += ours.rows;
+    }
+    Ok(Comparison { rows, differences: 0 })
 }
 
 /// Compares all read models that both have; `fold_version` is the older one of the two.

@@ -14,6 +14,21 @@ use crate::repeats::WindowSeconds;
 /// The longest a statement may take; then the batch is begun again.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Events of one batch of one partition.
+const BATCH_EVENTS_MAX: u64 = 50_000;
+
+/// Bytes of its deltas, about.
+const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// Reports of what is far behind the log show something new at least so often, but for the time of a commit.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// Events of one batch, in one partition of a generation that nobody looks at yet.
+const WIDE_EVENTS_MAX: u64 = 10_000_000;
+
+/// What is lost by a crash takes no longer than this to read again, and a checkpoint that moves is a sign of life.
+const WIDE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Configuration of the process. Not `Debug`: it holds secrets.
 #[derive(Clone, Deserialize)]
 pub struct Config {
@@ -43,9 +58,9 @@ pub struct Config {
     /// to 60,000. Default 5,000.
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
-    /// Events of one batch, that is of one transaction. Default 20,000: at 300 bytes of deltas each, 6 MB a partition.
-    #[serde(default = "default_batch_events_max")]
-    pub batch_events_max: NonZeroU32,
+    /// Events of one batch, that is of one transaction; a batch also ends at 16 MiB of deltas, after half a second, and
+    /// where the log is drained. Default 50,000, and more where nobody looks at what is built.
+    pub batch_events_max: Option<NonZeroU32>,
     /// Generations that were active before and are kept for a rollback. Default 1; each is as large as the active one.
     #[serde(default = "default_generations_kept")]
     pub generations_kept: u32,
@@ -81,11 +96,25 @@ impl TryFrom<String> for SketchKey {
     }
 }
 
-/// Bounds of one batch.
+/// Bounds of one batch. The envelope that reaches one of them is the last.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Events; the envelope that reaches it is the last.
+    /// Events.
     pub batch_events_max: u64,
+    /// Bytes of its deltas in memory, about.
+    pub batch_bytes_max: usize,
+    /// From its first envelope on, however slowly it is read.
+    pub batch_time_max: Duration,
+    /// Whether a batch may be wider where nobody looks at what is built.
+    pub may_be_wide: bool,
+}
+
+impl Limits {
+    /// For read models that nobody looks at yet: a row that many events add to is written once, so a batch is as wide
+    /// as memory allows.
+    pub(crate) fn wide(batch_bytes_max: usize) -> Self {
+        Self { batch_events_max: WIDE_EVENTS_MAX, batch_bytes_max, batch_time_max: WIDE_TIME_MAX, may_be_wide: true }
+    }
 }
 
 impl Config {
@@ -134,7 +163,12 @@ impl Config {
 
     /// The bounds of a batch.
     pub fn limits(&self) -> Limits {
-        Limits { batch_events_max: u64::from(self.batch_events_max.get()) }
+        Limits {
+            batch_events_max: self.batch_events_max.map_or(BATCH_EVENTS_MAX, |max| u64::from(max.get())),
+            batch_bytes_max: BATCH_BYTES_MAX,
+            batch_time_max: BATCH_TIME_MAX,
+            may_be_wide: self.batch_events_max.is_none(),
+        }
     }
 }
 
@@ -156,8 +190,4 @@ fn default_event_id_window_s() -> u32 {
 
 fn default_generations_kept() -> u32 {
     1
-}
-
-fn default_batch_events_max() -> NonZeroU32 {
-    const { NonZeroU32::new(20_000).expect("not zero") }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey};
 
 use crate::fold_version::FoldVersion;
@@ -12,7 +12,15 @@ use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
 /// What is added up, and how.
 mod counts;
 
-pub use counts::Counts;
+/// The same in the order of read models' keys.
+mod sorted;
+
+/// Texts, each kept once.
+mod texts;
+
+use counts::Counters;
+
+pub use sorted::{Counts, Sorted};
 
 /// Line number of a parked envelope: all of it.
 pub const WHOLE_ENVELOPE: i32 = -1;
@@ -43,10 +51,12 @@ pub struct Fold {
 }
 
 /// What some consecutive messages add to the read models.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Deltas {
     key_id: KeyId,
-    sites: BTreeMap<String, BTreeMap<String, BTreeMap<NaiveDate, Counts>>>,
+    counters: Counters,
+    /// What parked events take in memory, about.
+    parked_bytes: usize,
     /// Events that cannot be read.
     pub parked: Vec<Parked>,
     /// Events that count.
@@ -100,7 +110,8 @@ impl Fold {
     pub fn begin(&self) -> Deltas {
         Deltas {
             key_id: self.key.id(),
-            sites: BTreeMap::new(),
+            counters: Counters::default(),
+            parked_bytes: 0,
             parked: Vec::new(),
             events: 0,
             repeats: BTreeMap::new(),
@@ -133,7 +144,7 @@ impl Fold {
                 Ok(event) if self.only.as_ref().is_some_and(|only| only != event.site_id.as_str()) => {}
                 Ok(event) => match self.digest(&event) {
                     Some(id) if is_repeat(id, &mut deltas.seen) => {
-                        *entry(&mut deltas.repeats, event.site_id.as_str()) += 1;
+                        *deltas.repeats.entry(event.site_id.as_str().to_owned()).or_default() += 1;
                     }
                     _ => self.count(deltas, &event),
                 },
@@ -151,15 +162,16 @@ impl Fold {
 
     fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {
         deltas.events += 1;
-        let counts = deltas.counts(event.site_id.as_str(), event.event_type.as_str(), event.timestamp.date_naive());
-        counts.views += 1;
-        *entry(&mut counts.paths, event.path.counted()) += 1;
+        let counters = &mut deltas.counters;
+        let day = event.timestamp.date_naive();
+        let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), day);
+        counters.count_view(group);
+        counters.count_path(group, event.path.counted());
         if let Some(user) = &event.user_id {
-            counts.users.insert(self.key.digest(user));
+            counters.count_user(group, self.key.digest(user));
         }
         if self.version.counts_referrers() {
-            let referrer = Referrer::of(event.referrer.as_ref(), &event.site_id);
-            *counts.referrers.entry(referrer).or_default() += 1;
+            counters.count_referrer(group, Referrer::of(event.referrer.as_ref(), &event.site_id));
         }
     }
 }
@@ -175,40 +187,23 @@ impl Deltas {
         self.repeats.values().sum()
     }
 
-    /// What is added to each site, event type and day, sorted by them.
-    pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, &Counts)> {
-        self.sites.iter().flat_map(|(site, types)| {
-            types.iter().flat_map(move |(kind, days)| {
-                days.iter().map(move |(day, counts)| (site.as_str(), kind.as_str(), *day, counts))
-            })
-        })
+    /// Bytes that they take in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.counters.bytes() + self.parked_bytes + self.seen.stored.len()
     }
 
-    /// The same without the days, sorted by site and event type.
-    pub fn total(&self) -> impl Iterator<Item = (&str, &str, Counts)> {
-        self.sites.iter().flat_map(|(site, types)| {
-            types.iter().map(move |(kind, days)| (site.as_str(), kind.as_str(), Counts::sum(days.values())))
-        })
-    }
-
-    fn counts(&mut self, site_id: &str, event_type: &str, day: NaiveDate) -> &mut Counts {
-        entry(entry(&mut self.sites, site_id), event_type).entry(day).or_default()
+    /// What is added, in the order of read models' keys.
+    pub fn sorted(&self) -> Sorted<'_> {
+        self.counters.sorted()
     }
 
     fn park(&mut self, message: Message<'_>, line: i32, reason: String, event: &[u8]) {
         let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
         let (sequence, logged_at) = (message.sequence, message.logged_at);
         let schema = message.schema.map(str::to_owned);
+        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len();
         self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
     }
-}
-
-/// The entry of a key, which is copied only if it is new.
-fn entry<'a, V: Default>(map: &'a mut BTreeMap<String, V>, key: &str) -> &'a mut V {
-    if !map.contains_key(key) {
-        map.insert(key.to_owned(), V::default());
-    }
-    map.get_mut(key).expect("it is there")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use async_nats::jetstream;
 use contract::SketchKey;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ use crate::partitions::Partitions;
 use crate::plan::{self, Abilities};
 use crate::projection::Parts;
 use crate::repeats::WindowSeconds;
+use crate::width;
 
 /// Between two looks at which generations there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -43,6 +45,8 @@ pub(crate) struct Workshop {
     pub(crate) abilities: Abilities,
     /// Bounds of one batch.
     pub(crate) limits: Limits,
+    /// Who may fold a wide batch now, of all generations.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 /// The generations that are followed.
@@ -76,6 +80,7 @@ impl Workshop {
             key,
             abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
+            turns: Arc::new(Semaphore::new(width::TURNS)),
         })
     }
 
@@ -103,6 +108,7 @@ impl Workshop {
             generation: generation.id,
             window: self.window,
             fold: self.fold(generation),
+            turns: self.turns.clone(),
         }
     }
 }

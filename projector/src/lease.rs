@@ -79,8 +79,9 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
 /// The database is away.
 pub(crate) async fn renew(pool: &PgPool, slice: Slice, me: &Instance, epoch: i64) -> sqlx::Result<bool> {
     let renewed = sqlx::query!(
+        // From when it is granted, not from when it was asked for: it waits behind a batch that is being committed.
         "update checkpoint
-         set lease_until = now() + $4 * interval '1 second'
+         set lease_until = clock_timestamp() + $4 * interval '1 second'
          where generation_id = $1 and partition_id = $2 and epoch = $3",
         slice.generation.0,
         slice.partition_id(),

@@ -28,6 +28,9 @@ mod projection;
 /// How far a generation that is built may be folded now.
 mod ceiling;
 
+/// How much of it at once.
+mod width;
+
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 

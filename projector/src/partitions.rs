@@ -17,6 +17,7 @@ use crate::config::Limits;
 use crate::generation::GenerationId;
 use crate::lease;
 use crate::projection::{Parts, Projection};
+use crate::width::Width;
 
 /// Between two looks at which streams and which projectors there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -73,7 +74,8 @@ impl Partitions {
             }
             for partition in new {
                 let slice = Slice { generation: parts.generation, partition };
-                let projection = Projection { parts: parts.clone(), slice, limits, partitions: self.clone() };
+                let projection =
+                    Projection { parts: parts.clone(), slice, limits, partitions: self.clone(), width: Width::new() };
                 tasks.spawn(projection.run(shutdown.clone()));
             }
             tokio::select! {

@@ -5,12 +5,14 @@
 mod stumble;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::ceiling::Ceiling;
@@ -23,7 +25,8 @@ use crate::lease::{self, Instance};
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
-use crate::source::{HistoryError, Source, SourceError, Stream};
+use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
+use crate::width::Width;
 use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
@@ -36,8 +39,9 @@ const HALT_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to take a partition that another projector has.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
-/// A source that is not read for longer takes its consumer for lost.
-const SOURCE_REST_MAX: Duration = Duration::from_secs(1);
+/// Between two batches that are not full. A commit costs what hundreds of events cost: under a steady load they come
+/// together, and a lone event still finds nobody resting.
+const PACE: Duration = Duration::from_millis(10);
 
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) window: WindowSeconds,
     /// The fold that builds it.
     pub(crate) fold: Fold,
+    /// Who may fold a wide batch now.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 /// One partition's way through the log.
@@ -68,6 +74,7 @@ pub(crate) struct Projection {
     pub(crate) slice: Slice,
     pub(crate) limits: Limits,
     pub(crate) partitions: Partitions,
+    pub(crate) width: Width,
 }
 
 /// What became of one time as the owner.
@@ -139,7 +146,7 @@ impl Projection {
         }
     }
 
-    /// Reads on for as long as there is something to read; where the ceiling is in the way for long, without a source.
+    /// Reads on for as long as there is something to read; where something is in the way for long, with a new source.
     async fn follow_from(
         &self,
         mut stream: Stream,
@@ -151,6 +158,7 @@ impl Projection {
         let mut ceiling = Ceiling::new(pool.clone(), self.slice);
         let mut is_told = false;
         loop {
+            let turn = self.turn(&mut ceiling, checkpoint, &stream).await?;
             let opened = stream.open(self.slice, checkpoint).await;
             let mut source = self.noting_halts(opened, stream.created).await?;
             checkpoint::resumed(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
@@ -165,12 +173,28 @@ impl Projection {
                     "Following the log behind the checkpoint"
                 );
             }
-            let folded = self.fold(&mut source, &mut recent, checkpoint, &mut ceiling, tenure).await;
+            let folded = self.fold(&mut source, &mut recent, checkpoint, (&mut ceiling, turn.is_some()), tenure).await;
             checkpoint = self.noting_halts(folded, stream.created).await?;
-            drop(source);
+            drop((source, turn));
             ceiling.wait_above(checkpoint.sequence).await.map_err(Stumble::Checkpoint)?;
             stream = Stream::find(jetstream, self.slice.partition).await?;
         }
+    }
+
+    /// Waits for its turn to fold a wide batch, where one is due: where much is left that nobody looks at yet.
+    async fn turn(
+        &self,
+        ceiling: &mut Ceiling,
+        from: Checkpoint,
+        stream: &Stream,
+    ) -> Result<Option<OwnedSemaphorePermit>, Stumble> {
+        if !self.limits.may_be_wide {
+            return Ok(None);
+        }
+        if !ceiling.is_wide(from.sequence, stream.last_sequence()).await.map_err(Stumble::Checkpoint)? {
+            return Ok(None);
+        }
+        Ok(Some(self.parts.turns.clone().acquire_owned().await.expect("nobody closes the semaphore")))
     }
 
     /// Leaves a note for `projector status` where a fault of history stops the partition.
@@ -196,28 +220,35 @@ impl Projection {
         Err(stumble)
     }
 
-    /// Folds until the ceiling is in the way for longer than a source stays fresh without being read.
+    /// Folds one wide batch; or many of the ordinary width, until the ceiling, a commit or the pace is in the way for
+    /// longer than a source stays fresh without being read.
     async fn fold(
         &self,
         source: &mut Source,
         recent: &mut RecentIds,
         mut checkpoint: Checkpoint,
-        ceiling: &mut Ceiling,
+        (ceiling, is_wide): (&mut Ceiling, bool),
         tenure: &mut Tenure,
     ) -> Result<Checkpoint, Stumble> {
         loop {
-            let until = match timeout(SOURCE_REST_MAX, ceiling.wait_above(checkpoint.sequence)).await {
+            let until = match timeout(REST_MAX, ceiling.wait_above(checkpoint.sequence)).await {
                 Ok(until) => until.map_err(Stumble::Checkpoint)?,
                 Err(_) => return Ok(checkpoint),
             };
-            let limits = ceiling.limits(self.limits);
+            let limits = if is_wide { self.width.limits() } else { ceiling.limits(self.limits) };
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
-            checkpoint = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await?;
+            let read_at = Instant::now();
+            let is_full = batch.is_full(limits);
+            let committed = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await;
+            self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
+            checkpoint = committed?;
             tenure.committed = true;
             self.count(&batch);
-            let rest = ceiling.rest(batch.events());
-            sleep(rest).await;
-            if rest > SOURCE_REST_MAX {
+            sleep(ceiling.rest(batch.events())).await;
+            if !is_full {
+                sleep_until(read_at + PACE).await;
+            }
+            if is_wide || read_at.elapsed() > REST_MAX {
                 return Ok(checkpoint);
             }
         }

@@ -16,7 +16,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
 use contract::log::SCHEMA_HEADER;
 use futures_util::{FutureExt, StreamExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
@@ -32,9 +32,6 @@ const PULL_BYTES_MAX: usize = 8 << 20;
 /// Messages asked for at a time, for small ones.
 const PULL_MESSAGES_MAX: usize = 4_000;
 
-/// Bytes of the envelopes in one batch.
-const BATCH_BYTES_MAX: usize = 8 << 20;
-
 /// A question to the log is answered, or asked again, within this time.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 
@@ -44,6 +41,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
 /// broke is delivered for the server, and nobody sends it again.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// A source that is not read for longer takes its consumer for lost, and is to be opened again.
+pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
 
 /// The server forgets a consumer that nobody has asked for so long.
 const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
@@ -171,15 +171,19 @@ impl Source {
         }
         let mut batch =
             Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
-        let mut bytes = 0;
-        while batch.events() < limits.batch_events_max && bytes < BATCH_BYTES_MAX && self.expected <= until {
+        let mut begun = None;
+        while self.expected <= until && !batch.is_full(limits) {
+            if begun.is_some_and(|begun: Instant| begun.elapsed() > limits.batch_time_max) {
+                break;
+            }
             // With more in the log it is worth waiting for; otherwise what has come is all there is.
             let is_drained = batch.envelopes > 0 && batch.pending == 0;
             let message =
                 if is_drained { self.messages.next().now_or_never().map(checked) } else { Some(self.next().await) };
             let Some(message) = message else { break };
+            begun.get_or_insert_with(Instant::now);
             match message.and_then(|message| self.add(&mut batch, fold, recent, &message)) {
-                Ok(read) => bytes += read,
+                Ok(()) => {}
                 Err(fault) if batch.envelopes > 0 => {
                     self.fault = Some(fault);
                     break;
@@ -208,20 +212,20 @@ impl Source {
         }
     }
 
-    /// Adds a message to the batch; answers its size in bytes.
+    /// Adds a message to the batch.
     fn add(
         &mut self,
         batch: &mut Batch,
         fold: &Fold,
         recent: &mut RecentIds,
         message: &jetstream::Message,
-    ) -> Result<usize, SourceError> {
+    ) -> Result<(), SourceError> {
         let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
         let (found, expected) = (info.stream_sequence, self.expected);
         if found < expected {
             // Counted before: the last one, or a consumer that the client made anew begins too early.
             self.check_counted(found, info.published)?;
-            return Ok(0);
+            return Ok(());
         }
         if found > expected {
             let gap = HistoryError::Gap { from: expected, to: found - 1 };
@@ -236,7 +240,7 @@ impl Source {
         batch.pending = info.pending;
         self.expected += 1;
         self.is_fresh = false;
-        Ok(body.len())
+        Ok(())
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {

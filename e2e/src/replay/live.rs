@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Run, history};
+use super::{Run, SHAPE};
 
 /// Clients at once.
 const CLIENTS: u32 = 16;
@@ -32,8 +30,7 @@ pub(super) async fn post(run: &Run) -> Live {
 }
 
 async fn post_as(run: &Run, number: u32) -> Live {
-    let sites: Vec<String> = (0..history::SITES).map(history::site).collect();
-    let mut random = StdRng::seed_from_u64(u64::from(number) + 2);
+    let mut visits = SHAPE.visits(u64::from(number) + 2);
     let pause = Duration::from_secs(1) * CLIENTS / run.options.live;
     let mut live = Live::default();
     let mut next = Instant::now() + pause * number / CLIENTS;
@@ -41,7 +38,7 @@ async fn post_as(run: &Run, number: u32) -> Live {
         sleep_until(next).await;
         // What was missed while the service was busy is not caught up with: the rate is a maximum.
         next = (next + pause).max(Instant::now() - pause);
-        let event = history::event(&mut random, &sites);
+        let event = visits.event();
         let id = format!(r#"{{"event_id":"live-{number}-{}","#, live.acknowledged);
         let event = event.replacen('{', &id, 1);
         while !matches!(run.stack.ingest_client.post("/event", event.clone()).await, Ok(answer) if answer.status == 200)

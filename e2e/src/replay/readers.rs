@@ -9,7 +9,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Run, history};
+use super::{Run, SHAPE};
+use crate::history::Shape;
 
 /// Readers at once.
 const READERS: u32 = 4;
@@ -88,8 +89,8 @@ async fn read_as(run: &Run, number: u32) -> Readings {
 
 /// A day's report, or one over all time.
 fn path(random: &mut StdRng) -> String {
-    let site = history::site(random.random_range(0..history::SITES));
-    let day = random.random_range(1..=history::DAYS);
-    let date = if random.random_bool(0.5) { format!("&date=2025-11-{day:02}") } else { String::new() };
+    let site = SHAPE.site(random.random_range(0..SHAPE.sites));
+    let day = Shape::day(random.random_range(0..SHAPE.days));
+    let date = if random.random_bool(0.5) { format!("&date={day}") } else { String::new() };
     format!("/stats?site_id={site}&meta=true{date}")
 }

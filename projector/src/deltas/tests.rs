@@ -18,12 +18,14 @@ fn event(site: &str, path: &str, day: u32, user: &str) -> String {
     )
 }
 
+fn said(counts: &Counts<'_>) -> String {
+    let paths: BTreeMap<_, _> = counts.paths().into_iter().collect();
+    format!("{} views, {} users, {paths:?}", counts.views(), counts.users().len())
+}
+
 /// A picture of deltas: one line a site, type and day.
 fn picture(deltas: &Deltas) -> Vec<String> {
-    let line = |(site, kind, day, counts): (&str, &str, NaiveDate, &Counts)| {
-        format!("{site} {kind} {day}: {} views, {} users, {:?}", counts.views, counts.users.len(), counts.paths)
-    };
-    deltas.daily().map(line).collect()
+    deltas.sorted().daily().map(|(site, kind, day, counts)| format!("{site} {kind} {day}: {}", said(&counts))).collect()
 }
 
 #[test]
@@ -49,12 +51,9 @@ fn events_add_up_by_site_type_day_and_path() {
             r#"b page_view 2025-11-01: 1 views, 1 users, {"/": 1}"#,
         ]
     );
-    let totals: Vec<_> = deltas
-        .total()
-        .map(|(site, kind, counts)| {
-            format!("{site} {kind}: {} views, {} users, {:?}", counts.views, counts.users.len(), counts.paths)
-        })
-        .collect();
+    let sorted = deltas.sorted();
+    let totals: Vec<_> =
+        sorted.total().map(|(site, kind, counts)| format!("{site} {kind}: {}", said(&counts))).collect();
     assert_eq!(
         totals,
         [
@@ -124,14 +123,15 @@ fn referrers_add_up_by_site_type_and_day() {
     .join("\n");
     let mut deltas = fold().begin();
     fold().add(&mut recent(), &mut deltas, message(1, &body));
-    let said = |counts: &Counts| -> Vec<String> {
-        let line = |(referrer, views): (&Referrer, &u64)| {
+    let said = |counts: &Counts<'_>| -> Vec<String> {
+        let line = |(referrer, views): (&Referrer, u64)| {
             let host = referrer.host().map_or("", |host| host.as_str());
             format!("{} {host}: {views}", referrer.kind())
         };
-        counts.referrers.iter().map(line).collect()
+        counts.referrers().into_iter().map(line).collect()
     };
-    let daily: Vec<_> = deltas.daily().map(|(site, _, day, counts)| (site, day.to_string(), said(counts))).collect();
+    let sorted = deltas.sorted();
+    let daily: Vec<_> = sorted.daily().map(|(site, _, day, counts)| (site, day.to_string(), said(&counts))).collect();
     let day_1 = ["host google.com: 2", "none : 1", "own : 2", "unreadable : 1"].map(str::to_owned).to_vec();
     let (day_2, of_b) = (vec!["host google.com: 1".to_owned()], ["host a.example: 1", "none : 1"].map(str::to_owned));
     assert_eq!(
@@ -142,7 +142,7 @@ fn referrers_add_up_by_site_type_and_day() {
             ("b.example", "2025-11-01".to_owned(), of_b.to_vec()),
         ]
     );
-    let total: Vec<_> = deltas.total().map(|(site, _, counts)| (site, said(&counts))).collect();
+    let total: Vec<_> = sorted.total().map(|(site, _, counts)| (site, said(&counts))).collect();
     let of_a = ["host google.com: 3", "none : 1", "own : 2", "unreadable : 1"].map(str::to_owned).to_vec();
     assert_eq!(total, [("a.example", of_a), ("b.example", of_b.to_vec())]);
 }

@@ -5,20 +5,20 @@ use contract::Referrer;
 use contract::referrer::Host;
 use sqlx::PgConnection;
 
+use super::{Daily, Total};
 use crate::checkpoint::{Slice, as_bigint};
-use crate::deltas::Deltas;
 
-pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
+pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, daily: &Daily<'_>) -> sqlx::Result<()> {
     let (mut site_id, mut event_type, mut day) = (vec![], vec![], vec![]);
     let (mut kind, mut host, mut views) = (vec![], vec![], vec![]);
-    for (site, event, date, counts) in deltas.daily() {
-        for (referrer, count) in &counts.referrers {
-            site_id.push(site);
-            event_type.push(event);
-            day.push(date);
+    for (site, event, date, counts) in daily {
+        for (referrer, count) in counts.referrers() {
+            site_id.push(*site);
+            event_type.push(*event);
+            day.push(*date);
             kind.push(referrer.kind());
             host.push(host_or_empty(referrer));
-            views.push(as_bigint(*count));
+            views.push(as_bigint(count));
         }
     }
     if views.is_empty() {
@@ -45,17 +45,16 @@ pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Delt
     Ok(())
 }
 
-pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
-    let totals: Vec<_> = deltas.total().collect();
+pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, total: &Total<'_>) -> sqlx::Result<()> {
     let (mut site_id, mut event_type) = (vec![], vec![]);
     let (mut kind, mut host, mut views) = (vec![], vec![], vec![]);
-    for (site, event, counts) in &totals {
-        for (referrer, count) in &counts.referrers {
+    for (site, event, counts) in total {
+        for (referrer, count) in counts.referrers() {
             site_id.push(*site);
             event_type.push(*event);
             kind.push(referrer.kind());
             host.push(host_or_empty(referrer));
-            views.push(as_bigint(*count));
+            views.push(as_bigint(count));
         }
     }
     if views.is_empty() {
@@ -81,6 +80,6 @@ pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Delt
 }
 
 /// A column of a key has no null.
-fn host_or_empty(referrer: &Referrer) -> &str {
+pub(super) fn host_or_empty(referrer: &Referrer) -> &str {
     referrer.host().map_or("", Host::as_str)
 }

@@ -1,15 +1,14 @@
 //! Users per site, event type and day, and per site and event type: stored sketches, opened, added to, and sealed.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contract::sketch::{CorruptSketch, SealedSketch};
 use contract::{Digest, KeyId, Sketch};
 use sqlx::PgConnection;
 
+use super::{Daily, Total};
 use crate::checkpoint::{Slice, as_bigint};
 use crate::commit::CommitError;
-use crate::deltas::Deltas;
 
 /// A stored sketch that nothing can be added to.
 #[derive(Debug, thiserror::Error)]
@@ -32,21 +31,32 @@ pub enum UnusableSketch {
     },
 }
 
-pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> Result<(), CommitError> {
+pub(super) async fn add_daily(
+    db: &mut PgConnection,
+    slice: Slice,
+    key_id: KeyId,
+    daily: &Daily<'_>,
+) -> Result<(), CommitError> {
     let mut rows = Rows::default();
     let mut day = vec![];
-    for (site, kind, date, counts) in deltas.daily().filter(|(.., counts)| !counts.users.is_empty()) {
-        rows.push(site, kind, Cow::Borrowed(&counts.users));
-        day.push(date);
+    for (site, kind, date, counts) in daily {
+        if rows.push(site, kind, counts.users()) {
+            day.push(*date);
+        }
     }
     if day.is_empty() {
         return Ok(());
     }
+    // Looked up one by one, however many they are: of tables that grow quickly Postgres knows too little to plan a join.
     let stored = sqlx::query!(
         r#"select wanted.row as "row!", sketch
          from unnest($3::text[], $4::text[], $5::date[]) with ordinality as wanted (site_id, event_type, day, row)
-         join user_daily using (site_id, event_type, day)
-         where generation_id = $1 and partition_id = $2"#,
+         cross join lateral (
+           select sketch from user_daily as known
+           where generation_id = $1 and partition_id = $2 and known.site_id = wanted.site_id
+             and known.event_type = wanted.event_type and known.day = wanted.day
+           limit 1
+         ) as known"#,
         slice.generation.0,
         slice.partition_id(),
         &rows.site_id as &[&str],
@@ -55,7 +65,7 @@ pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Delt
     )
     .fetch_all(&mut *db)
     .await?;
-    let grown = rows.grow(deltas.key_id(), stored.into_iter().map(|row| (row.row, row.sketch)))?;
+    let grown = rows.grow(key_id, stored.into_iter().map(|row| (row.row, row.sketch)))?;
     sqlx::query!(
         "insert into user_daily (generation_id, partition_id, site_id, event_type, day, users, sketch)
          select $1, $2, grown.*
@@ -75,10 +85,15 @@ pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Delt
     Ok(())
 }
 
-pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> Result<(), CommitError> {
+pub(super) async fn add_total(
+    db: &mut PgConnection,
+    slice: Slice,
+    key_id: KeyId,
+    total: &Total<'_>,
+) -> Result<(), CommitError> {
     let mut rows = Rows::default();
-    for (site, kind, counts) in deltas.total().filter(|(.., counts)| !counts.users.is_empty()) {
-        rows.push(site, kind, Cow::Owned(counts.users));
+    for (site, kind, counts) in total {
+        rows.push(site, kind, counts.users());
     }
     if rows.site_id.is_empty() {
         return Ok(());
@@ -86,8 +101,12 @@ pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Delt
     let stored = sqlx::query!(
         r#"select wanted.row as "row!", sketch
          from unnest($3::text[], $4::text[]) with ordinality as wanted (site_id, event_type, row)
-         join user_total using (site_id, event_type)
-         where generation_id = $1 and partition_id = $2"#,
+         cross join lateral (
+           select sketch from user_total as known
+           where generation_id = $1 and partition_id = $2 and known.site_id = wanted.site_id
+             and known.event_type = wanted.event_type
+           limit 1
+         ) as known"#,
         slice.generation.0,
         slice.partition_id(),
         &rows.site_id as &[&str],
@@ -95,7 +114,7 @@ pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Delt
     )
     .fetch_all(&mut *db)
     .await?;
-    let grown = rows.grow(deltas.key_id(), stored.into_iter().map(|row| (row.row, row.sketch)))?;
+    let grown = rows.grow(key_id, stored.into_iter().map(|row| (row.row, row.sketch)))?;
     sqlx::query!(
         "insert into user_total (generation_id, partition_id, site_id, event_type, users, sketch)
          select $1, $2, grown.*
@@ -119,7 +138,7 @@ pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Delt
 struct Rows<'a> {
     site_id: Vec<&'a str>,
     event_type: Vec<&'a str>,
-    users: Vec<Cow<'a, BTreeSet<Digest>>>,
+    users: Vec<Vec<Digest>>,
 }
 
 /// The sketches that are others now. Large ones rarely are.
@@ -132,10 +151,15 @@ struct Grown {
 }
 
 impl<'a> Rows<'a> {
-    fn push(&mut self, site_id: &'a str, event_type: &'a str, users: Cow<'a, BTreeSet<Digest>>) {
+    /// Answers whether there is something to add.
+    fn push(&mut self, site_id: &'a str, event_type: &'a str, users: Vec<Digest>) -> bool {
+        if users.is_empty() {
+            return false;
+        }
         self.site_id.push(site_id);
         self.event_type.push(event_type);
         self.users.push(users);
+        true
     }
 
     /// Adds the users to what is stored, as (row counted from 1, sketch).
@@ -166,7 +190,7 @@ fn add_users(
     key_id: KeyId,
     site_id: &str,
     stored: Option<&[u8]>,
-    users: &BTreeSet<Digest>,
+    users: &[Digest],
 ) -> Result<Option<SealedSketch>, UnusableSketch> {
     let mut sketch = match stored {
         None => Sketch::new(key_id),

@@ -2,19 +2,16 @@
 
 use sqlx::PgConnection;
 
+use super::{Daily, Total};
 use crate::checkpoint::{Slice, as_bigint};
-use crate::deltas::Deltas;
 
-pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
+pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, daily: &Daily<'_>) -> sqlx::Result<()> {
     let (mut site_id, mut event_type, mut day, mut views) = (vec![], vec![], vec![], vec![]);
-    for (site, kind, date, counts) in deltas.daily() {
-        site_id.push(site);
-        event_type.push(kind);
-        day.push(date);
-        views.push(as_bigint(counts.views));
-    }
-    if views.is_empty() {
-        return Ok(());
+    for (site, kind, date, counts) in daily {
+        site_id.push(*site);
+        event_type.push(*kind);
+        day.push(*date);
+        views.push(as_bigint(counts.views()));
     }
     sqlx::query!(
         "insert into view_daily as known (generation_id, partition_id, site_id, event_type, day, views)
@@ -33,15 +30,12 @@ pub(super) async fn add_daily(db: &mut PgConnection, slice: Slice, deltas: &Delt
     Ok(())
 }
 
-pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
+pub(super) async fn add_total(db: &mut PgConnection, slice: Slice, total: &Total<'_>) -> sqlx::Result<()> {
     let (mut site_id, mut event_type, mut views) = (vec![], vec![], vec![]);
-    for (site, kind, counts) in deltas.total() {
-        site_id.push(site);
-        event_type.push(kind);
-        views.push(as_bigint(counts.views));
-    }
-    if views.is_empty() {
-        return Ok(());
+    for (site, kind, counts) in total {
+        site_id.push(*site);
+        event_type.push(*kind);
+        views.push(as_bigint(counts.views()));
     }
     sqlx::query!(
         "insert into view_total as known (generation_id, partition_id, site_id, event_type, views)

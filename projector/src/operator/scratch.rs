@@ -8,17 +8,18 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use sqlx::{Connection, PgPool};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::commit;
+use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::{self, GenerationId, Identity, Status};
 use crate::generations::Workshop;
 use crate::lease;
 use crate::recent;
 use crate::repeats::RecentIds;
-use crate::source::{HistoryError, SourceError, Stream};
+use crate::source::{HistoryError, REST_MAX, SourceError, Stream};
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -28,6 +29,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two signs of life, which keep others from clearing it away.
 const SIGN_PAUSE: Duration = Duration::from_secs(5);
+
+/// Bytes of the deltas in all batches at once.
+const BYTES_MAX: usize = 64 << 20;
 
 /// A generation of our own.
 pub(super) struct Scratch {
@@ -101,9 +105,10 @@ impl Scratch {
     /// Folds every partition exactly as far as `until` says, all at once.
     pub(super) async fn fold(&mut self, until: impl Fn(Slice) -> u64) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
+        let limits = Limits::wide(BYTES_MAX / self.folders.len().max(1));
         for mut folder in std::mem::take(&mut self.folders) {
             let until = until(folder.slice);
-            tasks.spawn(async move { folder.fold(until).await.map(|()| folder) });
+            tasks.spawn(async move { folder.fold(until, limits).await.map(|()| folder) });
         }
         while let Some(folded) = tasks.join_next().await {
             self.folders.push(folded.context("a partition's task")??);
@@ -118,9 +123,9 @@ impl Scratch {
 }
 
 impl Folder {
-    async fn fold(&mut self, until: u64) -> anyhow::Result<()> {
+    async fn fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
         let mut tries = 0;
-        while let Err(fault) = self.try_fold(until).await {
+        while let Err(fault) = self.try_fold(until, limits).await {
             if let Some(SourceError::History(history)) = fault.downcast_ref() {
                 self.pass(history).await?;
             }
@@ -132,22 +137,25 @@ impl Folder {
         Ok(())
     }
 
-    async fn try_fold(&mut self, until: u64) -> anyhow::Result<()> {
-        let Workshop { pool, jetstream, limits, .. } = &self.workshop;
-        let stream = Stream::find(jetstream, self.slice.partition).await?;
-        // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
-        let until = until.min(stream.last_sequence());
-        if self.checkpoint.sequence >= until {
-            return Ok(());
+    async fn try_fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
+        let Workshop { pool, jetstream, .. } = &self.workshop;
+        loop {
+            let stream = Stream::find(jetstream, self.slice.partition).await?;
+            // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
+            let until = until.min(stream.last_sequence());
+            if self.checkpoint.sequence >= until {
+                return Ok(());
+            }
+            let mut source = stream.open(self.slice, self.checkpoint).await?;
+            let mut read_at = Instant::now();
+            while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
+                let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
+                read_at = Instant::now();
+                self.checkpoint = commit(pool, self.slice, self.checkpoint, &batch).await?;
+                self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
+                self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
+            }
         }
-        let mut source = stream.open(self.slice, self.checkpoint).await?;
-        while self.checkpoint.sequence < until {
-            let batch = source.next_batch(&self.fold, &mut self.recent, *limits, until).await?;
-            self.checkpoint = commit(pool, self.slice, self.checkpoint, &batch).await?;
-            self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
-            self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
-        }
-        Ok(())
     }
 
     /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.

@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection, PgExecutor, PgPool};
 use tokio::time::{Instant, sleep};
 
 use super::STEP_PAUSE;
-use crate::comparison::{self, Comparison, Scope, Side, Watcher};
+use crate::comparison::{self, Comparison, Side, Watcher};
 use crate::generation::{Generation, GenerationId};
 
 /// A partition that is no further behind has caught up. Half a second of a busy partition's envelopes.
@@ -62,11 +62,15 @@ pub(crate) async fn positions(db: &mut PgConnection, id: GenerationId) -> sqlx::
 pub(crate) async fn hold(db: impl PgExecutor<'_>, id: GenerationId, at: Option<&Positions>) -> sqlx::Result<()> {
     let (partition_id, sequence): (Vec<i32>, Vec<i64>) = at.into_iter().flat_map(|at| at.0.clone()).unzip();
     sqlx::query!(
+        // Only where it changes something: a batch that is being committed has its row, and would be waited for.
         "update checkpoint
-         set ceiling = (select held.stream_sequence
-                        from unnest($2::int[], $3::bigint[]) as held (partition_id, stream_sequence)
-                        where held.partition_id = checkpoint.partition_id)
-         where generation_id = $1",
+         set ceiling = held.stream_sequence
+         from checkpoint as same
+         left join unnest($2::int[], $3::bigint[]) as held (partition_id, stream_sequence)
+             on held.partition_id = same.partition_id
+         where checkpoint.generation_id = $1 and same.generation_id = $1
+           and same.partition_id = checkpoint.partition_id
+           and checkpoint.ceiling is distinct from held.stream_sequence",
         id.0,
         &partition_id,
         &sequence,
@@ -112,10 +116,11 @@ pub(super) async fn compare(
         let fold = active.identity.fold_version.min(built.identity.fold_version);
         let expected = Side { db: &mut snapshot, generation: active.id };
         let found = Side { db: &mut other, generation: built.id };
-        compared = Some(comparison::compare(expected, found, (&Scope::default(), fold), watcher).await?);
+        compared = Some(comparison::compare_all(expected, found, fold, watcher).await?);
     }
     hold(&mut *other, built.id, None).await?;
-    drop(snapshot);
+    // Dropped, it would keep its locks until its connection is used again.
+    snapshot.rollback().await?;
     if let Some(comparison) = &compared {
         note(pool, active.id, built.id, comparison).await?;
     }

@@ -1,11 +1,7 @@
 //! What recognising repeats costs: memory for ten million ids, and the time until a restarted projector knows them
-//! again. Exits with a failure where a stated bound is broken.
-//!
-//! ```text
-//! cargo run --release -p bench --bin repeats
-//! ```
+//! again.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use chrono::DateTime;
@@ -17,17 +13,17 @@ use projector::recent;
 use projector::repeats::{RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
+use crate::findings::{Finding, Findings, Target};
+
+const NAME: &str = "repeats";
 const IDS: u64 = 10_000_000;
 const PARTITIONS: u16 = 4;
 
 /// As in a full batch of a projector that catches up.
 const BATCH_IDS: u64 = 20_000;
 
-const MEMORY_MAX: u64 = 200_000_000;
-const RESTART_MAX: Duration = Duration::from_secs(10);
-
-#[tokio::main]
-async fn main() -> Result<()> {
+pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
+    let ids = if is_smoke { IDS / 100 } else { IDS };
     let folder = tempfile::tempdir()?;
     let postgres = Postgres::start(folder.path()).await?;
     postgres.create_database("bench").await?;
@@ -35,10 +31,8 @@ async fn main() -> Result<()> {
     projector::migrate::MIGRATOR.run(&pool).await.context("applying migrations")?;
     sqlx::query("select create_generation(1, 1, 3600, 'active')").execute(&pool).await?;
 
-    let last_slot = remember(&pool).await?;
-    println!("{IDS} ids in {PARTITIONS} partitions");
-    println!("  in Postgres      {:>6.1} MB", megabytes(stored_bytes(&pool).await?));
-
+    let last_slot = remember(&pool, ids).await?;
+    findings.note(Finding::new(NAME, format!("{ids} ids in Postgres"), "MB", megabytes(stored_bytes(&pool).await?)));
     let before = resident_bytes()?;
     let begun = Instant::now();
     let loading = Partition::all(PARTITIONS).map(|partition| load(pool.clone(), partition, last_slot));
@@ -47,23 +41,21 @@ async fn main() -> Result<()> {
     for task in tasks {
         known.push(task.await??);
     }
-    let restart = begun.elapsed();
-    let memory = resident_bytes()? - before;
-    let ids: usize = known.iter().map(RecentIds::len).sum();
-    println!("  known again in   {:>6.2} s", restart.as_secs_f64());
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let each = memory as f64 / ids as f64;
-    println!("  in memory        {:>6.1} MB, {each:.1} bytes an id", megabytes(memory));
-    ensure!(ids as u64 == IDS, "{ids} ids are known instead of {IDS}");
-    ensure!(memory <= MEMORY_MAX, "more than {MEMORY_MAX} bytes");
-    ensure!(restart <= RESTART_MAX, "longer than {RESTART_MAX:?}");
+    let restart =
+        Finding::new(NAME, format!("{ids} ids known again after a restart"), "s", begun.elapsed().as_secs_f64());
+    findings.note(restart.target(Target::Most(10.0)));
+    let memory =
+        Finding::new(NAME, format!("{ids} ids in memory"), "MB", megabytes(resident_bytes()?.saturating_sub(before)));
+    findings.note(memory.target(Target::Most(200.0)));
+    let found = known.iter().map(RecentIds::len).sum::<usize>() as u64;
+    ensure!(found == ids, "{found} ids are known instead of {ids}");
     Ok(())
 }
 
 /// Stores ids of one hour, as batches of all partitions do.
-async fn remember(pool: &PgPool) -> Result<u64> {
+async fn remember(pool: &PgPool, ids: u64) -> Result<u64> {
     let mut last_slot = 0;
-    let per_partition = IDS / u64::from(PARTITIONS);
+    let per_partition = ids / u64::from(PARTITIONS);
     for partition in Partition::all(PARTITIONS) {
         let mut recent = RecentIds::new(window(), 0);
         for batch in 0..per_partition / BATCH_IDS {

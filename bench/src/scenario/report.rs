@@ -1,0 +1,77 @@
+//! `GET /stats` for small and large sites and for few and many days; beside it `select 1` through the same server.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use e2e::history::Shape;
+use e2e::stack::DATABASE;
+
+use crate::findings::{Finding, Findings, Target, median};
+use crate::http;
+use crate::load::Load;
+use crate::options::Scale;
+use crate::rig::{PARTITIONS, Rig};
+use crate::server::Server;
+
+const NAME: &str = "report";
+const CONNECTIONS: usize = 8;
+
+/// One site each.
+const SMALL: Shape = Shape { name: "small", sites: 1, days: 400, paths: 20, users: 50 };
+const MIDDLE: Shape = Shape { name: "middle", sites: 1, days: 400, paths: 5_000, users: 50_000 };
+const LARGE: Shape = Shape { name: "large", sites: 1, days: 400, paths: 50_000, users: 1_000_000 };
+
+pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let log = rig.stack.log().await?;
+    for (shape, events) in [(SMALL, 100), (MIDDLE, scale.events / 100), (LARGE, scale.events)] {
+        shape.fill(&log, PARTITIONS, events).await?;
+    }
+    rig.start_projector().await?;
+    rig.wait_until_drained().await?;
+    rig.start_query().await?;
+    sqlx::query("analyze").execute(&rig.pool).await?;
+    let url = rig.stack.postgres.owner_url(DATABASE);
+    let select = Server::start("serve-select", &[("DATABASE_URL", &url)]).await?;
+    let query = rig.query_port()?;
+
+    let floor = p99(select.port, "/stats".to_owned(), scale).await?;
+    findings.note(Finding::new(NAME, "select 1: p99", "ms", floor));
+    for (what, range, bound) in [
+        ("a day", "&date=2025-10-20".to_owned(), Some(3.0)),
+        ("30 days", "&from=2025-10-03&to=2025-11-01".to_owned(), None),
+        ("400 days", format!("&from={}&to={}", Shape::day(399), Shape::day(0)), Some(15.0)),
+        ("all time", String::new(), Some(3.0)),
+    ] {
+        let mut by_site = vec![];
+        for shape in [SMALL, MIDDLE, LARGE] {
+            let took = p99(query, format!("/stats?site_id={}{range}", shape.site(0)), scale).await?;
+            let finding = Finding::new(NAME, format!("{what}, {} site: p99", shape.name), "ms", took);
+            findings.note(match bound {
+                Some(bound) => finding.target(Target::Most(bound)),
+                None => finding,
+            });
+            by_site.push(took);
+        }
+        let flat = Finding::new(NAME, format!("{what}: large over small"), "times", by_site[2] / by_site[0]);
+        findings.note(if bound == Some(3.0) { flat.target(Target::Most(1.3)) } else { flat });
+    }
+    let peak = Finding::new("memory", "query, reports", "MB", rig.peak_megabytes("query")?);
+    findings.note(peak.target(Target::Most(64.0)));
+    Ok(())
+}
+
+/// Milliseconds, the median of some rounds.
+pub(super) async fn p99(port: u16, path: String, scale: Scale) -> Result<f64> {
+    let request = http::get(&path);
+    let mut p99s = vec![];
+    for _ in 0..scale.rounds {
+        let request = request.clone();
+        let request = Arc::new(move |_, _| request.clone());
+        let load = Load { port, connections: CONNECTIONS, lasting: scale.turn / 3, rate: None, request };
+        let heard = load.run().await?;
+        ensure!(heard.bad == 0 && heard.good > 0, "{path} was refused");
+        p99s.push(heard.percentile_ms(99.0));
+    }
+    Ok(median(p99s))
+}

@@ -1,0 +1,69 @@
+//! Texts, each kept once: sites, types and paths come again and again, and a number is compared faster than a text.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::counts::as_u32;
+
+/// Names a text. Which number it is depends on what came before, so it shows nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TextId(u32);
+
+/// All texts of a batch.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Texts {
+    /// One behind the other.
+    joined: String,
+    /// Where each ends.
+    ends: Vec<u32>,
+    known: HashTable<TextId>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Texts {
+    /// The name of a text, which is copied only if it is new.
+    pub(super) fn intern(&mut self, text: &str) -> TextId {
+        let Self { joined, ends, known, hasher } = self;
+        let hash = hasher.hash_one(text);
+        if let Some(id) = known.find(hash, |id| slice(joined, ends, *id) == text) {
+            return *id;
+        }
+        let id = TextId(as_u32(ends.len()));
+        joined.push_str(text);
+        ends.push(as_u32(joined.len()));
+        known.insert_unique(hash, id, |id| hasher.hash_one(slice(joined, ends, *id)));
+        id
+    }
+
+    /// The text of a name.
+    pub(super) fn get(&self, id: TextId) -> &str {
+        slice(&self.joined, &self.ends, id)
+    }
+
+    /// Bytes that they take in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.joined.len() + self.ends.len() * size_of::<u32>() + self.known.allocation_size()
+    }
+}
+
+fn slice<'a>(joined: &'a str, ends: &[u32], TextId(id): TextId) -> &'a str {
+    let begin = id.checked_sub(1).map_or(0, |before| ends[before as usize]);
+    &joined[begin as usize..ends[id as usize] as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_one_name_and_a_name_one_text() {
+        let mut texts = Texts::default();
+        let written: Vec<String> = (0..1_000).map(|number| format!("/{}", number % 700)).collect();
+        let ids: Vec<_> = written.iter().map(|text| texts.intern(text)).collect();
+        assert_eq!(ids.iter().map(|id| texts.get(*id)).collect::<Vec<_>>(), written);
+        assert_eq!(texts.ends.len(), 700);
+        assert_eq!(texts.intern(""), texts.intern(""));
+        assert_eq!(texts.ends.len(), 701);
+    }
+}

@@ -1,0 +1,80 @@
+//! Rows as COPY takes them, in Postgres's binary form.
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use crate::checkpoint::Slice;
+
+/// Bytes that are sent at once.
+const SEND_BYTES: usize = 1 << 20;
+
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+
+/// Binary dates count from here.
+const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a day");
+
+/// Rows of one table, collected and sent.
+pub(super) struct CopyRows<'a> {
+    db: &'a mut PgConnection,
+    statement: &'static str,
+    slice: Slice,
+    columns: i16,
+    rows: Vec<u8>,
+}
+
+impl<'a> CopyRows<'a> {
+    /// For a statement like `copy table (generation_id, partition_id, …) from stdin (format binary)` with so many
+    /// columns behind these two.
+    pub(super) fn new(db: &'a mut PgConnection, slice: Slice, statement: &'static str, columns: i16) -> Self {
+        Self { db, statement, slice, columns, rows: HEADER.to_vec() }
+    }
+
+    /// Begins a row; its columns follow.
+    pub(super) fn row(&mut self) -> &mut Self {
+        self.rows.extend((self.columns + 2).to_be_bytes());
+        let (generation, partition) = (self.slice.generation.0, self.slice.partition_id());
+        self.field(&generation.to_be_bytes()).field(&partition.to_be_bytes())
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.field(text.as_bytes())
+    }
+
+    pub(super) fn day(&mut self, day: NaiveDate) -> &mut Self {
+        let days = i32::try_from((day - EPOCH).num_days()).expect("a date has fewer days");
+        self.field(&days.to_be_bytes())
+    }
+
+    pub(super) fn bigint(&mut self, number: i64) -> &mut Self {
+        self.field(&number.to_be_bytes())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.field(bytes)
+    }
+
+    /// Writes all rows so far, if they are many.
+    pub(super) async fn send_if_full(&mut self) -> sqlx::Result<()> {
+        if self.rows.len() >= SEND_BYTES { self.send().await } else { Ok(()) }
+    }
+
+    /// Writes all rows so far.
+    pub(super) async fn send(&mut self) -> sqlx::Result<()> {
+        if self.rows.len() == HEADER.len() {
+            return Ok(());
+        }
+        self.rows.extend(TRAILER);
+        let mut copy = self.db.copy_in_raw(self.statement).await?;
+        copy.send(self.rows.as_slice()).await?;
+        copy.finish().await?;
+        self.rows.truncate(HEADER.len());
+        Ok(())
+    }
+
+    fn field(&mut self, bytes: &[u8]) -> &mut Self {
+        self.rows.extend(i32::try_from(bytes.len()).expect("a field is bounded").to_be_bytes());
+        self.rows.extend(bytes);
+        self
+    }
+}
