@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::field::{EventId, SiteId, UserId};
 
-/// What a sketch remembers a user by. Made only by [`SketchKey::digest`], so it is always well mixed.
+/// What a sketch remembers a user by. Comes from [`SketchKey::digest`] only, so it is always well mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub(crate) u64);
 
@@ -33,6 +33,18 @@ pub struct SketchKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sketch key has 32 hexadecimal digits; `openssl rand -hex 16` makes one")]
 pub struct InvalidSketchKey;
+
+impl Digest {
+    /// As a number, for keeping.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// From what [`to_bits`](Self::to_bits) gave.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
 
 impl SketchKey {
     /// A key that everybody knows: for development, and to be warned about.

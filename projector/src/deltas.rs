@@ -1,6 +1,7 @@
 //! The fold: from events to what they add to the read models. Pure: no clock, no pool, no random number. Which events
 //! come in one batch does not show in the sum of all batches.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -54,7 +55,7 @@ pub struct Fold {
 #[derive(Debug, Clone)]
 pub struct Deltas {
     key_id: KeyId,
-    counters: Counters,
+    counted: Counted,
     /// What parked events take in memory, about.
     parked_bytes: usize,
     /// Events that cannot be read.
@@ -65,6 +66,15 @@ pub struct Deltas {
     pub repeats: BTreeMap<String, u64>,
     /// What to remember of ids.
     pub seen: SeenIds,
+}
+
+/// What is counted of them.
+#[derive(Debug, Clone)]
+enum Counted {
+    /// More may come.
+    Open(Box<Counters>),
+    /// No more will.
+    Sorted(Box<Sorted>),
 }
 
 /// An event, or an envelope, that cannot be read.
@@ -110,7 +120,7 @@ impl Fold {
     pub fn begin(&self) -> Deltas {
         Deltas {
             key_id: self.key.id(),
-            counters: Counters::default(),
+            counted: Counted::Open(Box::default()),
             parked_bytes: 0,
             parked: Vec::new(),
             events: 0,
@@ -162,7 +172,7 @@ impl Fold {
 
     fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {
         deltas.events += 1;
-        let counters = &mut deltas.counters;
+        let Counted::Open(counters) = &mut deltas.counted else { panic!("deltas that are sorted take nothing more") };
         let day = event.timestamp.date_naive();
         let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), day);
         counters.count_view(group);
@@ -189,12 +199,26 @@ impl Deltas {
 
     /// Bytes that they take in memory, about.
     pub(crate) fn bytes(&self) -> usize {
-        self.counters.bytes() + self.parked_bytes + self.seen.stored.len()
+        let counted = match &self.counted {
+            Counted::Open(counters) => counters.bytes(),
+            Counted::Sorted(sorted) => sorted.bytes(),
+        };
+        counted + self.parked_bytes + self.seen.stored.len()
+    }
+
+    /// Sorts what is counted, once nothing more will come.
+    pub(crate) fn sort(&mut self) {
+        if let Counted::Open(counters) = &mut self.counted {
+            self.counted = Counted::Sorted(Box::new(std::mem::take(counters).into_sorted()));
+        }
     }
 
     /// What is added, in the order of read models' keys.
-    pub fn sorted(&self) -> Sorted<'_> {
-        self.counters.sorted()
+    pub fn sorted(&self) -> Cow<'_, Sorted> {
+        match &self.counted {
+            Counted::Open(counters) => Cow::Owned(counters.clone().into_sorted()),
+            Counted::Sorted(sorted) => Cow::Borrowed(sorted.as_ref()),
+        }
     }
 
     fn park(&mut self, message: Message<'_>, line: i32, reason: String, event: &[u8]) {

@@ -191,6 +191,7 @@ impl Source {
                 Err(fault) => return Err(fault),
             }
         }
+        batch.deltas.sort();
         Ok(batch)
     }
 

@@ -9,8 +9,8 @@ use crate::config::Limits;
 /// Wide batches that a projector folds or commits at a time: one for each of two processors.
 pub(crate) const TURNS: usize = 2;
 
-/// Bytes of the deltas in one of them. While it is committed they are there twice.
-const BYTES_MAX: usize = 56 << 20;
+/// Bytes of the deltas in one of them.
+const BYTES_MAX: usize = 80 << 20;
 
 /// A batch is never narrower, however long its commit takes.
 const BYTES_MIN: usize = 1 << 20;

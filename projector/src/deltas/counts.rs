@@ -1,18 +1,18 @@
 //! What is added up, and how: whatever a new projection counts has its place here.
 //!
-//! A batch may have millions of paths and users, most of them with one event. So there is one table for all of them, not
-//! one for each site and day, and everything in it is a number.
+//! A batch may have millions of paths and users, most of them with one event. So there is one list for all of them, not a
+//! table for each site and day: three numbers an entry, appended as events come, sorted and added up now and then. That
+//! takes half of the memory of a hash table, and no more time.
 
 use chrono::NaiveDate;
 use contract::{Digest, Referrer};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::sorted::Sorted;
 use super::texts::{TextId, Texts};
 
-/// Names a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct GroupId(pub(super) u32);
+/// Entries that are sorted together for the first time.
+const FIRST_SORT: usize = 1 << 16;
 
 /// What read models are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,20 +22,33 @@ pub(super) struct GroupKey {
     pub(super) day: NaiveDate,
 }
 
-/// Names a referrer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ReferrerId(pub(super) u32);
+/// Names a group, by the order in which groups came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GroupId(u32);
+
+/// An entry: its group, what is counted there, and how often.
+pub(super) type Entry = [u32; 3];
 
 /// Everything that is counted. A batch has fewer than 2^32 events.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Counters {
     pub(super) texts: Texts,
-    groups: HashMap<GroupKey, GroupId>,
-    views: Vec<u32>,
-    paths: HashMap<(GroupId, TextId), u32>,
-    users: HashSet<(GroupId, Digest)>,
-    referrers: HashMap<(GroupId, ReferrerId), u32>,
-    referrer_ids: HashMap<Referrer, ReferrerId>,
+    group_ids: HashMap<GroupKey, GroupId>,
+    pub(super) groups: Vec<(GroupKey, u32)>,
+    /// Of texts.
+    pub(super) paths: Entries,
+    /// The two halves of a digest; there is no number, each counts once.
+    pub(super) users: Entries,
+    /// Of referrers.
+    pub(super) referrers: Entries,
+    referrer_ids: HashMap<Referrer, u32>,
+}
+
+/// Entries, of which those before the last sort are sorted and different.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Entries {
+    pub(super) list: Vec<Entry>,
+    different: usize,
 }
 
 impl Counters {
@@ -45,57 +58,93 @@ impl Counters {
     /// The group of a site, an event type and a day.
     pub(super) fn group(&mut self, site_id: &str, event_type: &str, day: NaiveDate) -> GroupId {
         let key = GroupKey { site_id: self.texts.intern(site_id), event_type: self.texts.intern(event_type), day };
-        let views = &mut self.views;
-        *self.groups.entry(key).or_insert_with(|| {
-            views.push(0);
-            GroupId(as_u32(views.len() - 1))
+        let groups = &mut self.groups;
+        *self.group_ids.entry(key).or_insert_with(|| {
+            groups.push((key, 0));
+            GroupId(as_u32(groups.len() - 1))
         })
     }
 
     pub(super) fn count_view(&mut self, GroupId(group): GroupId) {
-        self.views[group as usize] += 1;
+        self.groups[group as usize].1 += 1;
     }
 
-    pub(super) fn count_path(&mut self, group: GroupId, path: &str) {
-        let path = self.texts.intern(path);
-        *self.paths.entry((group, path)).or_default() += 1;
+    pub(super) fn count_path(&mut self, GroupId(group): GroupId, path: &str) {
+        let TextId(path) = self.texts.intern(path);
+        self.paths.push([group, path, 1], Entries::add_up);
     }
 
-    pub(super) fn count_user(&mut self, group: GroupId, user: Digest) {
-        self.users.insert((group, user));
+    pub(super) fn count_user(&mut self, GroupId(group): GroupId, user: Digest) {
+        let [high, low] = halves(user);
+        self.users.push([group, high, low], Entries::drop_repeated);
     }
 
-    pub(super) fn count_referrer(&mut self, group: GroupId, referrer: Referrer) {
-        let next = ReferrerId(as_u32(self.referrer_ids.len()));
+    pub(super) fn count_referrer(&mut self, GroupId(group): GroupId, referrer: Referrer) {
+        let next = as_u32(self.referrer_ids.len());
         let id = *self.referrer_ids.entry(referrer).or_insert(next);
-        *self.referrers.entry((group, id)).or_default() += 1;
+        self.referrers.push([group, id, 1], Entries::add_up);
     }
 
     /// Bytes that all of it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
         self.texts.bytes()
-            + self.groups.allocation_size()
-            + self.views.len() * size_of::<u32>()
-            + self.paths.allocation_size()
-            + self.users.allocation_size()
-            + self.referrers.allocation_size()
+            + self.group_ids.allocation_size()
+            + self.groups.capacity() * size_of::<(GroupKey, u32)>()
+            + self.paths.bytes()
+            + self.users.bytes()
+            + self.referrers.bytes()
             + self.referrer_ids.len() * Self::REFERRER_BYTES
     }
 
     /// All of it, in the order of read models' keys.
-    pub(super) fn sorted(&self) -> Sorted<'_> {
-        let mut referrers = vec![&Referrer::None; self.referrer_ids.len()];
-        for (referrer, ReferrerId(id)) in &self.referrer_ids {
-            referrers[*id as usize] = referrer;
+    pub(super) fn into_sorted(mut self) -> Sorted {
+        let mut referrers = vec![Referrer::None; self.referrer_ids.len()];
+        for (referrer, id) in std::mem::take(&mut self.referrer_ids) {
+            referrers[id as usize] = referrer;
         }
-        Sorted::of(
-            (&self.texts, referrers),
-            self.groups.iter().map(|(key, group)| (*key, *group, self.views[group.0 as usize])),
-            self.paths.iter().map(|((group, path), views)| (*group, *path, *views)),
-            self.users.iter().copied(),
-            self.referrers.iter().map(|((group, referrer), views)| (*group, *referrer, *views)),
-        )
+        self.group_ids = HashMap::new();
+        Sorted::of(self, referrers)
     }
+}
+
+impl Entries {
+    fn push(&mut self, entry: Entry, sort: fn(&mut Self)) {
+        if self.list.len() >= FIRST_SORT.max(self.different * 2) {
+            sort(self);
+        }
+        if self.list.len() == self.list.capacity() {
+            // Not twice as much, as a list would take by itself: it may be most of the memory there is.
+            self.list.reserve_exact(16.max(self.list.len() / 4));
+        }
+        self.list.push(entry);
+    }
+
+    /// Sorts, and adds up the numbers of those that have group and name in common.
+    pub(super) fn add_up(&mut self) {
+        self.list.sort_unstable();
+        self.list.dedup_by(|next, kept| {
+            let is_same = next[..2] == kept[..2];
+            kept[2] += u32::from(is_same) * next[2];
+            is_same
+        });
+        self.different = self.list.len();
+    }
+
+    /// Sorts, and leaves one of those that are the same.
+    pub(super) fn drop_repeated(&mut self) {
+        self.list.sort_unstable();
+        self.list.dedup();
+        self.different = self.list.len();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Entry>()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is what halves are")]
+fn halves(user: Digest) -> [u32; 2] {
+    [(user.to_bits() >> 32) as u32, user.to_bits() as u32]
 }
 
 pub(super) fn as_u32(number: usize) -> u32 {

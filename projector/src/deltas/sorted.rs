@@ -7,30 +7,26 @@ use chrono::NaiveDate;
 use contract::{Digest, Referrer};
 use hashbrown::HashMap;
 
-use super::counts::{GroupId, GroupKey, ReferrerId};
+use super::counts::{Counters, Entries, Entry, GroupKey, as_u32};
 use super::texts::{TextId, Texts};
 
-/// All of a batch.
-#[derive(Debug)]
-pub struct Sorted<'a> {
-    texts: &'a Texts,
-    referrer_names: Vec<&'a Referrer>,
-    groups: Vec<Group<'a>>,
-    paths: Vec<(Rank, TextId, u32)>,
-    users: Vec<(Rank, Digest)>,
-    referrers: Vec<(Rank, ReferrerId, u32)>,
+/// All of a batch. Groups, texts and referrers have new numbers here, in the order of what they name.
+#[derive(Debug, Clone)]
+pub struct Sorted {
+    texts: Texts,
+    text_order: Vec<u32>,
+    referrer_names: Vec<Referrer>,
+    groups: Vec<Group>,
+    paths: Entries,
+    users: Entries,
+    referrers: Entries,
 }
 
-/// A group's place in the order.
-type Rank = u32;
-
-#[derive(Debug)]
-struct Group<'a> {
-    site_id: &'a str,
-    event_type: &'a str,
-    day: NaiveDate,
+#[derive(Debug, Clone)]
+struct Group {
+    key: GroupKey,
     views: u32,
-    /// Where its rows end in each list; they begin where those of the group before end.
+    /// Where its entries end in each list; they begin where those of the group before end.
     paths_end: usize,
     users_end: usize,
     referrers_end: usize,
@@ -39,69 +35,93 @@ struct Group<'a> {
 /// What is added for one site, event type and day, or for all days together.
 #[derive(Debug, Clone)]
 pub struct Counts<'a> {
-    all: &'a Sorted<'a>,
+    all: &'a Sorted,
     days: Range<usize>,
 }
 
-impl<'a> Sorted<'a> {
-    pub(super) fn of(
-        (texts, referrer_names): (&'a Texts, Vec<&'a Referrer>),
-        groups: impl Iterator<Item = (GroupKey, GroupId, u32)>,
-        paths: impl Iterator<Item = (GroupId, TextId, u32)>,
-        users: impl Iterator<Item = (GroupId, Digest)>,
-        referrers: impl Iterator<Item = (GroupId, ReferrerId, u32)>,
-    ) -> Self {
-        let mut ordered: Vec<_> = groups
-            .map(|(key, id, views)| (texts.get(key.site_id), texts.get(key.event_type), key.day, id, views))
-            .collect();
-        ordered.sort_unstable_by_key(|(site_id, event_type, day, ..)| (*site_id, *event_type, *day));
-        let mut ranks = vec![0; ordered.len()];
-        for (rank, (.., GroupId(id), _)) in (0..).zip(&ordered) {
-            ranks[*id as usize] = rank;
-        }
-        let rank = |GroupId(id): GroupId| -> Rank { ranks[id as usize] };
-        let mut paths: Vec<_> = paths.map(|(group, path, views)| (rank(group), path, views)).collect();
-        paths.sort_unstable_by_key(|(rank, path, _)| (*rank, texts.get(*path)));
-        let mut users: Vec<_> = users.map(|(group, user)| (rank(group), user)).collect();
-        users.sort_unstable();
-        let mut referrers: Vec<_> = referrers.map(|(group, id, views)| (rank(group), id, views)).collect();
-        referrers.sort_unstable_by_key(|(rank, ReferrerId(id), _)| (*rank, referrer_names[*id as usize]));
-        let groups = (0..).zip(ordered).map(|(rank, (site_id, event_type, day, _, views))| Group {
-            site_id,
-            event_type,
-            day,
-            views,
-            paths_end: paths.partition_point(|(of, ..)| *of <= rank),
-            users_end: users.partition_point(|(of, _)| *of <= rank),
-            referrers_end: referrers.partition_point(|(of, ..)| *of <= rank),
+impl Sorted {
+    pub(super) fn of(counters: Counters, mut referrer_names: Vec<Referrer>) -> Self {
+        let Counters { texts, groups, mut paths, mut users, mut referrers, .. } = counters;
+        let text_order = order(texts.len(), |one, other| texts.get(TextId(*one)).cmp(texts.get(TextId(*other))));
+        let text_ranks = ranks(&text_order);
+        let rank = |TextId(id): TextId| text_ranks[id as usize];
+        let group_order = order(groups.len(), |one, other| {
+            let key = |id: u32| groups[id as usize].0;
+            let place = |key: GroupKey| (rank(key.site_id), rank(key.event_type), key.day);
+            place(key(*one)).cmp(&place(key(*other)))
         });
-        Self { texts, groups: groups.collect(), referrer_names, paths, users, referrers }
+        let group_ranks = ranks(&group_order);
+        let referrer_order = order(referrer_names.len(), |one, other| {
+            referrer_names[*one as usize].cmp(&referrer_names[*other as usize])
+        });
+        let referrer_ranks = ranks(&referrer_order);
+        referrer_names.sort_unstable();
+
+        for [group, path, _] in &mut paths.list {
+            (*group, *path) = (group_ranks[*group as usize], text_ranks[*path as usize]);
+        }
+        for [group, ..] in &mut users.list {
+            *group = group_ranks[*group as usize];
+        }
+        for [group, referrer, _] in &mut referrers.list {
+            (*group, *referrer) = (group_ranks[*group as usize], referrer_ranks[*referrer as usize]);
+        }
+        paths.add_up();
+        users.drop_repeated();
+        referrers.add_up();
+        let end = |entries: &Entries, rank: u32| entries.list.partition_point(|[group, ..]| *group <= rank);
+        let groups = (0..).zip(&group_order).map(|(rank, id)| {
+            let (key, views) = groups[*id as usize];
+            let (paths_end, users_end) = (end(&paths, rank), end(&users, rank));
+            Group { key, views, paths_end, users_end, referrers_end: end(&referrers, rank) }
+        });
+        let groups = groups.collect();
+        Self { texts, text_order, referrer_names, groups, paths, users, referrers }
     }
 
     /// What is added to each site, event type and day.
-    pub fn daily(&'a self) -> impl Iterator<Item = (&'a str, &'a str, NaiveDate, Counts<'a>)> {
-        let day = |(rank, group): (usize, &'a Group<'a>)| {
-            (group.site_id, group.event_type, group.day, Counts { all: self, days: rank..rank + 1 })
+    pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, Counts<'_>)> {
+        let day = |(rank, group): (usize, &Group)| {
+            let (site_id, event_type) = self.names(group);
+            (site_id, event_type, group.key.day, Counts { all: self, days: rank..rank + 1 })
         };
         self.groups.iter().enumerate().map(day)
     }
 
     /// The same without the days.
-    pub fn total(&'a self) -> impl Iterator<Item = (&'a str, &'a str, Counts<'a>)> {
-        let same =
-            |one: &Group<'_>, other: &Group<'_>| (one.site_id, one.event_type) == (other.site_id, other.event_type);
+    pub fn total(&self) -> impl Iterator<Item = (&str, &str, Counts<'_>)> {
+        let same = |one: &Group, other: &Group| {
+            (one.key.site_id, one.key.event_type) == (other.key.site_id, other.key.event_type)
+        };
         let mut end = 0;
         self.groups.chunk_by(same).map(move |days| {
             let begin = end;
             end += days.len();
-            (days[0].site_id, days[0].event_type, Counts { all: self, days: begin..end })
+            let (site_id, event_type) = self.names(&days[0]);
+            (site_id, event_type, Counts { all: self, days: begin..end })
         })
     }
 
-    /// The rows of some groups in a list, told by where each group's rows end there.
-    fn rows<'b, T>(&self, list: &'b [T], days: &Range<usize>, end: impl Fn(&Group<'_>) -> usize) -> &'b [T] {
+    /// Bytes that all of it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { texts, text_order, referrer_names, groups, paths, users, referrers } = self;
+        let names = text_order.len() * size_of::<u32>() + referrer_names.len() * size_of::<Referrer>();
+        let entries = paths.bytes() + users.bytes() + referrers.bytes();
+        texts.bytes() + names + groups.len() * size_of::<Group>() + entries
+    }
+
+    fn names(&self, group: &Group) -> (&str, &str) {
+        (self.texts.get(group.key.site_id), self.texts.get(group.key.event_type))
+    }
+
+    fn path(&self, rank: u32) -> &str {
+        self.texts.get(TextId(self.text_order[rank as usize]))
+    }
+
+    /// The entries of some groups in a list, told by where each group's entries end there.
+    fn entries<'b>(&self, list: &'b Entries, days: &Range<usize>, end: impl Fn(&Group) -> usize) -> &'b [Entry] {
         let begin = days.start.checked_sub(1).map_or(0, |before| end(&self.groups[before]));
-        &list[begin..end(&self.groups[days.end - 1])]
+        &list.list[begin..end(&self.groups[days.end - 1])]
     }
 }
 
@@ -113,25 +133,15 @@ impl<'a> Counts<'a> {
 
     /// Events of each path, sorted by it.
     pub fn paths(&self) -> Vec<(&'a str, u64)> {
-        let Sorted { texts, paths, .. } = self.all;
-        let rows = self.all.rows(paths, &self.days, |group| group.paths_end);
-        let named = |(path, views): (TextId, u64)| (texts.get(path), views);
-        if self.days.len() == 1 {
-            return rows.iter().map(|(_, path, views)| named((*path, u64::from(*views)))).collect();
-        }
-        let mut sum = HashMap::<TextId, u64>::new();
-        for (_, path, views) in rows {
-            *sum.entry(*path).or_default() += u64::from(*views);
-        }
-        let mut paths: Vec<_> = sum.into_iter().map(named).collect();
-        paths.sort_unstable();
-        paths
+        let entries = self.all.entries(&self.all.paths, &self.days, |group| group.paths_end);
+        self.sum(entries).into_iter().map(|(rank, views)| (self.all.path(rank), views)).collect()
     }
 
     /// Users, each once.
     pub fn users(&self) -> Vec<Digest> {
-        let rows = self.all.rows(&self.all.users, &self.days, |group| group.users_end);
-        let mut users: Vec<_> = rows.iter().map(|(_, user)| *user).collect();
+        let entries = self.all.entries(&self.all.users, &self.days, |group| group.users_end);
+        let mut users: Vec<_> =
+            entries.iter().map(|[_, high, low]| Digest::from_bits(u64::from(*high) << 32 | u64::from(*low))).collect();
         if self.days.len() > 1 {
             users.sort_unstable();
             users.dedup();
@@ -141,11 +151,36 @@ impl<'a> Counts<'a> {
 
     /// Events of each referrer. Older folds than the third leave them out.
     pub fn referrers(&self) -> BTreeMap<&'a Referrer, u64> {
-        let Sorted { referrer_names, referrers, .. } = self.all;
-        let mut sum = BTreeMap::new();
-        for (_, ReferrerId(id), views) in self.all.rows(referrers, &self.days, |group| group.referrers_end) {
-            *sum.entry(referrer_names[*id as usize]).or_default() += u64::from(*views);
+        let entries = self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end);
+        self.sum(entries).into_iter().map(|(rank, views)| (&self.all.referrer_names[rank as usize], views)).collect()
+    }
+
+    /// Each name once, in order.
+    fn sum(&self, entries: &[Entry]) -> Vec<(u32, u64)> {
+        let each = entries.iter().map(|[_, name, number]| (*name, u64::from(*number)));
+        if self.days.len() == 1 {
+            return each.collect();
         }
+        let mut sum = HashMap::<u32, u64>::new();
+        each.for_each(|(name, number)| *sum.entry(name).or_default() += number);
+        let mut sum: Vec<_> = sum.into_iter().collect();
+        sum.sort_unstable();
         sum
     }
+}
+
+/// All numbers below `len`, in this order.
+fn order(len: usize, compare: impl FnMut(&u32, &u32) -> std::cmp::Ordering) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..as_u32(len)).collect();
+    order.sort_unstable_by(compare);
+    order
+}
+
+/// The place of each number in an order.
+fn ranks(order: &[u32]) -> Vec<u32> {
+    let mut ranks = vec![0; order.len()];
+    for (rank, id) in (0..).zip(order) {
+        ranks[*id as usize] = rank;
+    }
+    ranks
 }

@@ -8,7 +8,7 @@ use super::counts::as_u32;
 
 /// Names a text. Which number it is depends on what came before, so it shows nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TextId(u32);
+pub(super) struct TextId(pub(super) u32);
 
 /// All texts of a batch.
 #[derive(Debug, Default, Clone)]
@@ -39,6 +39,11 @@ impl Texts {
     /// The text of a name.
     pub(super) fn get(&self, id: TextId) -> &str {
         slice(&self.joined, &self.ends, id)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
     }
 
     /// Bytes that they take in memory, about.
