@@ -16,7 +16,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A throttled partition folds so many batches a second, where its envelopes are small enough.
-const THROTTLED_BATCHES_PER_SECOND: u64 = 4;
+const THROTTLED_BATCHES_PER_SECOND: u64 = 2;
+
+/// A throttled wide batch has what is due in so many seconds. The wider, the less often a row is written that many events
+/// add to: a throttle is there to spare the machine.
+const THROTTLED_WIDE_SECONDS: u64 = 10;
 
 /// What a throttled partition was late by is made up for up to this much.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
@@ -69,7 +73,7 @@ impl Ceiling {
     }
 
     /// Whether much is left between `sequence` and the `end` of the stream that nobody looks at yet: of a generation that is
-    /// built as fast as it goes, or, at the beginning, of any.
+    /// built, or, at the beginning, of any.
     ///
     /// # Errors
     ///
@@ -81,7 +85,16 @@ impl Ceiling {
         }
         let is_unseen = !self.is_active() || sequence == 0;
         let is_far = self.bounds.until.min(end).saturating_sub(sequence) > WIDE_ENVELOPES;
-        Ok(is_unseen && is_far && self.bounds.events_per_second_max.is_none())
+        Ok(is_unseen && is_far)
+    }
+
+    /// The bounds of a wide batch: at a pace, what it allows in some seconds.
+    pub(crate) fn wide_limits(&self, wide: Limits) -> Limits {
+        let paced = self.bounds.events_per_second_max.map(|max| (max * THROTTLED_WIDE_SECONDS).max(1));
+        Limits {
+            batch_events_max: paced.map_or(wide.batch_events_max, |paced| paced.min(wide.batch_events_max)),
+            ..wide
+        }
     }
 
     /// The bounds of a batch of the ordinary width: small where there is a pace to keep.
@@ -95,13 +108,17 @@ impl Ceiling {
         }
     }
 
-    /// How long to rest after so many events. Folding and committing them took time already; what was late is caught up
-    /// with for a moment only.
-    pub(crate) fn rest(&mut self, events: u64) -> Duration {
-        let Some(max) = self.bounds.events_per_second_max else { return Duration::ZERO };
-        let now = Instant::now();
-        self.due = self.due.max(now - CATCH_UP_MAX) + Duration::from_micros(events.saturating_mul(1_000_000) / max);
-        self.due.saturating_duration_since(now)
+    /// Notes that so many events were folded. That took time already; what was late is caught up with for a moment only.
+    pub(crate) fn folded(&mut self, events: u64) {
+        if let Some(max) = self.bounds.events_per_second_max {
+            let due = self.due.max(Instant::now() - CATCH_UP_MAX);
+            self.due = due + Duration::from_micros(events.saturating_mul(1_000_000) / max);
+        }
+    }
+
+    /// How long to rest until the events so far are due.
+    pub(crate) fn rest(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
     }
 
     /// Whoever is active stays so until it is let go.

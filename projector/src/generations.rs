@@ -80,7 +80,7 @@ impl Workshop {
             key,
             abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
-            turns: Arc::new(Semaphore::new(width::TURNS)),
+            turns: Arc::new(Semaphore::new(width::TURNS as usize)),
         })
     }
 

@@ -36,6 +36,8 @@ struct State {
     owned: BTreeMap<Partition, CancellationToken>,
     /// How many may be owned.
     share: usize,
+    /// Among how many they are shared.
+    projectors: usize,
 }
 
 /// How one partition is.
@@ -69,7 +71,7 @@ impl Partitions {
             let found = discover(&parts.jetstream).await;
             let new: Vec<_> = found.into_iter().filter(|partition| known.insert(*partition)).collect();
             match lease::sign_of_life(&parts.pool, &parts.instance, parts.generation).await {
-                Ok(projectors) => self.share(lease::fair_share(known.len(), projectors)),
+                Ok(projectors) => self.share(known.len(), projectors),
                 Err(err) => tracing::debug!(error = %err, "Cannot tell the other projectors of this one"),
             }
             for partition in new {
@@ -110,9 +112,15 @@ impl Partitions {
         self.lock().owned.remove(&partition);
     }
 
-    fn share(&self, share: usize) {
+    /// Among how many projectors the partitions are shared.
+    pub(crate) fn projectors(&self) -> usize {
+        self.lock().projectors
+    }
+
+    fn share(&self, partitions: usize, projectors: usize) {
         let mut state = self.lock();
-        state.share = share;
+        let share = lease::fair_share(partitions, projectors);
+        (state.share, state.projectors) = (share, projectors);
         let owned: Vec<_> = state.owned.keys().copied().collect();
         for partition in lease::surplus(owned.into_iter(), share) {
             state.owned[&partition].cancel();

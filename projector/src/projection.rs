@@ -26,7 +26,7 @@ use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
 use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
-use crate::width::Width;
+use crate::width::{self, Width};
 use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
@@ -41,7 +41,7 @@ const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two batches that are not full. A commit costs what hundreds of events cost: under a steady load they come
 /// together, and a lone event still finds nobody resting.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(25);
 
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -176,6 +176,7 @@ impl Projection {
             let folded = self.fold(&mut source, &mut recent, checkpoint, (&mut ceiling, turn.is_some()), tenure).await;
             checkpoint = self.noting_halts(folded, stream.created).await?;
             drop((source, turn));
+            sleep(ceiling.rest()).await;
             ceiling.wait_above(checkpoint.sequence).await.map_err(Stumble::Checkpoint)?;
             stream = Stream::find(jetstream, self.slice.partition).await?;
         }
@@ -194,7 +195,8 @@ impl Projection {
         if !ceiling.is_wide(from.sequence, stream.last_sequence()).await.map_err(Stumble::Checkpoint)? {
             return Ok(None);
         }
-        Ok(Some(self.parts.turns.clone().acquire_owned().await.expect("nobody closes the semaphore")))
+        let turns = width::turns_of_one(self.partitions.projectors());
+        Ok(Some(self.parts.turns.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")))
     }
 
     /// Leaves a note for `projector status` where a fault of history stops the partition.
@@ -235,7 +237,7 @@ impl Projection {
                 Ok(until) => until.map_err(Stumble::Checkpoint)?,
                 Err(_) => return Ok(checkpoint),
             };
-            let limits = if is_wide { self.width.limits() } else { ceiling.limits(self.limits) };
+            let limits = if is_wide { ceiling.wide_limits(self.width.limits()) } else { ceiling.limits(self.limits) };
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
@@ -244,11 +246,15 @@ impl Projection {
             checkpoint = committed?;
             tenure.committed = true;
             self.count(&batch);
-            sleep(ceiling.rest(batch.events())).await;
+            ceiling.folded(batch.events());
+            if is_wide {
+                return Ok(checkpoint);
+            }
+            sleep(ceiling.rest()).await;
             if !is_full {
                 sleep_until(read_at + PACE).await;
             }
-            if is_wide || read_at.elapsed() > REST_MAX {
+            if read_at.elapsed() > REST_MAX {
                 return Ok(checkpoint);
             }
         }

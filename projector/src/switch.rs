@@ -24,7 +24,7 @@ use crate::generations::Workshop;
 pub(crate) use rendezvous::{Positions, hold, positions};
 
 /// Between two looks at whether there is something to switch to.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// Between two looks at how far the other one has come.
 const STEP_PAUSE: Duration = Duration::from_millis(20);

@@ -6,8 +6,13 @@ use std::time::Duration;
 
 use crate::config::Limits;
 
-/// Wide batches that a projector folds or commits at a time: one for each of two processors.
-pub(crate) const TURNS: usize = 2;
+/// Wide batches that all projectors fold or commit at a time: one for each of two processors.
+pub(crate) const TURNS: u32 = 2;
+
+/// How many of its turns a projector takes for a wide batch, where there are so many projectors.
+pub(crate) fn turns_of_one(projectors: usize) -> u32 {
+    u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
+}
 
 /// Bytes of the deltas in one of them.
 const BYTES_MAX: usize = 80 << 20;
