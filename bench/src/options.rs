@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use launcher::build::Profile;
 
 /// Measures Tidemark against what the machine could do, and against what one would write instead.
 #[derive(Debug, Clone, Parser)]
@@ -69,14 +70,16 @@ pub(crate) struct Scale {
     pub(crate) turn: Duration,
     /// Events of a large log.
     pub(crate) events: u64,
+    /// How the services are built.
+    pub(crate) profile: Profile,
 }
 
 impl Options {
     pub(crate) fn scale(&self) -> Scale {
         if self.smoke {
-            Scale { rounds: 1, turn: Duration::from_millis(500), events: 100_000 }
+            Scale { rounds: 1, turn: Duration::from_millis(500), events: 100_000, profile: Profile::Dev }
         } else {
-            Scale { rounds: 3, turn: Duration::from_secs(3), events: 10_000_000 }
+            Scale { rounds: 3, turn: Duration::from_secs(3), events: 10_000_000, profile: Profile::Release }
         }
     }
 }

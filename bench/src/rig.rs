@@ -1,4 +1,4 @@
-//! The stack that is measured: release builds, real servers, quiet logs.
+//! The stack that is measured: real servers, quiet logs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::usage;
 /// Slices of the log.
 pub(crate) const PARTITIONS: u16 = 4;
 
-const QUIET: (&str, &str) = ("RUST_LOG", "info,projector=debug");
+const QUIET: (&str, &str) = ("RUST_LOG", "warn");
 
 /// Servers, and those of the services that a scenario needs.
 pub(crate) struct Rig {
@@ -28,8 +28,8 @@ pub(crate) struct Cpu(BTreeMap<&'static str, f64>);
 
 impl Rig {
     /// Servers with the schema and the streams in place.
-    pub(crate) async fn start() -> Result<Self> {
-        let stack = Stack::servers_for(build::services(Profile::Release).await?).await?;
+    pub(crate) async fn start(profile: Profile) -> Result<Self> {
+        let stack = Stack::servers_for(build::services(profile).await?).await?;
         let pool = stack.database(DATABASE)?;
         let mut rig = Self { stack, pool, services: BTreeMap::new() };
         rig.start_ingest().await?;

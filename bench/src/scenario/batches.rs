@@ -14,7 +14,7 @@ const NAME: &str = "batches";
 const EVENTS: u32 = 500;
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let rig = Rig::start().await?;
+    let rig = Rig::start(scale.profile).await?;
     let ceiling = Server::start("serve-ceiling", &[]).await?;
     let request = events::batches(usize::try_from(EVENTS)?);
     let load = |port| Load { port, connections: 8, lasting: scale.turn, rate: None, request: request.clone() };

@@ -21,7 +21,7 @@ const RATE: f64 = 5_000.0;
 const PROBE_PAUSE: Duration = Duration::from_millis(17);
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start(scale.profile).await?;
     rig.start_projector().await?;
     rig.start_query().await?;
     probe(&rig, Duration::from_secs(1)).await?;

@@ -19,7 +19,7 @@ const TENTHS: [u64; 3] = [1, 10, 30];
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     let mut smallest = None;
     for tenths in TENTHS {
-        let mut rig = Rig::start().await?;
+        let mut rig = Rig::start(scale.profile).await?;
         let events = BUSY.fill(&rig.stack.log().await?, PARTITIONS, scale.events * tenths / 10).await?;
         let (wal, cpu) = (wal_bytes(&rig.pool).await?, rig.cpu()?);
         let begun = Instant::now();

@@ -16,7 +16,7 @@ const NAME: &str = "ingest";
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let rig = Rig::start().await?;
+    let rig = Rig::start(scale.profile).await?;
     let ceiling = Server::start("serve-ceiling", &[]).await?;
     let mut top_rate = 0.0;
     for connections in CONNECTIONS {

@@ -21,7 +21,7 @@ const DATABASE: &str = "instead";
 const STATEMENT_ROWS: u64 = 10_000;
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start(scale.profile).await?;
     rig.stack.postgres.create_database(DATABASE).await?;
     let url = rig.stack.postgres.owner_url(DATABASE);
     let pool = PgPool::connect(&url).await?;

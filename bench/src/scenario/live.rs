@@ -25,7 +25,7 @@ const RATES: [u32; 6] = [5_000, 10_000, 20_000, 40_000, 60_000, 80_000];
 const FRESHNESS_MAX_MS: f64 = 1_000.0;
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start(scale.profile).await?;
     rig.start_projector().await?;
     rig.start_query().await?;
     let mut sustained = 0.0;

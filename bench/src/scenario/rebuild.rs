@@ -32,7 +32,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 async fn measure(shape: Shape, name: &str, scale: Scale, findings: &mut Findings) -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start(scale.profile).await?;
     let events = shape.fill(&rig.stack.log().await?, PARTITIONS, scale.events).await?;
     let read = per_second(events, read_and_decode(&rig, events).await?);
     let (wal, cpu) = (wal_bytes(&rig.pool).await?, rig.cpu()?);

@@ -22,7 +22,7 @@ const MIDDLE: Shape = Shape { name: "middle", sites: 1, days: 400, paths: 5_000,
 const LARGE: Shape = Shape { name: "large", sites: 1, days: 400, paths: 50_000, users: 1_000_000 };
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
-    let mut rig = Rig::start().await?;
+    let mut rig = Rig::start(scale.profile).await?;
     let log = rig.stack.log().await?;
     for (shape, events) in [(SMALL, 100), (MIDDLE, scale.events / 100), (LARGE, scale.events)] {
         shape.fill(&log, PARTITIONS, events).await?;
