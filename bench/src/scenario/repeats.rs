@@ -23,7 +23,7 @@ const PARTITIONS: u16 = 4;
 const BATCH_IDS: u64 = 20_000;
 
 pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
-    let ids = if is_smoke { IDS / 100 } else { IDS };
+    let ids = if is_smoke { IDS / 25 } else { IDS };
     let folder = tempfile::tempdir()?;
     let postgres = Postgres::start(folder.path()).await?;
     postgres.create_database("bench").await?;
