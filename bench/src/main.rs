@@ -2,7 +2,7 @@
 //! it starts by itself. Absolute times differ between machines; what counts are the ratios within one run.
 //!
 //! ```text
-//! cargo run --release -p bench              # everything, in less than 20 minutes
+//! cargo run --release -p bench              # everything
 //! cargo run --release -p bench -- report    # one scenario
 //! ```
 

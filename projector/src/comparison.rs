@@ -94,8 +94,8 @@ impl Scope {
     }
 }
 
-/// Compares all of two generations, first by a digest of each read model: Postgres makes one in a quarter of the time
-/// that rows take to be read here. Where digests are others, row by row.
+/// Compares all of two generations, first by a digest of each read model: Postgres makes one in a fraction of the
+/// time that rows take to be read here. Where digests are others, row by row.
 ///
 /// # Errors
 ///

@@ -242,7 +242,9 @@ impl Projection {
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
             let committed = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await;
-            self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
+            if is_wide {
+                self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
+            }
             checkpoint = committed?;
             tenure.committed = true;
             self.count(&batch);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Limits;
 
-/// Wide batches that all projectors fold or commit at a time: one for each of two processors.
+/// Wide batches that a projector folds or commits at a time, if it is the only one: one for each of two processors.
 pub(crate) const TURNS: u32 = 2;
 
 /// How many of its turns a projector takes for a wide batch, where there are so many projectors.

@@ -1,4 +1,4 @@
-//! How many events a second are counted within a second, over ten thousand sites: the rate is doubled until events come
+//! How many events a second are counted within a second, over ten thousand sites: the rate is raised until events come
 //! later than that into reports.
 
 use std::time::Duration;

@@ -150,3 +150,32 @@ fn halves(user: Digest) -> [u32; 2] {
 pub(super) fn as_u32(number: usize) -> u32 {
     u32::try_from(number).expect("a batch has fewer than 2^32 of anything")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several times as many as are sorted together for the first time, in an order that is none.
+    const MANY: u32 = 300_000;
+
+    #[test]
+    fn nothing_is_lost_where_entries_are_added_up_on_the_way() {
+        let mut entries = Entries::default();
+        (0..MANY).for_each(|number| entries.push([number % 7, number.wrapping_mul(31) % 1_000, 1], Entries::add_up));
+        assert!(entries.list.len() < MANY as usize / 2, "it was added up on the way");
+        entries.add_up();
+        assert_eq!(entries.list.len(), 7_000);
+        assert_eq!(entries.list.iter().map(|[.., number]| number).sum::<u32>(), MANY);
+        assert!(entries.list.is_sorted());
+    }
+
+    #[test]
+    fn every_user_is_left_once() {
+        let mut entries = Entries::default();
+        (0..MANY).for_each(|number| entries.push([0, number % 3, number % 50_000], Entries::drop_repeated));
+        entries.drop_repeated();
+        let expected =
+            (0..MANY).map(|number| [0, number % 3, number % 50_000]).collect::<std::collections::BTreeSet<_>>();
+        assert!(entries.list.iter().eq(&expected));
+    }
+}

@@ -1,4 +1,4 @@
-//! A slice that has no rows yet: all of them are copied, which costs a third of what it costs to look whether each is
+//! A slice that has no rows yet: all of them are copied, which costs a fraction of what it costs to look whether each is
 //! there already.
 
 use contract::{Digest, KeyId, Sketch};

@@ -75,6 +75,16 @@ async fn a_commit_moves_the_checkpoint_and_adds_what_it_stands_for() {
 }
 
 #[tokio::test]
+async fn a_stream_that_begins_once_more_adds_to_what_was_counted() {
+    let database = Database::start().await;
+    database.commit(at(0, 0), 3).await.expect("it is where it was");
+    // As after the acknowledgement of a stream that was made anew.
+    database.set(0, 1).await;
+    database.commit(at(0, 1), 9).await.expect("rows that are there are added to");
+    assert_eq!(database.picture().await, (9, 1, 2));
+}
+
+#[tokio::test]
 async fn a_commit_from_another_sequence_changes_nothing() {
     let database = Database::start().await;
     // As after a crash of Postgres that lost the last commit, and as after somebody else's commit.
