@@ -46,6 +46,17 @@ pub struct Moved {
     pub epoch: i64,
 }
 
+/// Why a checkpoint is not moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unmoved {
+    /// It is somewhere else.
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// The generation is compared, or switched to, at a place that the batch would pass. It was read before that was known.
+    #[error("the generation is held where it is compared; the batch would go on to sequence {0}")]
+    Held(u64),
+}
+
 /// Makes the checkpoint of a partition at 0 if there is none.
 ///
 /// # Errors
@@ -136,7 +147,7 @@ pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Moves the checkpoint, unless somebody else did.
+/// Moves the checkpoint, unless somebody else did, or it is held.
 ///
 /// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
 /// then finds sequence or epoch changed, and has added nothing.
@@ -145,7 +156,7 @@ pub(crate) async fn advance(
     slice: Slice,
     from: Checkpoint,
     batch: &Batch,
-) -> sqlx::Result<Result<Checkpoint, Moved>> {
+) -> sqlx::Result<Result<Checkpoint, Unmoved>> {
     let to = Checkpoint {
         sequence: batch.last_sequence,
         logged_at: batch.last_logged_at,
@@ -155,7 +166,8 @@ pub(crate) async fn advance(
     let advanced = sqlx::query!(
         "update checkpoint
          set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now()
-         where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4",
+         where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4
+           and (ceiling is null or ceiling >= $5)",
         slice.generation.0,
         slice.partition_id(),
         as_bigint(from.sequence),
@@ -165,12 +177,23 @@ pub(crate) async fn advance(
         to.logged_at,
         as_bigint(batch.events()),
     )
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(match advanced.rows_affected() {
-        1 => Ok(to),
-        _ => Err(Moved { epoch: from.epoch }),
-    })
+    if advanced.rows_affected() == 1 {
+        return Ok(Ok(to));
+    }
+    let is_ours = sqlx::query_scalar!(
+        r#"select exists (select from checkpoint
+                          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4)
+           as "is_ours!""#,
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(from.sequence),
+        from.epoch,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Err(if is_ours { Unmoved::Held(to.sequence) } else { Moved { epoch: from.epoch }.into() }))
 }
 
 /// Takes a partition from its owner, who begins again at the checkpoint and reads anew what the partition remembers.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
-use crate::checkpoint::{self, Checkpoint, Moved, Slice};
+use crate::checkpoint::{self, Checkpoint, Moved, Slice, Unmoved};
 use crate::config::Limits;
 use crate::deltas::Deltas;
 use crate::models::{self, UnusableSketch};
@@ -21,6 +21,9 @@ pub enum CommitError {
     /// Somebody else moved the checkpoint.
     #[error(transparent)]
     Moved(#[from] Moved),
+    /// It is held where its generation is compared.
+    #[error(transparent)]
+    Held(Unmoved),
     /// A stored sketch is damaged or of another key. Somebody has to look; trying again does not help.
     #[error(transparent)]
     Sketch(#[from] UnusableSketch),
@@ -45,6 +48,15 @@ pub struct Batch {
     pub envelopes: u64,
     /// Envelopes that the log had behind it when it was read.
     pub pending: u64,
+}
+
+impl From<Unmoved> for CommitError {
+    fn from(unmoved: Unmoved) -> Self {
+        match unmoved {
+            Unmoved::Moved(moved) => Self::Moved(moved),
+            held @ Unmoved::Held(_) => Self::Held(held),
+        }
+    }
 }
 
 impl Batch {

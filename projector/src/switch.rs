@@ -141,8 +141,12 @@ pub(crate) async fn swap(db: &mut PgConnection, from: GenerationId, to: Generati
         "update generation set status = 'active', activated_at = now(), retired_at = null where generation_id = $1",
         to.0
     )
-    .execute(db)
+    .execute(&mut *db)
     .await?;
+    // Whoever held it may die before it lets go.
+    sqlx::query!("update checkpoint set ceiling = null where generation_id = $1 and ceiling is not null", to.0)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

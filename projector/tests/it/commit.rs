@@ -106,6 +106,17 @@ async fn a_commit_under_an_epoch_that_has_ended_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_commit_beyond_where_a_generation_is_held_changes_nothing() {
+    let database = Database::start().await;
+    sqlx::query("update checkpoint set ceiling = 5").execute(&database.pool).await.expect("Postgres answers");
+    let refused = database.commit(at(0, 0), 6).await.expect_err("it was read before the generation was held");
+    assert!(matches!(refused, CommitError::Held(_)), "{refused}");
+    assert_eq!(database.picture().await, (0, 0, 0));
+    database.commit(at(0, 0), 5).await.expect("as far as it may");
+    assert_eq!(database.picture().await, (5, 0, 1));
+}
+
+#[tokio::test]
 async fn a_commit_that_fails_on_its_way_leaves_the_checkpoint_where_it_was() {
     let database = Database::start().await;
     let break_it = sqlx::query("alter table recent_event_id add constraint broken check (false)");
