@@ -1,8 +1,12 @@
 //! Child processes that cannot outlive this one.
 //!
 //! Each child gets a parent death signal (`setpriv --pdeathsig`), so that the kernel ends it even when this process is
-//! killed with SIGKILL, and a process group of its own, so that Ctrl-C in a terminal reaches this process only, which
-//! then stops its children in order. Nothing here restarts a child: who owns it decides.
+//! killed with SIGKILL, and a session of its own (`setsid`), so that Ctrl-C in a terminal reaches this process only,
+//! which then stops its children in order. Nothing here restarts a child: who owns it decides.
+//!
+//! A session also has its own share of the processors, where the kernel groups by session (`sched_autogroup`), as a
+//! systemd unit or a container has. Postgres makes one of every connection: in a session with all the others, reports
+//! would wait behind two connections that rebuild for as long as all other processes together.
 
 /// The one thread that starts child processes.
 mod spawner;
@@ -93,7 +97,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// When `setpriv` is missing, or the log file cannot be opened. That the program itself is missing shows as its
+    /// When `setsid` or `setpriv` is missing, or the log file cannot be opened. That the program itself is missing shows as its
     /// exit, with the reason in its log.
     pub fn start(launch: Launch) -> Result<Self> {
         let name = launch.name.clone();
@@ -101,7 +105,7 @@ impl Process {
         let log = launch.log.clone();
         let command = launch.into_command()?;
         let log = log.map(Log::new);
-        let child = spawner::spawn(command).with_context(|| format!("starting {name} through setpriv"))?;
+        let child = spawner::spawn(command).with_context(|| format!("starting {name} through setsid"))?;
         let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
             .with_context(|| format!("opening a handle of {name}"))?;
         Ok(Self { pid: child.id(), exit: Exit::of(child), frozen: Mutex::new(None), name, handle, farewell, log })

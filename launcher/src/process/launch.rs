@@ -1,7 +1,6 @@
 //! Programs before they run: what to start, as whom, with its output where.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -71,15 +70,16 @@ impl Launch {
         self
     }
 
-    /// The command that sets the parent death signal and then becomes the program.
+    /// The command that begins a session, sets the parent death signal, and then becomes the program.
     pub(super) fn into_command(self) -> Result<Command> {
         // The signal is armed by the child itself. Had the parent died before that, it would never come; the shell
         // looks who its parent is once it is armed.
         const UNLESS_ORPHANED: &str = r#"test "$PPID" = "$0" && exec "$@""#;
-        let mut command = Command::new("setpriv");
+        // A forked child leads no process group, so setsid makes the session and becomes setpriv without another fork.
+        let mut command = Command::new("setsid");
         // Credentials first, signal last: the kernel forgets the signal when credentials change. setpriv keeps that
         // order whatever the order of its arguments.
-        command.args(["--pdeathsig", self.farewell.name()]);
+        command.args(["setpriv", "--pdeathsig", self.farewell.name()]);
         if let Some(account) = self.account {
             command.arg(format!("--reuid={}", account.uid));
             command.arg(format!("--regid={}", account.gid));
@@ -98,7 +98,7 @@ impl Launch {
         if let Some(folder) = self.command.get_current_dir() {
             command.current_dir(folder);
         }
-        command.stdin(Stdio::null()).process_group(0);
+        command.stdin(Stdio::null());
         if let Some(path) = &self.log {
             let log = open_log(path).with_context(|| format!("opening {}", path.display()))?;
             command.stdout(log.try_clone()?).stderr(log);
