@@ -35,6 +35,9 @@ const PARTITIONS: u16 = 4;
 /// Reports are measured for so long before the rebuild, and after it.
 const QUIET: Duration = Duration::from_secs(20);
 
+/// And not in the first moments, when connections are made and statements planned.
+const WARM_UP: Duration = Duration::from_secs(5);
+
 /// A killed projector stays away for so long.
 const DOWN: Duration = Duration::from_secs(1);
 
@@ -90,7 +93,7 @@ struct Times {
 pub async fn run(options: Options) -> Result<Outcome> {
     let stack = Stack::servers_for(build::services(Profile::Release).await?).await?;
     let pool = stack.database(DATABASE)?;
-    let mut run = Run { options, stack, pool, is_over: Cell::new(false), phase: Cell::new(Phase::Usual) };
+    let mut run = Run { options, stack, pool, is_over: Cell::new(false), phase: Cell::new(Phase::WarmUp) };
     let ended = timeout(BOUND, run.run()).await.with_context(|| format!("not at its end within {BOUND:?}"));
     ended.flatten().map_err(|err| {
         let folder = run.stack.keep_folder();
@@ -108,6 +111,8 @@ impl Run {
         self.stack.drained(DATABASE).await?;
         let first_fold = begun.elapsed();
         println!("folded for the first time in {:.1} s", first_fold.as_secs_f64());
+        // As after a day. Otherwise Postgres would get to it some time later, and reports would be slower for that.
+        sqlx::query("vacuum (analyze)").execute(&self.pool).await?;
 
         let storm = async {
             let took = self.rebuild(&mut projectors).await;
@@ -136,6 +141,8 @@ impl Run {
 
     /// Measures for a while, rebuilds with every projector killed twice, and measures for a while after.
     async fn rebuild(&self, projectors: &mut [Process]) -> Result<Duration> {
+        sleep(WARM_UP).await;
+        self.phase.set(Phase::Usual);
         sleep(QUIET).await;
         self.phase.set(Phase::Rebuilding);
         let begun = Instant::now();

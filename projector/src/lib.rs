@@ -159,6 +159,8 @@ fn pool(config: &Config, lease: Duration, commits: Commits) -> anyhow::Result<Pg
         ("statement_timeout", statement_timeout.as_str()),
         // A projector that stands still in a transaction must not keep others from taking its partitions over.
         ("idle_in_transaction_session_timeout", idle_timeout.as_str()),
+        // Reports want processors, too.
+        ("max_parallel_workers_per_gather", "0"),
         ("synchronous_commit", if commits == Commits::Asynchronous { "off" } else { "on" }),
     ]);
     Ok(PgPoolOptions::new()

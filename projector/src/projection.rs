@@ -43,6 +43,9 @@ const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 /// together, and a lone event still finds nobody resting.
 const PACE: Duration = Duration::from_millis(25);
 
+/// Or so many times as long as a commit takes, where that is more: on a machine that is busy, others get on sooner.
+const RESTS: u32 = 6;
+
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -246,6 +249,7 @@ impl Projection {
                 self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
             }
             checkpoint = committed?;
+            let took = read_at.elapsed();
             tenure.committed = true;
             self.count(&batch);
             ceiling.folded(batch.events());
@@ -254,7 +258,7 @@ impl Projection {
             }
             sleep(ceiling.rest()).await;
             if !is_full {
-                sleep_until(read_at + PACE).await;
+                sleep_until(read_at + PACE.max(took * RESTS)).await;
             }
             if read_at.elapsed() > REST_MAX {
                 return Ok(checkpoint);

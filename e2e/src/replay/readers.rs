@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(40);
 /// What was going on when a report was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
+    /// Live traffic has just begun.
+    WarmUp,
     /// Live traffic alone.
     Usual,
     /// A rebuild beside it.

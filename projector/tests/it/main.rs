@@ -5,3 +5,6 @@ mod commit;
 
 /// Where visits came from.
 mod referrers;
+
+/// When tables are vacuumed.
+mod vacuum;
