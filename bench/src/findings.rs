@@ -114,6 +114,9 @@ impl fmt::Display for Target {
 
 /// With as many digits as mean something, and thousands set apart.
 fn figure(number: f64) -> String {
+    if number.is_infinite() {
+        return "refused".to_owned();
+    }
     let digits = if number.abs() >= 100.0 {
         0
     } else if number.abs() >= 10.0 {

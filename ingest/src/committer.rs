@@ -18,6 +18,16 @@ use crate::publisher::Unstored;
 /// Between two tries to publish the same envelope.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
+/// So often others get on before an envelope is closed that has fewer requests than the last one. Measured with 64
+/// connections: 24,400 events a second without, 28,000 with it, at 23 and 17 CPU seconds of nats-server a million.
+const GATHER_YIELDS: u32 = 8;
+
+/// Where so many requests waited for the last one, it is worth a timer.
+const GATHER_MANY: usize = 32;
+
+/// The shortest that a timer can wait. Measured with 512 connections: 30,400 and 48,400 events a second.
+const GATHER_PAUSE: Duration = Duration::from_millis(1);
+
 /// Events that wait together, and stay together in their envelope.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -55,11 +65,21 @@ pub(crate) struct Committer {
     queue: mpsc::UnboundedReceiver<Pending>,
     /// Taken from the queue, but without room in the last envelope.
     carried: Option<Pending>,
+    /// How many waited for the last envelope.
+    waited: usize,
 }
 
 impl Committer {
     pub(crate) fn new(partition: Partition, log: Log, queue: mpsc::UnboundedReceiver<Pending>) -> Self {
-        Self { partition, stream: partition.stream(), subject: partition.subject(), log, queue, carried: None }
+        Self {
+            partition,
+            stream: partition.stream(),
+            subject: partition.subject(),
+            log,
+            queue,
+            carried: None,
+            waited: 0,
+        }
     }
 
     /// Runs until nobody can queue anything any more.
@@ -85,6 +105,7 @@ impl Committer {
                 break pending;
             }
         };
+        self.gather().await;
         let (mut events, mut bytes, mut waiting) = (first.events, first.lines.len(), vec![first]);
         while let Ok(pending) = self.queue.try_recv() {
             if pending.is_abandoned() {
@@ -100,7 +121,24 @@ impl Committer {
             bytes += pending.lines.len();
             waiting.push(pending);
         }
+        self.waited = waiting.len();
         Some(Envelope::of(waiting, events, bytes))
+    }
+
+    /// Waits a moment for as many as waited for the last envelope. Who was just answered sends the next event at once:
+    /// without this, half of the clients would always wait for the envelope of the other half, and the log would have
+    /// twice as many to write to disk.
+    async fn gather(&self) {
+        let is_short = || self.queue.len() + 1 < self.waited;
+        for _ in 0..GATHER_YIELDS {
+            if !is_short() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        if self.waited >= GATHER_MANY && is_short() {
+            tokio::time::sleep(GATHER_PAUSE).await;
+        }
     }
 
     /// Publishes until it is stored for certain, or nobody waits for it any more.
