@@ -39,6 +39,8 @@ pub(crate) fn draw(findings: &Findings, folder: &Path) -> Result<()> {
 
 /// One bar a line, the first on top.
 fn bars_of(file: &Path, caption: &str, bars: &[(String, f64)]) -> Result<()> {
+    // What was refused has no end that could be drawn.
+    let bars: Vec<_> = bars.iter().filter(|(_, length)| length.is_finite()).collect();
     if bars.is_empty() {
         return Ok(());
     }
@@ -60,16 +62,16 @@ fn bars_of(file: &Path, caption: &str, bars: &[(String, f64)]) -> Result<()> {
         .label_style(("sans-serif", 13))
         .draw()
         .map_err(said)?;
-    let bar = |(line, (_, length)): (i32, &(String, f64))| {
+    let bar = |(line, (_, length)): (i32, &&(String, f64))| {
         let mut bar = Rectangle::new([(0.0, line * 2), (*length, line * 2 + 1)], BLUE.mix(0.6).filled());
         bar.set_margin(3, 3, 0, 0);
         bar
     };
-    chart.draw_series((0..).zip(bars).map(bar)).map_err(said)?;
-    let figure = |(line, (_, length)): (i32, &(String, f64))| {
+    chart.draw_series((0..).zip(&bars).map(bar)).map_err(said)?;
+    let figure = |(line, (_, length)): (i32, &&(String, f64))| {
         Text::new(format!("{length:.2}"), (*length, line * 2), ("sans-serif", 12))
     };
-    chart.draw_series((0..).zip(bars).map(figure)).map_err(said)?;
+    chart.draw_series((0..).zip(&bars).map(figure)).map_err(said)?;
     area.present().map_err(said)
 }
 
@@ -102,5 +104,22 @@ impl Ranged for Lines {
 impl ValueFormatter<i32> for Lines {
     fn format_ext(&self, value: &i32) -> String {
         usize::try_from(value / 2).ok().and_then(|line| self.0.get(line).cloned()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut findings = Findings::default();
+        for (what, ours) in [("answered", 2.0), ("refused", f64::INFINITY)] {
+            findings.note(Finding::new("report", what, "ms", ours));
+        }
+        draw(&findings, folder.path()).expect("a picture");
+        let picture = std::fs::read_to_string(folder.path().join("reports.svg")).expect("a picture");
+        assert!(picture.contains("answered") && !picture.contains("refused"));
     }
 }
