@@ -44,7 +44,7 @@ const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 const PACE: Duration = Duration::from_millis(25);
 
 /// Or so many times as long as a commit takes, where that is more: on a machine that is busy, others get on sooner.
-const RESTS: u32 = 2;
+const PACE_COMMITS: u32 = 2;
 
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -258,7 +258,7 @@ impl Projection {
             }
             sleep(ceiling.rest()).await;
             if !is_full {
-                sleep_until(read_at + PACE.max(took * RESTS)).await;
+                sleep_until(read_at + PACE.max(took * PACE_COMMITS)).await;
             }
             if read_at.elapsed() > REST_MAX {
                 return Ok(checkpoint);

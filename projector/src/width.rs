@@ -15,7 +15,7 @@ pub(crate) fn turns_of_one(projectors: usize) -> u32 {
 }
 
 /// Bytes of the deltas in one of them.
-const BYTES_MAX: usize = 72 << 20;
+const BYTES_MAX: usize = 64 << 20;
 
 /// A batch is never narrower, however long its commit takes.
 const BYTES_MIN: usize = 1 << 20;
