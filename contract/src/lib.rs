@@ -28,6 +28,9 @@ pub mod receipt;
 /// How many different users, in 12 KB or less.
 pub mod sketch;
 
+/// The paths with the most views.
+pub mod top_paths;
+
 /// User ids, hashed under the deployment's key.
 pub mod digest;
 
@@ -39,3 +42,4 @@ pub use log::Partition;
 pub use receipt::Receipt;
 pub use referrer::Referrer;
 pub use sketch::Sketch;
+pub use top_paths::TopPaths;

@@ -111,6 +111,21 @@ proptest! {
     }
 
     #[test]
+    fn a_user_that_a_stored_sketch_has_changes_nothing((parts, _) in parts(), more in prop::collection::vec(digest(), 1..40)) {
+        let sketch = merged(&parts.iter().map(Part::sketch).collect::<Vec<_>>()).seal();
+        for user in parts.iter().flat_map(Part::digests) {
+            prop_assert_eq!(Sketch::stored_has(&sketch.bytes, user), sketch.accuracy == Accuracy::Estimated);
+        }
+        for user in more.into_iter().map(Digest) {
+            let mut with_user = Sketch::open(&sketch.bytes).expect("what was sealed");
+            with_user.insert(user);
+            let is_same = with_user.seal().bytes == sketch.bytes;
+            prop_assert!(is_same || !Sketch::stored_has(&sketch.bytes, user));
+            prop_assert!(!is_same || sketch.accuracy == Accuracy::Listed || Sketch::stored_has(&sketch.bytes, user));
+        }
+    }
+
+    #[test]
     fn how_parts_are_paired_does_not_show((parts, _) in parts(), cut in any::<prop::sample::Index>()) {
         let sketches: Vec<_> = parts.iter().map(Part::sketch).collect();
         let (left, right) = sketches.split_at(cut.index(sketches.len() + 1));

@@ -149,6 +149,20 @@ pub(super) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyI
     Ok((accuracy, KeyId(u32::from_le_bytes([k0, k1, k2, k3]))))
 }
 
+/// See [`Sketch::stored_has`].
+pub(super) fn has(bytes: &[u8], user: u64) -> bool {
+    let Some((header, body)) = bytes.split_first_chunk() else { return false };
+    if !matches!(read_header(header), Ok((Accuracy::Estimated, _))) {
+        return false;
+    }
+    let index = usize::try_from(user >> (u64::BITS - u32::from(PRECISION))).expect("14 bits");
+    // A bit behind the last one of the digest ends the zeros there.
+    let rank = 1 + ((user << PRECISION) | 1 << (PRECISION - 1)).leading_zeros();
+    let word = body.get(4 * (index / REGISTERS_PER_WORD)..).and_then(|words| words.first_chunk());
+    let shift = index % REGISTERS_PER_WORD * REGISTER_BITS;
+    word.is_some_and(|word| (u32::from_le_bytes(*word) >> shift) & 0x3f >= rank)
+}
+
 /// Rising codes, each written in as few bytes as it needs.
 fn read_list(body: &[u8]) -> Result<List, CorruptSketch> {
     if body.len() > LIST_BYTES_MAX {
