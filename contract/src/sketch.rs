@@ -10,6 +10,9 @@ use crate::digest::{Digest, KeyId};
 /// How a sketch lies in a column.
 mod stored;
 
+/// Several stored sketches, merged.
+mod union;
+
 /// How close a count comes to the truth.
 mod accuracy;
 
@@ -18,6 +21,7 @@ mod pass_through;
 
 pub use accuracy::{Accuracy, HEADER_BYTES, LISTED_CONFIDENCE, LISTED_ERROR_MAX, RELATIVE_STD_ERROR};
 pub use stored::CorruptSketch;
+pub use union::{NotAdded, Union};
 
 use pass_through::PassThrough;
 

@@ -129,7 +129,9 @@ mod tests {
     #[test]
     fn what_is_no_list_is_damaged() {
         let long = format!("[{}]", (10..27).map(|i| format!(r#"["/{i}",1]"#)).collect::<Vec<_>>().join(","));
-        for stored in ["", "{}", r#"[["/a"]]"#, r#"[["/a",-1]]"#, r#"[["/b",1],["/a",1]]"#, r#"[["/a",1],["/a",1]]"#, &long] {
+        for stored in
+            ["", "{}", r#"[["/a"]]"#, r#"[["/a",-1]]"#, r#"[["/b",1],["/a",1]]"#, r#"[["/a",1],["/a",1]]"#, &long]
+        {
             assert_eq!(TopPaths::from_json(stored), Err(CorruptTopPaths), "{stored}");
         }
     }

@@ -126,6 +126,17 @@ proptest! {
     }
 
     #[test]
+    fn a_union_of_stored_sketches_is_their_merge((parts, _) in parts()) {
+        let sketches: Vec<_> = parts.iter().map(Part::sketch).collect();
+        let mut union = Union::default();
+        for mut sketch in sketches.iter().cloned() {
+            union.add(&sketch.seal().bytes).expect("one key");
+        }
+        let united = union.into_sketch().expect("what was sealed").map(|mut sketch| sketch.seal());
+        prop_assert_eq!(united, (!parts.is_empty()).then(|| merged(&sketches).seal()));
+    }
+
+    #[test]
     fn how_parts_are_paired_does_not_show((parts, _) in parts(), cut in any::<prop::sample::Index>()) {
         let sketches: Vec<_> = parts.iter().map(Part::sketch).collect();
         let (left, right) = sketches.split_at(cut.index(sketches.len() + 1));

@@ -122,20 +122,50 @@ impl Layout {
     }
 }
 
+/// What a stored sketch is made of.
+pub(super) enum Parts<Words> {
+    /// Registers, packed as they are stored; none of them has been looked at.
+    Registers(KeyId, Words),
+    List,
+}
+
 pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
+    let (accuracy, key_id, body) = open(bytes)?;
+    match accuracy {
+        Accuracy::Listed => Ok(sketch(key_id, &Layout::from_parts(read_list(body)?, None))),
+        Accuracy::Estimated => from_words(key_id, words(body)?.collect()),
+    }
+}
+
+/// Takes a stored sketch apart, without looking at its registers.
+pub(super) fn parts(bytes: &[u8]) -> Result<Parts<impl Iterator<Item = u32>>, CorruptSketch> {
+    let (accuracy, key_id, body) = open(bytes)?;
+    match accuracy {
+        Accuracy::Listed => Ok(Parts::List),
+        Accuracy::Estimated => Ok(Parts::Registers(key_id, words(body)?)),
+    }
+}
+
+/// The sketch with these registers.
+pub(super) fn from_words(key_id: KeyId, words: Vec<u32>) -> Result<Sketch, CorruptSketch> {
+    Ok(sketch(key_id, &Layout::from_parts(List::default(), Some(read_registers(words)?))))
+}
+
+/// Looks at the header and the checksum, and answers what is between.
+fn open(bytes: &[u8]) -> Result<(Accuracy, KeyId, &[u8]), CorruptSketch> {
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptSketch::Unknown)?;
     let (header, body) = content.split_first_chunk().ok_or(CorruptSketch::Unknown)?;
     let (accuracy, key_id) = read_header(header)?;
     if crc32fast::hash(content).to_le_bytes() != *checksum {
         return Err(CorruptSketch::Checksum);
     }
-    let layout = match accuracy {
-        Accuracy::Listed => Layout::from_parts(read_list(body)?, None),
-        Accuracy::Estimated => Layout::from_parts(List::default(), Some(read_registers(body)?)),
-    };
-    let written = postcard::to_allocvec(&layout).expect("writing to memory cannot fail");
+    Ok((accuracy, key_id, body))
+}
+
+fn sketch(key_id: KeyId, layout: &Layout) -> Sketch {
+    let written = postcard::to_allocvec(layout).expect("writing to memory cannot fail");
     let registers = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
-    Ok(Sketch { key_id, registers })
+    Sketch { key_id, registers }
 }
 
 pub(super) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyId), CorruptSketch> {
@@ -208,12 +238,16 @@ fn is_code(code: u32) -> bool {
     }
 }
 
-fn read_registers(body: &[u8]) -> Result<Words, CorruptSketch> {
-    if body.len() != 4 * WORD_COUNT {
-        return Err(CorruptSketch::Content);
+fn words(body: &[u8]) -> Result<impl Iterator<Item = u32>, CorruptSketch> {
+    let (words, []) = body.as_chunks() else { return Err(CorruptSketch::Content) };
+    if words.len() == WORD_COUNT {
+        Ok(words.iter().map(|word| u32::from_le_bytes(*word)))
+    } else {
+        Err(CorruptSketch::Content)
     }
-    let words: Vec<u32> =
-        body.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect();
+}
+
+fn read_registers(words: Vec<u32>) -> Result<Words, CorruptSketch> {
     let slots =
         words.iter().flat_map(|word| (0..REGISTERS_PER_WORD).map(move |i| (word >> (i * REGISTER_BITS)) & 0x3f));
     let (mut zeros, mut largest, mut beyond) = (0, 0, 0);
