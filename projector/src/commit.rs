@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use contract::top_paths::CorruptTopPaths;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ use crate::config::Limits;
 use crate::deltas::Deltas;
 use crate::models::{self, UnusableSketch};
 use crate::recent;
+
+pub use crate::models::Known;
 
 /// Over all statements of one transaction. Longer than that, and whoever waits behind it should have a try.
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -27,6 +30,9 @@ pub enum CommitError {
     /// A stored sketch is damaged or of another key. Somebody has to look; trying again does not help.
     #[error(transparent)]
     Sketch(#[from] UnusableSketch),
+    /// A stored list of top paths is damaged. The same.
+    #[error(transparent)]
+    TopPaths(#[from] CorruptTopPaths),
     /// Postgres says no, or nothing.
     #[error("committing a batch")]
     Database(#[from] sqlx::Error),
@@ -75,10 +81,15 @@ impl Batch {
 ///
 /// # Errors
 ///
-/// See [`CommitError`]. Dropping the transaction rolls it back.
-pub async fn commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch) -> Result<Checkpoint, CommitError> {
+/// See [`CommitError`]. Dropping the transaction rolls it back. `known` is of no use any more then.
+pub async fn commit(
+    pool: &PgPool,
+    (slice, known): (Slice, &mut Known),
+    from: Checkpoint,
+    batch: &Batch,
+) -> Result<Checkpoint, CommitError> {
     let begun = Instant::now();
-    let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, slice, from, batch));
+    let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
     let checkpoint = committed.await.map_err(|_| CommitError::Timeout)??;
     metrics::histogram!("projector_commit_seconds").record(begun.elapsed());
     tracing::debug!(
@@ -94,12 +105,17 @@ pub async fn commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch
     Ok(checkpoint)
 }
 
-async fn try_commit(pool: &PgPool, slice: Slice, from: Checkpoint, batch: &Batch) -> Result<Checkpoint, CommitError> {
+async fn try_commit(
+    pool: &PgPool,
+    (slice, known): (Slice, &mut Known),
+    from: Checkpoint,
+    batch: &Batch,
+) -> Result<Checkpoint, CommitError> {
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
     let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
-    models::add(&mut tx, slice, from.sequence == 0, &batch.deltas).await?;
+    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
     recent::add(&mut tx, slice, from, batch).await?;
     tx.commit().await?;
     Ok(checkpoint)

@@ -174,13 +174,25 @@ impl Comparison {
     }
 }
 
+impl Model {
+    /// What a row says, as far as it can be read.
+    fn told(self, value: &Value) -> String {
+        match &value.sketch {
+            Some(list) if self.is_list() => String::from_utf8_lossy(list).into_owned(),
+            _ => value.count.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, key, expected, found } = self;
-        let told = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), |value| value.count.to_string());
+        let told = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), |value| model.told(value));
         write!(f, "{} {key}: expected {}, found {}", model.name(), told(expected), told(found))?;
         match (expected, found) {
-            (Some(expected), Some(found)) if expected.count == found.count => f.write_str(" with another sketch"),
+            (Some(expected), Some(found)) if model.told(expected) == model.told(found) => {
+                f.write_str(" with another sketch")
+            }
             _ => Ok(()),
         }
     }

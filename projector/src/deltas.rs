@@ -55,6 +55,7 @@ pub struct Fold {
 #[derive(Debug, Clone)]
 pub struct Deltas {
     key_id: KeyId,
+    version: FoldVersion,
     counted: Counted,
     /// What parked events take in memory, about.
     parked_bytes: usize,
@@ -120,6 +121,7 @@ impl Fold {
     pub fn begin(&self) -> Deltas {
         Deltas {
             key_id: self.key.id(),
+            version: self.version,
             counted: Counted::Open(Box::default()),
             parked_bytes: 0,
             parked: Vec::new(),
@@ -190,6 +192,11 @@ impl Deltas {
     /// The key of the users' digests.
     pub fn key_id(&self) -> KeyId {
         self.key_id
+    }
+
+    /// Whether the read models that they are added to have lists of top paths.
+    pub(crate) fn keeps_top_paths(&self) -> bool {
+        self.version.keeps_top_paths()
     }
 
     /// Events that do not count, of all sites.

@@ -1,13 +1,16 @@
-//! The statements that add to read models. A statement adds many rows, sorted by key: as arrays, which costs
-//! less, and so that no two transactions lock in different orders.
+//! The statements that add to read models. A statement adds many rows, sorted by key, as arrays: that costs less.
 
-use chrono::NaiveDate;
-use contract::KeyId;
 use sqlx::PgConnection;
 
 use crate::checkpoint::Slice;
 use crate::commit::CommitError;
-use crate::deltas::{Counts, Deltas};
+use crate::deltas::Deltas;
+
+/// What is added to, one by one.
+mod group;
+
+/// What is stored of those.
+mod known;
 
 /// How often.
 mod views;
@@ -21,6 +24,9 @@ mod users;
 /// From where.
 mod referrers;
 
+/// Everything but paths, in one statement.
+mod counts;
+
 /// All of it, where nothing is there yet.
 mod first;
 
@@ -33,37 +39,71 @@ mod parked;
 /// What came again.
 mod repeats;
 
+use counts::Columns;
+use group::Group;
+pub use known::Known;
 pub(crate) use users::UnusableSketch;
 
-/// Sites, types and days that one statement adds to. A sketch of each has up to 13 KB, twice.
+/// Groups that one statement adds to. A sketch of each has up to 13 KB, twice.
 const STATEMENT_GROUPS: usize = 500;
 
-/// What is added to each site, event type and day, sorted by them.
-type Daily<'a> = [(&'a str, &'a str, NaiveDate, Counts<'a>)];
-
-/// The same without the days.
-type Total<'a> = [(&'a str, &'a str, Counts<'a>)];
+/// Paths from which on a statement takes no further group: more of them take memory on both sides, and no less time.
+const STATEMENT_PATHS: usize = 20_000;
 
 /// Adds all of it. To be called in the transaction that has moved the checkpoint; `from_the_beginning` if that stood
-/// before the first envelope.
+/// before the first envelope. If the transaction is not committed, `known` is of no use any more.
 pub(crate) async fn add(
     db: &mut PgConnection,
     slice: Slice,
     from_the_beginning: bool,
+    known: &mut Known,
     deltas: &Deltas,
 ) -> Result<(), CommitError> {
-    let (key_id, sorted) = (deltas.key_id(), deltas.sorted());
-    let (daily, total): (Vec<_>, Vec<_>) = (sorted.daily().collect(), sorted.total().collect());
+    let sorted = deltas.sorted();
+    let groups = group::groups(&sorted);
     // A stream that was made anew begins once more, too.
     if from_the_beginning && is_empty(db, slice).await? {
-        first::write_daily(db, slice, key_id, &daily).await?;
-        first::write_total(db, slice, key_id, &total).await?;
+        first::write(db, slice, deltas, &groups).await?;
     } else {
-        add_daily(db, slice, key_id, &daily).await?;
-        add_total(db, slice, key_id, &total).await?;
+        let mut rest = groups.as_slice();
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(statement_groups(rest));
+            add_groups(db, slice, known, deltas, some).await?;
+            rest = others;
+        }
     }
     parked::add(db, slice, deltas).await?;
     repeats::add(db, slice, deltas).await?;
+    Ok(())
+}
+
+/// How many of the groups one statement adds to: one at least.
+fn statement_groups(groups: &[Group<'_>]) -> usize {
+    let mut paths = 0;
+    let fits = groups.iter().take(STATEMENT_GROUPS).take_while(|group| {
+        let is_room = paths < STATEMENT_PATHS;
+        paths += group.counts.paths_max();
+        is_room
+    });
+    fits.count()
+}
+
+async fn add_groups(
+    db: &mut PgConnection,
+    slice: Slice,
+    known: &mut Known,
+    deltas: &Deltas,
+    groups: &[Group<'_>],
+) -> Result<(), CommitError> {
+    let mut states = known.take(db, slice, groups).await?;
+    paths::add(db, slice, groups, &mut states).await?;
+    let mut columns = Columns::default();
+    for (group, state) in groups.iter().zip(&mut states) {
+        let grown = users::add(deltas.key_id(), group, state)?;
+        columns.push(group, state, deltas.keeps_top_paths(), grown);
+    }
+    columns.add(db, slice).await?;
+    known.put(groups, states);
     Ok(())
 }
 
@@ -76,24 +116,4 @@ async fn is_empty(db: &mut PgConnection, slice: Slice) -> sqlx::Result<bool> {
     )
     .fetch_one(db)
     .await
-}
-
-async fn add_daily(db: &mut PgConnection, slice: Slice, key_id: KeyId, daily: &Daily<'_>) -> Result<(), CommitError> {
-    for some in daily.chunks(STATEMENT_GROUPS) {
-        views::add_daily(db, slice, some).await?;
-        users::add_daily(db, slice, key_id, some).await?;
-        referrers::add_daily(db, slice, some).await?;
-    }
-    paths::add_daily(db, slice, daily).await?;
-    Ok(())
-}
-
-async fn add_total(db: &mut PgConnection, slice: Slice, key_id: KeyId, total: &Total<'_>) -> Result<(), CommitError> {
-    for some in total.chunks(STATEMENT_GROUPS) {
-        views::add_total(db, slice, some).await?;
-        users::add_total(db, slice, key_id, some).await?;
-        referrers::add_total(db, slice, some).await?;
-    }
-    paths::add_total(db, slice, total).await?;
-    Ok(())
 }

@@ -22,6 +22,7 @@ use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
 use crate::lease::{self, Instance};
+use crate::models::Known;
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
@@ -159,6 +160,7 @@ impl Projection {
     ) -> Result<Infallible, Stumble> {
         let Parts { pool, jetstream, .. } = &self.parts;
         let mut ceiling = Ceiling::new(pool.clone(), self.slice);
+        let mut known = Known::default();
         let mut is_told = false;
         loop {
             let turn = self.turn(&mut ceiling, checkpoint, &stream).await?;
@@ -176,7 +178,9 @@ impl Projection {
                     "Following the log behind the checkpoint"
                 );
             }
-            let folded = self.fold(&mut source, &mut recent, checkpoint, (&mut ceiling, turn.is_some()), tenure).await;
+            let folded = self
+                .fold(&mut source, (&mut recent, &mut known), checkpoint, (&mut ceiling, turn.is_some()), tenure)
+                .await;
             checkpoint = self.noting_halts(folded, stream.created).await?;
             drop((source, turn));
             sleep(ceiling.rest()).await;
@@ -230,7 +234,7 @@ impl Projection {
     async fn fold(
         &self,
         source: &mut Source,
-        recent: &mut RecentIds,
+        (recent, known): (&mut RecentIds, &mut Known),
         mut checkpoint: Checkpoint,
         (ceiling, is_wide): (&mut Ceiling, bool),
         tenure: &mut Tenure,
@@ -244,7 +248,7 @@ impl Projection {
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
-            let committed = commit::commit(&self.parts.pool, self.slice, checkpoint, &batch).await;
+            let committed = commit::commit(&self.parts.pool, (self.slice, known), checkpoint, &batch).await;
             if is_wide {
                 self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
             }

@@ -57,10 +57,10 @@ pub(super) const GUARDS: [Guard; 8] = [
     Guard {
         name: "one transaction",
         file: "projector/src/commit.rs",
-        with: "    models::add(&mut tx, slice, from.sequence == 0, &batch.deltas).await?;\n",
+        with: "    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         without: "    tx.commit().await?;
     let mut tx = db.begin().await?;
-    models::add(&mut tx, slice, from.sequence == 0, &batch.deltas).await?;\n",
+    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         noticed: Noticed::Chaos,
     },
     Guard {

@@ -37,7 +37,7 @@ async fn a_new_fold_is_rolled_out_by_deploying_it_and_rolled_back() -> Result<()
     have_become(&pool, &[(1, "retired"), (2, "active")]).await;
     is_answered(&stack, 200).await;
     let refused = stack.operate_with(&BEFORE, &["verify"]).await?;
-    assert!(!refused.is_success && refused.complaint.contains("the active generation is fold 3"), "{refused:?}");
+    assert!(!refused.is_success && refused.complaint.contains("the active generation is fold 4"), "{refused:?}");
     // What the version before cannot build it leaves alone.
     wait::until("the old one has nothing to do", SOON, async || {
         (old.client.get("/readyz").await.ok()?.status == 503).then_some(())

@@ -52,7 +52,7 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
     let pool = stack.database(DATABASE)?;
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"), "before");
 
-    let cases: [(&'static str, &'static str, &[&str]); 5] = [
+    let cases: [(&'static str, &'static str, &[&str]); 6] = [
         (
             "update view_daily set views = views + 1
              where event_type = 'page_view' and partition_id = 0 and day = (select min(day) from view_daily)",
@@ -75,6 +75,14 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
             &["user_total site ", "with another sketch", "1 differ"],
         ),
         (
+            "with kept as (insert into kept_list select top_paths from view_total
+                           where event_type = 'page_view' and partition_id = 0)
+             update view_total set top_paths = '[[\"/\",1]]' where event_type = 'page_view' and partition_id = 0",
+            "update view_total set top_paths = (select top_paths from kept_list)
+             where event_type = 'page_view' and partition_id = 0",
+            &["view_total.top_paths site ", r#"found [["/",1]]"#, "1 differ"],
+        ),
+        (
             "update checkpoint set stream_sequence = stream_sequence - 1 where partition_id = 1",
             "update checkpoint set stream_sequence = stream_sequence + 1 where partition_id = 1",
             &["differ"],
@@ -86,6 +94,7 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
         ),
     ];
     sqlx::query("create table kept as select * from path_total where false").execute(&pool).await?;
+    sqlx::query("create table kept_list as select top_paths from view_total where false").execute(&pool).await?;
     for (wrong, right, expected) in cases {
         let found = broken(&stack, &pool, wrong).await?;
         println!("{}", found.text);

@@ -80,6 +80,20 @@ impl Model {
                 db,
                 generation
             ),
+            Self::TopPathsDaily => digest!(
+                r#"select count(*) as "rows!", coalesce(bit_xor(hash_record_extended(
+                        row(site_id, event_type, day, partition_id, top_paths::text), 0)), 0) as "hash!"
+                   from view_daily where generation_id = $1 and top_paths is not null"#,
+                db,
+                generation
+            ),
+            Self::TopPathsTotal => digest!(
+                r#"select count(*) as "rows!", coalesce(bit_xor(hash_record_extended(
+                        row(site_id, event_type, partition_id, top_paths::text), 0)), 0) as "hash!"
+                   from view_total where generation_id = $1 and top_paths is not null"#,
+                db,
+                generation
+            ),
             Self::Repeats => digest!(
                 r#"select count(*) as "rows!", coalesce(bit_xor(hash_record_extended(
                         row(site_id, partition_id, repeats), 0)), 0) as "hash!"

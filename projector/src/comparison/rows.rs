@@ -20,6 +20,8 @@ pub(crate) enum Model {
     UserTotal,
     ReferrerDaily,
     ReferrerTotal,
+    TopPathsDaily,
+    TopPathsTotal,
     Repeats,
     Parked,
 }
@@ -67,7 +69,7 @@ macro_rules! rows {
 }
 
 impl Model {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::ViewDaily,
         Self::ViewTotal,
         Self::PathDaily,
@@ -76,6 +78,8 @@ impl Model {
         Self::UserTotal,
         Self::ReferrerDaily,
         Self::ReferrerTotal,
+        Self::TopPathsDaily,
+        Self::TopPathsTotal,
         Self::Repeats,
         Self::Parked,
     ];
@@ -90,6 +94,8 @@ impl Model {
             Self::UserTotal => "user_total",
             Self::ReferrerDaily => "referrer_daily",
             Self::ReferrerTotal => "referrer_total",
+            Self::TopPathsDaily => "view_daily.top_paths",
+            Self::TopPathsTotal => "view_total.top_paths",
             Self::Repeats => "repeat_total",
             Self::Parked => "parked_event",
         }
@@ -107,11 +113,17 @@ impl Model {
             | Self::Repeats
             | Self::Parked => 2,
             Self::ReferrerDaily | Self::ReferrerTotal => 3,
+            Self::TopPathsDaily | Self::TopPathsTotal => 4,
         }
     }
 
     pub(super) fn has_days(self) -> bool {
-        matches!(self, Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily)
+        matches!(self, Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily | Self::TopPathsDaily)
+    }
+
+    /// Whether its rows are lists, in the place of sketches.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::TopPathsDaily | Self::TopPathsTotal)
     }
 
     pub(super) fn has_sites(self) -> bool {
@@ -126,10 +138,10 @@ impl Model {
         scope: &'a Scope,
     ) -> BoxStream<'a, sqlx::Result<Row>> {
         match self {
-            Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily => {
+            Self::ViewDaily | Self::PathDaily | Self::UserDaily | Self::ReferrerDaily | Self::TopPathsDaily => {
                 self.daily_rows(db, generation, scope)
             }
-            Self::ViewTotal | Self::PathTotal | Self::UserTotal | Self::ReferrerTotal => {
+            Self::ViewTotal | Self::PathTotal | Self::UserTotal | Self::ReferrerTotal | Self::TopPathsTotal => {
                 self.total_rows(db, generation, scope)
             }
             Self::Repeats => rows!(
@@ -200,6 +212,18 @@ impl Model {
                 generation,
                 scope
             ),
+            Self::TopPathsDaily => rows!(
+                r#"select site_id, event_type, day, null::text as name, partition_id, 0::bigint as "count!",
+                        convert_to(top_paths::text, 'UTF8') as sketch
+                   from view_daily
+                   where generation_id = $1 and ($2::text is null or site_id = $2)
+                     and ($3::date is null or day >= $3) and ($4::date is null or day <= $4)
+                   and top_paths is not null
+                   order by site_id, event_type, day, partition_id"#,
+                db,
+                generation,
+                scope
+            ),
             _ => rows!(
                 r#"select site_id, event_type, day, null::text as name, partition_id, users as "count!", sketch
                    from user_daily
@@ -249,6 +273,18 @@ impl Model {
                    where generation_id = $1 and ($2::text is null or site_id = $2)
                      and $3::date is null and $4::date is null
                    order by site_id, event_type, kind, host, partition_id"#,
+                db,
+                generation,
+                scope
+            ),
+            Self::TopPathsTotal => rows!(
+                r#"select site_id, event_type, null::date as day, null::text as name, partition_id,
+                        0::bigint as "count!", convert_to(top_paths::text, 'UTF8') as sketch
+                   from view_total
+                   where generation_id = $1 and ($2::text is null or site_id = $2)
+                     and $3::date is null and $4::date is null
+                   and top_paths is not null
+                   order by site_id, event_type, partition_id"#,
                 db,
                 generation,
                 scope

@@ -137,6 +137,11 @@ impl<'a> Counts<'a> {
         self.sum(entries).into_iter().map(|(rank, views)| (self.all.path(rank), views)).collect()
     }
 
+    /// At most so many different paths.
+    pub(crate) fn paths_max(&self) -> usize {
+        self.all.entries(&self.all.paths, &self.days, |group| group.paths_end).len()
+    }
+
     /// Users, each once.
     pub fn users(&self) -> Vec<Digest> {
         let entries = self.all.entries(&self.all.users, &self.days, |group| group.users_end);

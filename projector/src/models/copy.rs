@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use super::group::Group;
 use crate::checkpoint::Slice;
 
 /// Bytes that are sent at once.
@@ -19,29 +20,38 @@ pub(super) struct CopyRows<'a> {
     db: &'a mut PgConnection,
     statement: &'static str,
     slice: Slice,
-    columns: i16,
     rows: Vec<u8>,
 }
 
 impl<'a> CopyRows<'a> {
-    /// For a statement like `copy table (generation_id, partition_id, …) from stdin (format binary)` with so many
-    /// columns behind these two.
-    pub(super) fn new(db: &'a mut PgConnection, slice: Slice, statement: &'static str, columns: i16) -> Self {
-        Self { db, statement, slice, columns, rows: HEADER.to_vec() }
+    /// For a statement like `copy table (generation_id, partition_id, site_id, event_type[, day], …) from stdin (format
+    /// binary)`.
+    pub(super) fn new(db: &'a mut PgConnection, slice: Slice, statement: &'static str) -> Self {
+        Self { db, statement, slice, rows: HEADER.to_vec() }
     }
 
-    /// Begins a row; its columns follow.
-    pub(super) fn row(&mut self) -> &mut Self {
-        self.rows.extend((self.columns + 2).to_be_bytes());
+    /// Begins a row; so many further columns follow.
+    pub(super) fn row(&mut self, group: &Group<'_>, further: i16) -> &mut Self {
+        self.rows.extend((4 + i16::from(group.day.is_some()) + further).to_be_bytes());
         let (generation, partition) = (self.slice.generation.0, self.slice.partition_id());
-        self.field(&generation.to_be_bytes()).field(&partition.to_be_bytes())
+        self.field(&generation.to_be_bytes()).field(&partition.to_be_bytes());
+        self.text(group.site_id).text(group.event_type);
+        if let Some(day) = group.day { self.day(day) } else { self }
     }
 
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.field(text.as_bytes())
     }
 
-    pub(super) fn day(&mut self, day: NaiveDate) -> &mut Self {
+    pub(super) fn text_or_null(&mut self, text: Option<&str>) -> &mut Self {
+        if let Some(text) = text {
+            return self.text(text);
+        }
+        self.rows.extend((-1i32).to_be_bytes());
+        self
+    }
+
+    fn day(&mut self, day: NaiveDate) -> &mut Self {
         let days = i32::try_from((day - EPOCH).num_days()).expect("a date has fewer days");
         self.field(&days.to_be_bytes())
     }

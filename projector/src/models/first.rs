@@ -1,110 +1,121 @@
 //! A slice that has no rows yet: all of them are copied, which costs a fraction of what it costs to look whether each is
 //! there already.
 
-use contract::{Digest, KeyId, Sketch};
+use contract::{Digest, KeyId, Sketch, TopPaths};
 use sqlx::PgConnection;
 
 use super::copy::CopyRows;
+use super::group::Group;
 use super::referrers::host_or_empty;
-use super::{Daily, Total};
 use crate::checkpoint::{Slice, as_bigint};
+use crate::deltas::Deltas;
 
-/// Writes everything by day.
-pub(super) async fn write_daily(
+/// The statements for one grain: days, or all days.
+struct Statements {
+    views: &'static str,
+    users: &'static str,
+    referrers: &'static str,
+    paths: &'static str,
+}
+
+const DAILY: Statements = Statements {
+    views: "copy view_daily (generation_id, partition_id, site_id, event_type, day, views, top_paths)
+            from stdin (format binary)",
+    users: "copy user_daily (generation_id, partition_id, site_id, event_type, day, users, sketch)
+            from stdin (format binary)",
+    referrers: "copy referrer_daily (generation_id, partition_id, site_id, event_type, day, kind, host, views)
+                from stdin (format binary)",
+    paths: "copy path_daily (generation_id, partition_id, site_id, event_type, day, path, views)
+            from stdin (format binary)",
+};
+
+const TOTAL: Statements = Statements {
+    views: "copy view_total (generation_id, partition_id, site_id, event_type, views, top_paths)
+            from stdin (format binary)",
+    users: "copy user_total (generation_id, partition_id, site_id, event_type, users, sketch)
+            from stdin (format binary)",
+    referrers: "copy referrer_total (generation_id, partition_id, site_id, event_type, kind, host, views)
+                from stdin (format binary)",
+    paths: "copy path_total (generation_id, partition_id, site_id, event_type, path, views)
+            from stdin (format binary)",
+};
+
+/// Writes all of it.
+pub(super) async fn write(
     db: &mut PgConnection,
     slice: Slice,
-    key_id: KeyId,
-    daily: &Daily<'_>,
+    deltas: &Deltas,
+    groups: &[Group<'_>],
 ) -> sqlx::Result<()> {
-    let views = "copy view_daily (generation_id, partition_id, site_id, event_type, day, views)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, views, 4);
-    for (site, kind, day, counts) in daily {
-        rows.row().text(site).text(kind).day(*day).bigint(as_bigint(counts.views()));
+    let (daily, total) = groups.split_at(groups.partition_point(|group| group.day.is_some()));
+    for (statements, groups) in [(&DAILY, daily), (&TOTAL, total)] {
+        write_views(db, (slice, statements.views), deltas.keeps_top_paths(), groups).await?;
+        write_users(db, (slice, statements.users), deltas.key_id(), groups).await?;
+        write_referrers(db, (slice, statements.referrers), groups).await?;
+        write_paths(db, (slice, statements.paths), groups).await?;
+    }
+    Ok(())
+}
+
+async fn write_views(
+    db: &mut PgConnection,
+    (slice, statement): (Slice, &'static str),
+    keeps_top_paths: bool,
+    groups: &[Group<'_>],
+) -> sqlx::Result<()> {
+    let mut rows = CopyRows::new(db, slice, statement);
+    for group in groups {
+        let top_paths = keeps_top_paths.then(|| {
+            let mut top_paths = TopPaths::default();
+            top_paths.update(group.counts.paths());
+            top_paths.to_json()
+        });
+        rows.row(group, 2).bigint(as_bigint(group.counts.views())).text_or_null(top_paths.as_deref());
         rows.send_if_full().await?;
     }
-    rows.send().await?;
+    rows.send().await
+}
 
-    let users = "copy user_daily (generation_id, partition_id, site_id, event_type, day, users, sketch)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, users, 5);
-    for (site, kind, day, counts) in daily {
-        if let Some((users, sketch)) = sketch(key_id, &counts.users()) {
-            rows.row().text(site).text(kind).day(*day).bigint(users).bytes(&sketch);
-            rows.send_if_full().await?;
-        }
-    }
-    rows.send().await?;
-
-    let referrers = "copy referrer_daily (generation_id, partition_id, site_id, event_type, day, kind, host, views)
-                     from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, referrers, 6);
-    for (site, kind, day, counts) in daily {
-        for (referrer, views) in counts.referrers() {
-            rows.row().text(site).text(kind).day(*day);
-            rows.text(referrer.kind()).text(host_or_empty(referrer)).bigint(as_bigint(views));
-            rows.send_if_full().await?;
-        }
-    }
-    rows.send().await?;
-
-    let paths = "copy path_daily (generation_id, partition_id, site_id, event_type, day, path, views)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, paths, 5);
-    for (site, kind, day, counts) in daily {
-        for (path, views) in counts.paths() {
-            rows.row().text(site).text(kind).day(*day).text(path).bigint(as_bigint(views));
+async fn write_users(
+    db: &mut PgConnection,
+    (slice, statement): (Slice, &'static str),
+    key_id: KeyId,
+    groups: &[Group<'_>],
+) -> sqlx::Result<()> {
+    let mut rows = CopyRows::new(db, slice, statement);
+    for group in groups {
+        if let Some((users, sketch)) = sketch(key_id, &group.counts.users()) {
+            rows.row(group, 2).bigint(users).bytes(&sketch);
             rows.send_if_full().await?;
         }
     }
     rows.send().await
 }
 
-/// Writes the same of all days together.
-pub(super) async fn write_total(
+async fn write_referrers(
     db: &mut PgConnection,
-    slice: Slice,
-    key_id: KeyId,
-    total: &Total<'_>,
+    (slice, statement): (Slice, &'static str),
+    groups: &[Group<'_>],
 ) -> sqlx::Result<()> {
-    let views = "copy view_total (generation_id, partition_id, site_id, event_type, views)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, views, 3);
-    for (site, kind, counts) in total {
-        rows.row().text(site).text(kind).bigint(as_bigint(counts.views()));
-        rows.send_if_full().await?;
-    }
-    rows.send().await?;
-
-    let users = "copy user_total (generation_id, partition_id, site_id, event_type, users, sketch)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, users, 4);
-    for (site, kind, counts) in total {
-        if let Some((users, sketch)) = sketch(key_id, &counts.users()) {
-            rows.row().text(site).text(kind).bigint(users).bytes(&sketch);
+    let mut rows = CopyRows::new(db, slice, statement);
+    for group in groups {
+        for (referrer, views) in group.counts.referrers() {
+            rows.row(group, 3).text(referrer.kind()).text(host_or_empty(referrer)).bigint(as_bigint(views));
             rows.send_if_full().await?;
         }
     }
-    rows.send().await?;
+    rows.send().await
+}
 
-    let referrers = "copy referrer_total (generation_id, partition_id, site_id, event_type, kind, host, views)
-                     from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, referrers, 5);
-    for (site, kind, counts) in total {
-        for (referrer, views) in counts.referrers() {
-            rows.row().text(site).text(kind);
-            rows.text(referrer.kind()).text(host_or_empty(referrer)).bigint(as_bigint(views));
-            rows.send_if_full().await?;
-        }
-    }
-    rows.send().await?;
-
-    let paths = "copy path_total (generation_id, partition_id, site_id, event_type, path, views)
-                 from stdin (format binary)";
-    let mut rows = CopyRows::new(db, slice, paths, 4);
-    for (site, kind, counts) in total {
-        for (path, views) in counts.paths() {
-            rows.row().text(site).text(kind).text(path).bigint(as_bigint(views));
+async fn write_paths(
+    db: &mut PgConnection,
+    (slice, statement): (Slice, &'static str),
+    groups: &[Group<'_>],
+) -> sqlx::Result<()> {
+    let mut rows = CopyRows::new(db, slice, statement);
+    for group in groups {
+        for (path, views) in group.counts.paths() {
+            rows.row(group, 2).text(path).bigint(as_bigint(views));
             rows.send_if_full().await?;
         }
     }

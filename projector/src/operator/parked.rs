@@ -162,7 +162,7 @@ async fn retry_slice(
         row.decide(&mut tx, "counted", by).await?;
         recent::add_out_of_turn(&mut tx, slice, row.message().sequence, &mem::take(&mut deltas.seen)).await?;
     }
-    models::add(&mut tx, slice, false, &deltas).await?;
+    models::add(&mut tx, slice, false, &mut models::Known::default(), &deltas).await?;
     tx.commit().await?;
     Ok(Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked })
 }

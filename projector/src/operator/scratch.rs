@@ -17,6 +17,7 @@ use crate::deltas::Fold;
 use crate::generation::{self, GenerationId, Identity, Status};
 use crate::generations::Workshop;
 use crate::lease;
+use crate::models::Known;
 use crate::recent;
 use crate::repeats::RecentIds;
 use crate::source::{HistoryError, REST_MAX, SourceError, Stream};
@@ -151,7 +152,7 @@ impl Folder {
             while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
                 let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
                 read_at = Instant::now();
-                self.checkpoint = commit(pool, self.slice, self.checkpoint, &batch).await?;
+                self.checkpoint = commit(pool, (self.slice, &mut Known::default()), self.checkpoint, &batch).await?;
                 self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
                 self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
             }

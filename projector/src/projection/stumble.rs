@@ -29,7 +29,7 @@ impl Stumble {
         matches!(
             self,
             Self::Source(SourceError::History(_))
-                | Self::Commit(CommitError::Sketch(_))
+                | Self::Commit(CommitError::Sketch(_) | CommitError::TopPaths(_))
                 | Self::Recent(RecentError::Corrupt(_))
         )
     }

@@ -2,7 +2,7 @@ use chrono::DateTime;
 use contract::{Partition, SketchKey};
 use launcher::servers::postgres::Postgres;
 use projector::checkpoint::{self, Checkpoint, Moved, Slice};
-use projector::commit::{Batch, CommitError, commit};
+use projector::commit::{Batch, CommitError, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::generation::GenerationId;
 use projector::repeats::RecentIds;
@@ -47,7 +47,7 @@ impl Database {
     }
 
     async fn commit(&self, from: Checkpoint, last_sequence: u64) -> Result<Checkpoint, CommitError> {
-        commit(&self.pool, self.slice, from, &batch(last_sequence)).await
+        commit(&self.pool, (self.slice, &mut Known::default()), from, &batch(last_sequence)).await
     }
 }
 

@@ -6,5 +6,8 @@ mod commit;
 /// Where visits came from.
 mod referrers;
 
+/// The paths with the most views.
+mod top_paths;
+
 /// When tables are vacuumed.
 mod vacuum;

@@ -1,7 +1,7 @@
 use chrono::DateTime;
 use contract::SketchKey;
 use projector::checkpoint::Checkpoint;
-use projector::commit::{Batch, commit};
+use projector::commit::{Batch, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::fold_version::FoldVersion;
 use projector::repeats::RecentIds;
@@ -26,7 +26,7 @@ impl Database {
         let message = Message { sequence: last_sequence, logged_at, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
-        commit(&self.pool, self.slice, from, &batch).await.expect("committed")
+        commit(&self.pool, (self.slice, &mut Known::default()), from, &batch).await.expect("committed")
     }
 
     async fn lines(&self, select: &'static str) -> Vec<String> {

@@ -1,0 +1,54 @@
+//! What is added to, one by one: a site and event type, on a day or on all days together.
+
+use chrono::NaiveDate;
+
+use crate::deltas::{Counts, Sorted};
+
+/// What a batch adds there.
+#[derive(Debug, Clone)]
+pub(super) struct Group<'a> {
+    pub(super) site_id: &'a str,
+    pub(super) event_type: &'a str,
+    /// None: all days.
+    pub(super) day: Option<NaiveDate>,
+    pub(super) counts: Counts<'a>,
+}
+
+/// The same for days and for all days: they lie in different tables.
+#[derive(Debug, Default)]
+pub(super) struct Grains<T> {
+    pub(super) daily: T,
+    pub(super) total: T,
+}
+
+/// Columns that say what rows are about, as statements take them.
+#[derive(Debug, Default)]
+pub(super) struct Keys<'a> {
+    pub(super) site_id: Vec<&'a str>,
+    pub(super) event_type: Vec<&'a str>,
+    /// Without rows where they are about all days.
+    pub(super) day: Vec<NaiveDate>,
+}
+
+/// Everything that is added, in the order of keys; days come first.
+pub(super) fn groups(sorted: &Sorted) -> Vec<Group<'_>> {
+    let daily =
+        sorted.daily().map(|(site_id, event_type, day, counts)| Group { site_id, event_type, day: Some(day), counts });
+    let total = sorted.total().map(|(site_id, event_type, counts)| Group { site_id, event_type, day: None, counts });
+    daily.chain(total).collect()
+}
+
+impl<T> Grains<T> {
+    /// Where a group belongs.
+    pub(super) fn of(&mut self, group: &Group<'_>) -> &mut T {
+        if group.day.is_some() { &mut self.daily } else { &mut self.total }
+    }
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn push(&mut self, group: &Group<'a>) {
+        self.site_id.push(group.site_id);
+        self.event_type.push(group.event_type);
+        self.day.extend(group.day);
+    }
+}
