@@ -115,7 +115,10 @@ fn unavailable(err: &StatsError) -> Refusal {
         StatsError::NoConnection | StatsError::Database(_) => {
             "reports cannot be read at the moment; ask again later".into()
         }
-        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
+        StatsError::CorruptSketch(_)
+        | StatsError::CorruptTopPaths(_)
+        | StatsError::KeysDiffer(_)
+        | StatsError::Negative => {
             "what is stored about the site is damaged and has to be rebuilt by an operator".into()
         }
         StatsError::NotContained(receipt) => {

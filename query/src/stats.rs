@@ -1,14 +1,15 @@
 //! A report, read in one snapshot of the active generation.
 //!
-//! One statement a report, so one round trip; with referrers, one transaction. Nothing is cached: a report is as fresh
-//! as the read models.
+//! One statement a report, so one round trip, wherever that is enough; if not, one transaction. Nothing is cached: a report
+//! is as fresh as the read models.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use contract::Receipt;
-use contract::sketch::{CorruptSketch, KeysDiffer};
+use contract::sketch::{CorruptSketch, KeysDiffer, NotAdded};
+use contract::top_paths::CorruptTopPaths;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -21,6 +22,15 @@ use crate::request::{Include, Request};
 
 /// The statements, and what their rows add up to.
 mod reading;
+
+/// The first paths, as lists of top paths tell them.
+mod lists;
+
+/// The same, where these do not.
+mod paths;
+
+/// Several statements that see one moment.
+mod snapshot;
 
 /// Where the visits came from.
 mod referrers;
@@ -70,7 +80,7 @@ pub(crate) struct Stats {
 }
 
 /// A path and how often it was viewed.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PathViews {
     /// Without query and fragment.
     path: String,
@@ -99,6 +109,9 @@ pub(crate) enum StatsError {
     /// What is stored cannot be: trying again helps only after a rebuild.
     #[error("the stored users are damaged and have to be rebuilt from the log")]
     CorruptSketch(#[from] CorruptSketch),
+    /// The same.
+    #[error("the stored top paths are damaged and have to be rebuilt from the log")]
+    CorruptTopPaths(#[from] CorruptTopPaths),
     /// One generation has sketches of several keys: trying again helps only after a rebuild.
     #[error("the stored users were made under different keys and have to be rebuilt from the log")]
     KeysDiffer(#[from] KeysDiffer),
@@ -111,6 +124,15 @@ pub(crate) enum StatsError {
     /// Too many wait for events to arrive in the read models: try again later.
     #[error("no further report may wait for an event")]
     TooManyWaiting,
+}
+
+impl From<NotAdded> for StatsError {
+    fn from(err: NotAdded) -> Self {
+        match err {
+            NotAdded::Corrupt(err) => Self::CorruptSketch(err),
+            NotAdded::KeysDiffer(err) => Self::KeysDiffer(err),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StatsError {

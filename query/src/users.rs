@@ -5,7 +5,7 @@
 
 use chrono::NaiveDate;
 use contract::Sketch;
-use contract::sketch::{Accuracy, KeysDiffer, RELATIVE_STD_ERROR};
+use contract::sketch::{Accuracy, NotAdded, RELATIVE_STD_ERROR, Union};
 
 /// How sure it is that the truth is between the bounds of an estimate.
 pub(crate) const INTERVAL_CONFIDENCE: f64 = 0.95;
@@ -27,16 +27,16 @@ pub(crate) struct Count {
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     /// Days that are complete.
-    period: Union,
-    /// The partitions of the day that is being taken in. All time is one day without a date.
-    day: Union,
+    period: Members,
+    /// The partitions of the day that is being taken in, with their stored sketches. All time is one day without a date.
+    day: Vec<(Count, Vec<u8>)>,
     date: Option<NaiveDate>,
 }
 
 /// Sets of which the members are wanted once.
 #[derive(Debug, Default)]
-struct Union {
-    sketch: Option<Sketch>,
+struct Members {
+    union: Union,
     largest: Count,
     sum: u64,
     /// The truth is at least what the lowest end of any set says, and at most what all highest ends say together.
@@ -72,43 +72,46 @@ fn margin(users: u64) -> u64 {
 }
 
 impl Users {
-    /// Takes in one partition's users of a day and what their sketch counts to. Days come in order.
+    /// Takes in one partition's users of a day: what their stored sketch counts to, and the sketch. Days come in order.
     ///
     /// # Errors
     ///
-    /// The sketch was made under another key than those before it.
-    pub(crate) fn add(&mut self, date: Option<NaiveDate>, users: Count, sketch: Sketch) -> Result<(), KeysDiffer> {
+    /// A sketch of the day before is damaged, or was made under another key than those before it.
+    pub(crate) fn add(&mut self, date: Option<NaiveDate>, users: Count, sketch: Vec<u8>) -> Result<(), NotAdded> {
         if date != self.date {
             self.end_day()?;
             self.date = date;
         }
-        self.day.add(users, sketch)
+        self.day.push((users, sketch));
+        Ok(())
     }
 
     /// How many there are.
     ///
     /// # Errors
     ///
-    /// The sketches of the last two days were made under different keys.
-    pub(crate) fn count(mut self) -> Result<Count, KeysDiffer> {
+    /// The same of any of the days.
+    pub(crate) fn count(mut self) -> Result<Count, NotAdded> {
         self.end_day()?;
-        Ok(self.period.end().map_or_else(Count::default, |(users, _)| users))
+        Ok(self.period.end()?.map_or_else(Count::default, |(users, _)| users))
     }
 
-    fn end_day(&mut self) -> Result<(), KeysDiffer> {
-        match std::mem::take(&mut self.day).end() {
-            Some((users, sketch)) => self.period.add(users, sketch),
-            None => Ok(()),
+    fn end_day(&mut self) -> Result<(), NotAdded> {
+        let mut partitions = std::mem::take(&mut self.day);
+        if partitions.len() > 1 {
+            let mut day = Members::default();
+            for (users, sketch) in partitions.drain(..) {
+                day.add(users, &sketch)?;
+            }
+            partitions.extend(day.end()?.map(|(users, mut sketch)| (users, sketch.seal().bytes)));
         }
+        partitions.into_iter().try_for_each(|(users, sketch)| self.period.add(users, &sketch))
     }
 }
 
-impl Union {
-    fn add(&mut self, users: Count, sketch: Sketch) -> Result<(), KeysDiffer> {
-        match &mut self.sketch {
-            None => self.sketch = Some(sketch),
-            Some(merged) => merged.merge(&sketch)?,
-        }
+impl Members {
+    fn add(&mut self, users: Count, sketch: &[u8]) -> Result<(), NotAdded> {
+        self.union.add(sketch)?;
         if users.users > self.largest.users {
             self.largest = users;
         }
@@ -119,16 +122,16 @@ impl Union {
     }
 
     /// What all sets together count to, and their sketch.
-    fn end(self) -> Option<(Count, Sketch)> {
-        let mut sketch = self.sketch?;
+    fn end(self) -> Result<Option<(Count, Sketch)>, NotAdded> {
+        let Some(mut sketch) = self.union.into_sketch()? else { return Ok(None) };
         // A single set, or all others empty: its number is known and need not be estimated again.
         if self.largest.users == self.sum {
-            return Some((self.largest, sketch));
+            return Ok(Some((self.largest, sketch)));
         }
         let sealed = sketch.seal();
         let count = Count::new(sealed.users.clamp(self.largest.users, self.sum), sealed.accuracy);
         let count = Count { low: count.low.max(self.low), high: count.high.min(self.high), ..count };
-        Some((count, sketch))
+        Ok(Some((count, sketch)))
     }
 }
 
@@ -138,14 +141,14 @@ mod tests {
 
     use super::*;
 
-    fn sketch(users: std::ops::Range<u32>) -> (Count, Sketch) {
+    fn sketch(users: std::ops::Range<u32>) -> (Count, Vec<u8>) {
         let key = SketchKey::for_development();
         let mut sketch = Sketch::new(key.id());
         for user in users {
             sketch.insert(key.digest(&UserId::try_from(user.to_string()).expect("a user")));
         }
         let sealed = sketch.seal();
-        (Count::new(sealed.users, sealed.accuracy), sketch)
+        (Count::new(sealed.users, sealed.accuracy), sealed.bytes)
     }
 
     /// What a sketch might have counted to.
@@ -157,7 +160,7 @@ mod tests {
         NaiveDate::from_ymd_opt(2025, 11, day)
     }
 
-    fn estimate(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Sketch))>) -> Count {
+    fn estimate(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Vec<u8>))>) -> Count {
         let mut users = Users::default();
         for (date, (count, sketch)) in parts {
             users.add(date, count, sketch).expect("one key");
@@ -165,7 +168,7 @@ mod tests {
         users.count().expect("one key")
     }
 
-    fn count(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Sketch))>) -> u64 {
+    fn count(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Vec<u8>))>) -> u64 {
         estimate(parts).users
     }
 
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn sketches_of_different_keys_are_not_mixed() {
-        let other = Sketch::new(SketchKey::from_bytes([7; 16]).id());
+        let other = Sketch::new(SketchKey::from_bytes([7; 16]).id()).seal().bytes;
         let mut users = Users::default();
         users.add(date(1), listed(5), sketch(0..5).1).expect("the first");
         users.add(date(2), listed(0), other).expect("merged when its day ends");

@@ -1,10 +1,10 @@
--- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 paths, $6 whether to say
--- which part of the log it contains, $7 bytes of the header of a sketch that is its own answer (null is none).
--- The first rows have the numbers and, if $6 says so, positions; the further ones the users of a day and partition, day
--- by day.
+-- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 whether to say which part of
+-- the log it contains, $6 bytes of the header of a sketch that is its own answer (null is none).
+-- The first row has the generation; then, if $5 says so, positions; the further ones the views, and the users, of a day
+-- and partition, day by day.
 --
--- It must stay one statement. Statements of their own could see total_views and the paths at different moments; and
--- even in one transaction they would lock the tables one by one, so that a generation dropped meanwhile reads as empty.
+-- It must stay one statement. Statements of their own could see views and users at different moments; and even in one
+-- transaction they would lock the tables one by one, so that a generation dropped meanwhile reads as empty.
 -- The tables must stay in the order in which create_generation() locks them: in another one a report and a new
 -- generation can wait for each other.
 with active as (
@@ -12,24 +12,13 @@ with active as (
     from generation
     where status = 'active'
 ),
-total as (
-    select coalesce(sum(views), 0)::bigint as views
+day_views as (
+    select day, partition_id, views, top_paths
     from view_daily
     where generation_id = (select generation_id from active)
       and site_id = $1
       and event_type = $2
       and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
-),
-top_path as (
-    select path, sum(views)::bigint as views
-    from path_daily
-    where generation_id = (select generation_id from active)
-      and site_id = $1
-      and event_type = $2
-      and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
-    group by path
-    order by views desc, path
-    limit $5
 ),
 day_users as (
     -- One row is its own answer: its sketch stays where it is.
@@ -37,7 +26,7 @@ day_users as (
         day,
         users,
         case when count(*) over () > 1 then sketch end as sketch,
-        case when count(*) over () = 1 then substring(sketch from 1 for $7::int) end as header
+        case when count(*) over () = 1 then substring(sketch from 1 for $6::int) end as header
     from user_daily
     where generation_id = (select generation_id from active)
       and site_id = $1
@@ -45,7 +34,7 @@ day_users as (
       and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
 ),
 position as (
-    -- In the order in which stats/position.rs takes them. Without $6 nothing of this is read.
+    -- In the order in which stats/position.rs takes them. Without $5 nothing of this is read.
     select array[
         partition_id,
         contained.stream_sequence,
@@ -56,14 +45,14 @@ position as (
     ]::bigint[] as position
     from (select * from checkpoint where generation_id = (select generation_id from active)) as contained
     full join log_end using (partition_id)
-    where $6::boolean
+    where $5::boolean
 )
 select
     (select generation_id from active) as "generation_id?",
-    (select views from total) as "total_views?",
-    array(select path from top_path order by views desc, path) as "paths?",
-    array(select views from top_path order by views desc, path) as "path_views?",
     null::date as "day?",
+    null::int as "partition_id?",
+    null::bigint as "views?",
+    null::text as "top_paths?",
     null::bigint as "users?",
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
@@ -72,6 +61,9 @@ union all
 select null, null, null, null, null, null, null, null, position
 from position
 union all
-select null, null, null, null, day, users, sketch, header, null
+select null, day, partition_id, views, top_paths::text, null, null, null, null
+from day_views
+union all
+select null, day, null, null, null, users, sketch, header, null
 from day_users
-order by 5 nulls first
+order by 2 nulls first

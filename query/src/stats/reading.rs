@@ -2,27 +2,28 @@
 //! than a short one.
 
 use chrono::NaiveDate;
-use contract::Sketch;
+use contract::TopPaths;
 use contract::sketch::{Accuracy, HEADER_BYTES};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::PgConnection;
 
+use super::lists::{Lists, Place, Verdict};
 use super::meta::Meta;
 use super::position::Positions;
 use super::referrers::Referrers;
-use super::{PathViews, Stats, StatsError, count};
+use super::{PathViews, Stats, StatsError, count, paths, snapshot};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
 use crate::users::{Count, Users};
 
-/// A row of `daily.sql` and `all_time.sql`: the numbers, or users, or a position.
+/// A row of `daily.sql` and `all_time.sql`: the generation, or views, or users, or a position.
 struct Row {
     generation_id: Option<i32>,
-    total_views: Option<i64>,
-    paths: Option<Vec<String>>,
-    path_views: Option<Vec<i64>>,
     day: Option<NaiveDate>,
+    partition_id: Option<i32>,
+    views: Option<i64>,
+    top_paths: Option<String>,
     users: Option<i64>,
     sketch: Option<Vec<u8>>,
     sketch_header: Option<Vec<u8>>,
@@ -32,8 +33,9 @@ struct Row {
 /// What the rows so far say.
 #[derive(Default)]
 pub(super) struct Reading {
-    generation_id: i32,
+    generation_id: Option<i32>,
     total_views: u64,
+    lists: Lists,
     top_paths: Vec<PathViews>,
     /// The number of the only row with users, which comes without its sketch.
     only_users: Option<Count>,
@@ -46,44 +48,56 @@ pub(super) struct Reading {
 }
 
 /// Reads a report, the rows of which `db` may not have sent all when this fails.
+///
+/// Most often one statement is enough. Where it leaves open which the first paths are, all of it is read again, and the
+/// paths with it, in one transaction.
 pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+    let mut reading = read_rows(db, request).await?;
+    if let Verdict::Decided(paths) = reading.lists.verdict(request.paths_max.into()) {
+        reading.top_paths = paths;
+        return Ok(reading);
+    }
+    let mut tx = snapshot::begin(db, request.period).await?;
+    let reading = read_within(&mut tx, request).await?;
+    tx.commit().await?;
+    Ok(reading)
+}
+
+/// Reads a report in a transaction that [`snapshot::begin`] has begun.
+pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+    let mut reading = read_rows(tx, request).await?;
+    reading.top_paths = match reading.lists.verdict(request.paths_max.into()) {
+        Verdict::Decided(paths) => paths,
+        Verdict::Needs(needed) => {
+            let views = paths::look_up(tx, request, &needed).await?;
+            reading.lists.decided(request.paths_max.into(), &views, &needed)
+        }
+        Verdict::Open => paths::add_up(tx, request).await?,
+    };
+    Ok(reading)
+}
+
+async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
     let mut rows = rows(db, request);
     let mut reading = Reading::default();
     while let Some(row) = rows.try_next().await? {
         reading.add(row)?;
     }
-    Ok(reading)
+    if reading.generation_id.is_none() { Err(StatsError::NoGeneration) } else { Ok(reading) }
 }
 
 fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
-    let paths_max = i64::from(request.paths_max);
     let with_positions = request.with_meta || request.after.is_some();
     let header_bytes = request.with_meta.then(|| i32::try_from(HEADER_BYTES).expect("a header is short"));
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(
-            Row,
-            "src/stats/daily.sql",
-            site_id,
-            event_type,
-            first,
-            last,
-            paths_max,
-            with_positions,
-            header_bytes,
-        )
+        sqlx::query_file_as!(Row, "src/stats/daily.sql", site_id, event_type, first, last, with_positions, header_bytes,)
     };
     match request.period {
-        Period::AllTime => sqlx::query_file_as!(
-            Row,
-            "src/stats/all_time.sql",
-            site_id,
-            event_type,
-            paths_max,
-            with_positions,
-            header_bytes,
-        )
-        .fetch(db),
+        Period::AllTime => {
+            sqlx::query_file_as!(Row, "src/stats/all_time.sql", site_id, event_type, with_positions, header_bytes)
+                .fetch(db)
+        }
         Period::Day(day) => days(Some(day), Some(day)).fetch(db),
         Period::Range { first, last } => days(first, last).fetch(db),
     }
@@ -102,6 +116,7 @@ impl Reading {
 
     /// The answer to the request that was read for.
     pub(super) fn into_stats(self, request: &Request) -> Result<Stats, StatsError> {
+        let generation_id = self.generation_id.ok_or(StatsError::NoGeneration)?;
         let users = self.only_users.map_or_else(|| self.users.count(), Ok)?;
         Ok(Stats {
             site_id: request.site_id.as_str().to_owned(),
@@ -110,38 +125,45 @@ impl Reading {
             unique_users: users.users,
             top_paths: self.top_paths,
             referrers: self.referrers,
-            meta: request.with_meta.then(|| Meta::of(self.generation_id, &self.positions, users)),
+            meta: request.with_meta.then(|| Meta::of(generation_id, &self.positions, users)),
         })
     }
 
     fn add(&mut self, row: Row) -> Result<(), StatsError> {
-        if let Some(position) = row.position {
-            return self.positions.add(position);
+        let Row { generation_id, day, partition_id, views, top_paths, users, sketch, sketch_header, position } = row;
+        if let Some(position) = position {
+            self.positions.add(position)
+        } else if let Some((partition_id, views)) = partition_id.zip(views) {
+            self.total_views += count(views)?;
+            let list = top_paths.map(|list| TopPaths::from_json(&list)).transpose()?;
+            self.lists.add(Place { day, partition_id }, list);
+            Ok(())
+        } else if let Some(users) = users {
+            self.add_users(day, count(users)?, sketch, sketch_header.as_deref())
+        } else {
+            self.generation_id = self.generation_id.or(generation_id);
+            Ok(())
         }
-        let Some(users) = row.users else { return self.add_numbers(row) };
-        let users = count(users)?;
-        match row.sketch {
+    }
+
+    fn add_users(
+        &mut self,
+        day: Option<NaiveDate>,
+        users: u64,
+        sketch: Option<Vec<u8>>,
+        header: Option<&[u8]>,
+    ) -> Result<(), StatsError> {
+        match sketch {
             None => {
                 // Without a header nobody has asked how exact the number is.
-                let accuracy =
-                    row.sketch_header.map_or(Ok(Accuracy::Estimated), |header| Accuracy::of_stored(&header))?;
+                let accuracy = header.map_or(Ok(Accuracy::Estimated), Accuracy::of_stored)?;
                 self.only_users = Some(Count::new(users, accuracy));
             }
             Some(sketch) => {
                 let users = Count::new(users, Accuracy::of_stored(&sketch)?);
-                self.users.add(row.day, users, Sketch::open(&sketch)?)?;
+                self.users.add(day, users, sketch)?;
             }
         }
-        Ok(())
-    }
-
-    fn add_numbers(&mut self, row: Row) -> Result<(), StatsError> {
-        self.generation_id = row.generation_id.ok_or(StatsError::NoGeneration)?;
-        self.total_views = count(row.total_views.unwrap_or_default())?;
-        let paths = row.paths.unwrap_or_default().into_iter().zip(row.path_views.unwrap_or_default());
-        self.top_paths = paths
-            .map(|(path, views)| Ok(PathViews { path, views: count(views)? }))
-            .collect::<Result<_, StatsError>>()?;
         Ok(())
     }
 }

@@ -15,6 +15,9 @@ mod network;
 /// What a report says.
 mod reports;
 
+/// The first paths.
+mod top_paths;
+
 /// Users of several days and partitions.
 mod users;
 

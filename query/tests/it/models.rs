@@ -12,6 +12,7 @@ pub(crate) struct Models {
     db: PgPool,
     pub(crate) generation_id: i32,
     key: SketchKey,
+    keeps_top_paths: bool,
 }
 
 /// What a projector found in some envelopes of a partition.
@@ -43,7 +44,12 @@ impl Models {
     pub(crate) async fn create(db: &PgPool, status: &str) -> Self {
         let made = sqlx::query_scalar("select create_generation(1, 7, 3600, $1)").bind(status).fetch_one(db).await;
         let generation_id = made.expect("a generation");
-        Self { db: db.clone(), generation_id, key: SketchKey::for_development() }
+        Self { db: db.clone(), generation_id, key: SketchKey::for_development(), keeps_top_paths: true }
+    }
+
+    /// The same, as older folds wrote it.
+    pub(crate) fn without_top_paths(self) -> Self {
+        Self { keeps_top_paths: false, ..self }
     }
 
     /// Adds a batch to all tables, in one transaction.
@@ -62,6 +68,9 @@ impl Models {
         for table in ["daily", "total"] {
             self.add_views(&mut *tx, table, batch).await;
             self.add_users(&mut *tx, table, batch).await;
+            if self.keeps_top_paths {
+                self.list_top_paths(&mut *tx, table, batch).await;
+            }
         }
     }
 
@@ -125,6 +134,20 @@ impl Models {
                 insert.execute(&mut *tx).await.expect("inserted");
             }
         }
+    }
+
+    async fn list_top_paths(&self, tx: &mut PgConnection, table: &str, batch: &Batch<'_>) {
+        let is_day = if table == "daily" { "and day = $5" } else { "and $5 is not null" };
+        let row = format!("generation_id = $1 and site_id = $2 and event_type = $3 and partition_id = $4 {is_day}");
+        let statement = format!(
+            "update view_{table} set top_paths = (
+                select json_agg(json_build_array(path, views) order by views desc, path)
+                from (select path, views from path_{table} where {row} order by views desc, path limit 16) as first)
+             where {row}"
+        );
+        let update = sqlx::query(AssertSqlSafe(statement)).bind(self.generation_id).bind(batch.site_id);
+        let update = update.bind(batch.event_type).bind(batch.partition_id).bind(date(batch.day));
+        update.execute(tx).await.expect("listed");
     }
 
     async fn add_users(&self, tx: &mut PgConnection, table: &str, batch: &Batch<'_>) {
