@@ -10,9 +10,9 @@ use crate::load::Request;
 /// Different requests; then they come again. Without an `event_id` none is a repeat.
 const DIFFERENT: usize = 10_000;
 
-/// One event a request.
+/// One event a request, of now.
 pub(crate) fn single() -> Request {
-    let mut visits = BUSY.visits(11);
+    let mut visits = BUSY.visits(11).live();
     let requests: Vec<_> = (0..DIFFERENT).map(|_| http::post("/event", visits.event().as_bytes())).collect();
     turning(requests)
 }

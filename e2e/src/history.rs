@@ -45,7 +45,8 @@ pub const LONG_TAIL: Shape = Shape { sites: 10_000, ..BUSY };
 /// Makes events of such a shape.
 #[derive(Debug, Clone)]
 pub struct Visits {
-    shape: Shape,
+    /// Days that they are spread over, back from [`Shape::day`] 0; none: they happen when they are made.
+    days: Option<u32>,
     sites: Vec<String>,
     paths: Zipf<f64>,
     users: Zipf<f64>,
@@ -76,7 +77,7 @@ impl Shape {
     fn visits_to(self, sites: Vec<String>, seed: u64) -> Visits {
         let zipf = |below: u32| Zipf::new(f64::from(below), 1.0).expect("a number and an exponent");
         let random = StdRng::seed_from_u64(seed);
-        Visits { shape: self, sites, paths: zipf(self.paths), users: zipf(self.users), random }
+        Visits { days: Some(self.days), sites, paths: zipf(self.paths), users: zipf(self.users), random }
     }
 
     fn sites_by_partition(self, partitions: u16) -> Vec<Vec<String>> {
@@ -119,6 +120,12 @@ impl Shape {
 }
 
 impl Visits {
+    /// The same, as they come in while they happen.
+    #[must_use]
+    pub fn live(self) -> Self {
+        Self { days: None, ..self }
+    }
+
     /// The next one, as JSON.
     pub fn event(&mut self) -> String {
         let mut event = String::with_capacity(160);
@@ -135,15 +142,22 @@ impl Visits {
         envelope
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a client has a clock")]
     fn write(&mut self, to: &mut String) {
         let random = &mut self.random;
         let site = &self.sites[random.random_range(0..self.sites.len())];
         let (path, user) = (self.paths.sample(random), self.users.sample(random));
-        let (day, second) = (Shape::day(random.random_range(0..self.shape.days)), random.random_range(0..86_400));
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let timestamp = match self.days {
+            Some(days) => {
+                let (day, second) = (Shape::day(random.random_range(0..days)), random.random_range(0..86_400));
+                let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+                format!("{day}T{hour:02}:{minute:02}:{second:02}Z")
+            }
+            None => chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        };
         write!(
             to,
-            r#"{{"site_id":"{site}","event_type":"page_view","path":"/page-{path}","user_id":"user-{user}","timestamp":"{day}T{hour:02}:{minute:02}:{second:02}Z"}}"#,
+            r#"{{"site_id":"{site}","event_type":"page_view","path":"/page-{path}","user_id":"user-{user}","timestamp":"{timestamp}"}}"#,
         )
         .expect("a text takes everything");
     }

@@ -30,7 +30,7 @@ pub(super) async fn post(run: &Run) -> Live {
 }
 
 async fn post_as(run: &Run, number: u32) -> Live {
-    let mut visits = SHAPE.visits(u64::from(number) + 2);
+    let mut visits = SHAPE.visits(u64::from(number) + 2).live();
     let pause = Duration::from_secs(1) * CLIENTS / run.options.live;
     let mut live = Live::default();
     let mut next = Instant::now() + pause * number / CLIENTS;
