@@ -14,21 +14,24 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
+use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
 use crate::request::{InvalidRequest, Parameters, Request};
 use crate::stats::{Reports, Stats, StatsError};
 
 /// Everything that is answered.
-pub(crate) fn router(reports: Reports) -> Router {
+pub(crate) fn router(reports: Reports, live: Live) -> Router {
     let probed = reports.clone();
     let health = health::router(move || ready(probed.clone()));
     // After the line above, which installs the recorder that takes descriptions.
     metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
     arrivals::describe_metrics();
+    live::describe_metrics();
     Router::new()
         .route("/stats", get(stats))
         .with_state(reports)
+        .merge(live::router(live))
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
         .merge(health)
         .fallback(|| async { Refusal::not_found() })

@@ -9,6 +9,6 @@ use utoipa::OpenApi;
         title = "Tidemark: reports",
         description = "Views, users and top paths of a site. Days are UTC days of the events' own timestamps."
     ),
-    paths(crate::http::stats)
+    paths(crate::http::stats, crate::live::http::live)
 )]
 pub(crate) struct Document;

@@ -7,7 +7,7 @@ use contract::{EventType, Receipt, SiteId};
 use utoipa::IntoParams;
 
 /// Names and values of a query string.
-mod form;
+pub(crate) mod form;
 
 /// Paths, and hosts, of a report that does not say how many.
 const PATHS_DEFAULT: u16 = 3;

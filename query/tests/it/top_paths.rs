@@ -58,8 +58,9 @@ async fn check(service: &Service, all: &BTreeMap<(usize, String), u64>, days: st
         let answer = service.get(&format!("/stats?site_id={}&limit={limit}{period}", BATCH.site_id)).await;
         let report = answer.json();
         let found = report["top_paths"].as_array().expect("paths").iter();
-        let found: Vec<_> =
-            found.map(|path| (path["path"].as_str().unwrap(), path["views"].as_u64().unwrap())).collect();
+        let found: Vec<_> = found
+            .map(|path| (path["path"].as_str().expect("a path"), path["views"].as_u64().expect("views")))
+            .collect();
         assert_eq!(found, sums[..sums.len().min(limit)], "limit {limit}, {period}");
         assert_eq!(report["total_views"], sums.iter().map(|(_, views)| views).sum::<u64>());
     }
