@@ -65,6 +65,18 @@ pub(crate) enum LiveError {
     Damaged,
 }
 
+impl LiveError {
+    /// For programs; stays what it is when sentences change.
+    fn code(self) -> &'static str {
+        match self {
+            Self::TooManyClients => "too_many_clients",
+            Self::NoTotals => "database_unavailable",
+            Self::NoGeneration => "no_read_models",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
 impl Live {
     /// What is watched, and what is to run beside the server to keep it up to date.
     pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {

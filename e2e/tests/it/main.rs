@@ -9,6 +9,9 @@ mod traffic;
 /// Where each line of it came from.
 mod referrers;
 
+/// Random events, and every report of them.
+mod reports;
+
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 

@@ -13,10 +13,10 @@ use service::Refusal;
 use service::refusal::RefusalBody;
 use tokio_util::sync::CancellationToken;
 
-use super::request::{InvalidWatch, LiveParameters};
 use super::totals::Totals;
 use super::watched::{Pair, Subscription};
 use super::{Live, LiveError};
+use crate::request::parameters::{OfEventType, OfSite};
 
 /// Clients that watch.
 pub(super) const CLIENTS: &str = "query_live_clients";
@@ -53,7 +53,8 @@ pub(crate) fn describe_metrics() {
     path = "/live",
     tag = "reports",
     params(
-        LiveParameters,
+        OfSite,
+        OfEventType,
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client got."),
     ),
     responses(
@@ -64,7 +65,7 @@ pub(crate) fn describe_metrics() {
         (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
         (status = 503, description = "Not now; Retry-After says when to ask again.",
             headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody,
-            example = json!({"error": "too many clients watch totals; ask again later"}))
+            example = json!({"error": "too many clients watch totals; ask again later", "code": "too_many_clients"}))
     )
 )]
 pub(crate) async fn live(
@@ -100,14 +101,8 @@ fn event(totals: &Totals) -> Event {
     event.json_data(totals).expect("totals have no keys that JSON does not")
 }
 
-impl From<InvalidWatch> for Refusal {
-    fn from(err: InvalidWatch) -> Self {
-        Self::bad_request(err.to_string())
-    }
-}
-
 impl From<LiveError> for Refusal {
     fn from(err: LiveError) -> Self {
-        Self::unavailable(err.to_string())
+        Self::unavailable(err.code(), err.to_string())
     }
 }

@@ -1,6 +1,6 @@
 -- A report on all time: $1 site, $2 event type, $3 whether to say which part of the log it contains, $4 bytes of the
 -- header of a sketch that is its own answer (null is none). Like daily.sql, from the tables without the day.
--- The first row has the generation; then, if $3 says so, positions; the further ones the views, and the users, of a
+-- The first row has the generation and its state; then, if $3 says so, positions; the further ones the views, and the users, of a
 -- partition.
 with active as (
     select generation_id
@@ -48,13 +48,19 @@ select
     null::bigint as "users?",
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
-    null::bigint[] as "position?: Vec<Option<i64>>"
+    null::bigint[] as "position?: Vec<Option<i64>>",
+    (
+        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
+        from checkpoint
+        where generation_id = (select generation_id from active)
+    ) as "checkpoints?",
+    (now() at time zone 'utc')::date as "today?"
 union all
-select null, null, null, null, null, null, null, null, position
+select null, null, null, null, null, null, null, null, position, null, null
 from position
 union all
-select null, null, partition_id, views, top_paths::text, null, null, null, null
+select null, null, partition_id, views, top_paths::text, null, null, null, null, null, null
 from partition_views
 union all
-select null, null, null, null, null, users, sketch, header, null
+select null, null, null, null, null, users, sketch, header, null, null, null
 from partition_users

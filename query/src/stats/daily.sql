@@ -1,6 +1,6 @@
 -- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 whether to say which part of
 -- the log it contains, $6 bytes of the header of a sketch that is its own answer (null is none).
--- The first row has the generation; then, if $5 says so, positions; the further ones the views, and the users, of a day
+-- The first row has the generation and its state; then, if $5 says so, positions; the further ones the views, and the users, of a day
 -- and partition, day by day.
 --
 -- It must stay one statement. Statements of their own could see views and users at different moments; and even in one
@@ -56,14 +56,20 @@ select
     null::bigint as "users?",
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
-    null::bigint[] as "position?: Vec<Option<i64>>"
+    null::bigint[] as "position?: Vec<Option<i64>>",
+    (
+        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
+        from checkpoint
+        where generation_id = (select generation_id from active)
+    ) as "checkpoints?",
+    (now() at time zone 'utc')::date as "today?"
 union all
-select null, null, null, null, null, null, null, null, position
+select null, null, null, null, null, null, null, null, position, null, null
 from position
 union all
-select null, day, partition_id, views, top_paths::text, null, null, null, null
+select null, day, partition_id, views, top_paths::text, null, null, null, null, null, null
 from day_views
 union all
-select null, day, null, null, null, users, sketch, header, null
+select null, day, null, null, null, users, sketch, header, null, null, null
 from day_users
 order by 2 nulls first

@@ -12,12 +12,13 @@ use super::lists::{Lists, Place, Verdict};
 use super::meta::Meta;
 use super::position::Positions;
 use super::referrers::Referrers;
-use super::{PathViews, Stats, StatsError, count, paths, snapshot};
+use super::{PathViews, Stats, StatsError, count, paths, transaction};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
 use crate::users::{Count, Users};
+use crate::version::Version;
 
-/// A row of `daily.sql` and `all_time.sql`: the generation, or views, or users, or a position.
+/// A row of `daily.sql` and `all_time.sql`: the generation and its state, or views, or users, or a position.
 struct Row {
     generation_id: Option<i32>,
     day: Option<NaiveDate>,
@@ -28,12 +29,14 @@ struct Row {
     sketch: Option<Vec<u8>>,
     sketch_header: Option<Vec<u8>>,
     position: Option<Vec<Option<i64>>>,
+    checkpoints: Option<String>,
+    today: Option<NaiveDate>,
 }
 
 /// What the rows so far say.
 #[derive(Default)]
 pub(super) struct Reading {
-    generation_id: Option<i32>,
+    version: Option<Version>,
     total_views: u64,
     lists: Lists,
     top_paths: Vec<PathViews>,
@@ -57,13 +60,13 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
         reading.top_paths = paths;
         return Ok(reading);
     }
-    let mut tx = snapshot::begin(db, request.period).await?;
+    let mut tx = transaction::begin(db, request.period).await?;
     let reading = read_within(&mut tx, request).await?;
     tx.commit().await?;
     Ok(reading)
 }
 
-/// Reads a report in a transaction that [`snapshot::begin`] has begun.
+/// Reads a report in a transaction that [`transaction::begin`] has begun.
 pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
     let mut reading = read_rows(tx, request).await?;
     reading.top_paths = match reading.lists.verdict(request.paths_max.into()) {
@@ -83,7 +86,7 @@ async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, 
     while let Some(row) = rows.try_next().await? {
         reading.add(row)?;
     }
-    if reading.generation_id.is_none() { Err(StatsError::NoGeneration) } else { Ok(reading) }
+    if reading.version.is_none() { Err(StatsError::NoGeneration) } else { Ok(reading) }
 }
 
 fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
@@ -109,28 +112,35 @@ impl Reading {
         self.positions.as_of()
     }
 
-    /// The same with where the visits came from.
-    pub(super) fn with_referrers(self, referrers: Referrers) -> Self {
-        Self { referrers: Some(referrers), ..self }
+    /// The same with where the visits came from, if that was asked for.
+    pub(super) fn with_referrers(self, referrers: Option<Referrers>) -> Self {
+        Self { referrers, ..self }
     }
 
     /// The answer to the request that was read for.
-    pub(super) fn into_stats(self, request: &Request) -> Result<Stats, StatsError> {
-        let generation_id = self.generation_id.ok_or(StatsError::NoGeneration)?;
+    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
+        let version = self.version.ok_or(StatsError::NoGeneration)?;
         let users = self.only_users.map_or_else(|| self.users.count(), Ok)?;
-        Ok(Stats {
+        let stats = Stats {
             site_id: request.site_id.as_str().to_owned(),
             date: request.period.day(),
             total_views: self.total_views,
             unique_users: users.users,
             top_paths: self.top_paths,
             referrers: self.referrers,
-            meta: request.with_meta.then(|| Meta::of(generation_id, &self.positions, users)),
-        })
+            previous: None,
+            change: None,
+            meta: request.with_meta.then(|| Meta::of(version.generation_id, &self.positions, users)),
+        };
+        Ok((version, stats))
     }
 
     fn add(&mut self, row: Row) -> Result<(), StatsError> {
-        let Row { generation_id, day, partition_id, views, top_paths, users, sketch, sketch_header, position } = row;
+        if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
+            self.version = Some(Version { generation_id, checkpoints, today });
+            return Ok(());
+        }
+        let Row { day, partition_id, views, top_paths, users, sketch, sketch_header, position, .. } = row;
         if let Some(position) = position {
             self.positions.add(position)
         } else if let Some((partition_id, views)) = partition_id.zip(views) {
@@ -141,7 +151,6 @@ impl Reading {
         } else if let Some(users) = users {
             self.add_users(day, count(users)?, sketch, sketch_header.as_deref())
         } else {
-            self.generation_id = self.generation_id.or(generation_id);
             Ok(())
         }
     }

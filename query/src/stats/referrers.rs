@@ -5,8 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::reading::{self, Reading};
-use super::{StatsError, count, snapshot};
+use super::{StatsError, count};
 use crate::request::{Period, Request};
 
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
@@ -45,16 +44,8 @@ struct Row {
     unreadable: i64,
 }
 
-/// Reads a report with referrers, in one transaction.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
-    let mut tx = snapshot::begin(db, request.period).await?;
-    let referrers = read_referrers(&mut tx, request).await?;
-    let reading = reading::read_within(&mut tx, request).await?;
-    tx.commit().await?;
-    Ok(reading.with_referrers(referrers))
-}
-
-async fn read_referrers(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
+/// Reads them, in the transaction of a report.
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {

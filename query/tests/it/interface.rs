@@ -11,11 +11,11 @@ async fn the_interface_describes_itself() {
     let stats = &document["paths"]["/stats"]["get"];
     let parameters: Vec<_> = stats["parameters"].as_array().expect("parameters").iter().collect();
     let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["site_id", "date", "from", "to", "event_type", "limit", "include", "meta", "after"]);
+    assert_eq!(names, ["site_id", "date", "from", "to", "event_type", "limit", "include", "compare", "meta", "after"]);
     let required: Vec<_> = parameters.iter().map(|parameter| parameter["required"] == true).collect();
-    assert_eq!(required, [true, false, false, false, false, false, false, false, false]);
+    assert_eq!(required, [true, false, false, false, false, false, false, false, false, false]);
     let statuses: Vec<_> = stats["responses"].as_object().expect("responses").keys().collect();
-    assert_eq!(statuses, ["200", "400", "503"]);
+    assert_eq!(statuses, ["200", "304", "400", "503"]);
     let example = &stats["responses"]["200"]["content"]["application/json"]["example"];
     assert_eq!((&example["total_views"], &example["top_paths"][0]["views"]), (&1_450.into(), &700.into()));
     let live = &document["paths"]["/live"]["get"];
@@ -24,11 +24,33 @@ async fn the_interface_describes_itself() {
     assert_eq!(names, ["site_id", "event_type", "Last-Event-ID"]);
     let example = &live["responses"]["200"]["content"]["text/event-stream"]["example"];
     assert!(example.as_str().expect("a stream").starts_with("event: totals\nid: 3/"), "{example}");
-    let schemas: Vec<_> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();
-    assert_eq!(
-        schemas,
-        ["HostViews", "LiveTotals", "Meta", "PathViews", "Referrers", "RefusalBody", "Stats", "UsersError"]
-    );
+    for schema in document["components"]["schemas"].as_object().expect("schemas").values() {
+        assert!(schema["description"].is_string(), "{schema}");
+    }
+}
+
+/// What is described is what is taken: an unknown parameter is refused with the names of all others.
+#[tokio::test]
+async fn every_report_is_described_as_it_is() {
+    let (service, ..) = with_models().await;
+    let document = service.get("/api-docs/openapi.json").await.json();
+    let reports = ["/stats", "/timeseries", "/paths", "/events/types", "/sites"];
+    let described: Vec<_> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+    assert!(reports.iter().all(|report| described.contains(report)), "{described:?}");
+    for report in reports {
+        let get = &document["paths"][report]["get"];
+        let parameters = get["parameters"].as_array().expect("parameters").iter();
+        let mut described: Vec<_> = parameters.map(|parameter| parameter["name"].as_str().expect("a name")).collect();
+        let error = service.get(&format!("{report}?unknown=1")).await.error();
+        let (_, taken) = error.split_once("a report takes ").expect("names");
+        let taken = taken.replace(" and ", ", ");
+        let mut taken: Vec<_> = taken.split(", ").collect();
+        described.sort_unstable();
+        taken.sort_unstable();
+        assert_eq!(described, taken, "{report}");
+        let statuses: Vec<_> = get["responses"].as_object().expect("responses").keys().collect();
+        assert_eq!(statuses, ["200", "304", "400", "503"], "{report}");
+    }
 }
 
 #[tokio::test]

@@ -179,10 +179,7 @@ async fn requests_that_cannot_be_right_are_refused() {
         ("", "site_id is required"),
         ("site_id=", "site_id is required"),
         ("site_id=a&site_id=b", "site_id must be given only once"),
-        (
-            "site_id=a&date=2025-11-12",
-            "the parameter \"date\" is unknown; totals are watched by site_id and event_type",
-        ),
+        ("site_id=a&date=2025-11-12", "the parameter \"date\" is unknown; a report takes site_id and event_type"),
         ("site_id=%ff", "the query string must be percent-encoded UTF-8"),
     ] {
         let answer = EventSource::refused(&service, query).await;
