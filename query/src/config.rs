@@ -45,7 +45,7 @@ pub struct Config {
     pub query_after_timeout_ms: Option<NonZeroU32>,
 
     /// Clients of `GET /live` at once; further ones are answered with 503. Default 4096, of the 16,384 connections that
-    /// there may be: so reports always find one.
+    /// there may be: so reports always find one. Each takes about 15 KB of memory, together 62 MB.
     #[serde(default = "query_live_clients_max")]
     pub query_live_clients_max: NonZeroU32,
 
