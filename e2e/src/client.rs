@@ -122,7 +122,7 @@ impl Answer {
     pub fn error(&self) -> String {
         let body = self.json();
         let fields = body.as_object().expect("an object");
-        assert_eq!(fields.keys().collect::<Vec<_>>(), ["error"], "a refusal has one field");
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["code", "error"], "a refusal has two fields");
         fields["error"].as_str().expect("a sentence").to_owned()
     }
 }

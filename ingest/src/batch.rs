@@ -64,6 +64,18 @@ pub enum InvalidBatch {
     TooMany,
 }
 
+impl InvalidBatch {
+    /// For programs; stays what it is when sentences change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnArray(_) => "not_json",
+            Self::Empty => "no_events",
+            Self::NothingValid { .. } => "no_valid_event",
+            Self::TooMany => "too_many_events",
+        }
+    }
+}
+
 impl Batch {
     /// Takes a body apart.
     ///

@@ -55,7 +55,7 @@ impl Bodies {
         };
         let received = tokio::time::timeout(BODY_READ_TIMEOUT, reading)
             .await
-            .map_err(|_| Refusal::too_slow("the body took more than 30 seconds to arrive"))?;
+            .map_err(|_| Refusal::too_slow("body_too_slow", "the body took more than 30 seconds to arrive"))?;
         if received.is_err() {
             // Whether all of it came or not, the answer is why it was refused.
             let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body)).await;
@@ -67,7 +67,7 @@ impl Bodies {
     async fn receive(&self, body: &mut Body, bytes_max: usize) -> Result<ReadBody, Refusal> {
         let mut received = Received::default();
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return Err(Refusal::bad_request("the body broke off")) };
+            let Ok(frame) = frame else { return Err(Refusal::bad_request("body_broke_off", "the body broke off")) };
             let Ok(data) = frame.into_data() else { continue };
             if received.bytes() + data.len() > bytes_max {
                 return Err(too_large(bytes_max));
@@ -82,17 +82,16 @@ impl Bodies {
         let mut room = self.take(bytes_max)?;
         let unpacked = tokio::task::spawn_blocking(move || gunzip(&packed.bytes, bytes_max))
             .await
-            .map_err(|_| Refusal::unavailable("the body could not be unpacked"))??;
+            .map_err(|_| Refusal::unavailable("not_unpacked", "the body could not be unpacked"))??;
         drop(room.split(bytes_max - unpacked.len()));
         Ok(ReadBody { bytes: unpacked.into(), _room: Some(room) })
     }
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let bytes = u32::try_from(bytes).map_err(|_| too_large(bytes))?;
-        self.room
-            .clone()
-            .try_acquire_many_owned(bytes)
-            .map_err(|_| Refusal::unavailable("too many large requests at once; send this one again"))
+        self.room.clone().try_acquire_many_owned(bytes).map_err(|_| {
+            Refusal::unavailable("too_many_bodies", "too many large requests at once; send this one again")
+        })
     }
 }
 
@@ -136,7 +135,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     match encoding.as_bytes().to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Ok(true),
         b"identity" => Ok(false),
-        _ => Err(Refusal::unsupported("Content-Encoding must be gzip or identity")),
+        _ => Err(Refusal::unsupported("unsupported_encoding", "Content-Encoding must be gzip or identity")),
     }
 }
 
@@ -146,7 +145,7 @@ fn gunzip(packed: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     MultiGzDecoder::new(packed)
         .take(bytes_max as u64 + 1)
         .read_to_end(&mut unpacked)
-        .map_err(|_| Refusal::bad_request("the body is not valid gzip"))?;
+        .map_err(|_| Refusal::bad_request("invalid_gzip", "the body is not valid gzip"))?;
     if unpacked.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(unpacked) }
 }
 
@@ -163,7 +162,7 @@ async fn discard(body: &mut Body) {
 }
 
 fn too_large(bytes_max: usize) -> Refusal {
-    Refusal::too_large(format!("the body must be at most {bytes_max} bytes long, unpacked"))
+    Refusal::too_large("body_too_large", format!("the body must be at most {bytes_max} bytes long, unpacked"))
 }
 
 #[cfg(test)]

@@ -122,8 +122,10 @@ pub(crate) async fn post_events(
         let body = body;
         Batch::parse(&body.bytes, now, partitions)
     });
-    let batch =
-        parsing.await.map_err(|_| Refusal::unavailable("the batch could not be read"))?.map_err(refuse_batch)?;
+    let batch = parsing
+        .await
+        .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
+        .map_err(refuse_batch)?;
     store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
 }
 
@@ -138,7 +140,8 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
             receipts[position] = Receipt { line, ..first }.to_string();
         }
     }
-    let reject = |(index, reason): (usize, Rejected)| EventRejected { index, error: reason.to_string() };
+    let reject =
+        |(index, reason): (usize, Rejected)| EventRejected { index, error: reason.to_string(), code: reason.code() };
     Ok(BatchAccepted {
         success: true,
         accepted: batch.accepted,
@@ -152,19 +155,19 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
 fn refuse_event(reason: Rejected) -> Refusal {
     metrics::counter!("ingest_events_rejected_total").increment(1);
     match reason {
-        Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.to_string()),
-        _ => Refusal::bad_request(reason.to_string()),
+        Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
+        _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_batch(reason: InvalidBatch) -> Refusal {
     match reason {
-        InvalidBatch::TooMany => Refusal::too_large(reason.to_string()),
-        _ => Refusal::bad_request(reason.to_string()),
+        InvalidBatch::TooMany => Refusal::too_large(reason.code(), reason.to_string()),
+        _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }
 }
 
 fn refuse_for_now(reason: Unstored) -> Refusal {
-    Refusal::unavailable(reason.to_string())
+    Refusal::unavailable(reason.code(), reason.to_string())
 }

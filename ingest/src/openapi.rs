@@ -74,6 +74,9 @@ pub struct EventRejected {
     /// One sentence: what is wrong, and the rule.
     #[schema(example = "site_id is required")]
     pub error: String,
+    /// What kind of mistake it is, for programs: it stays when sentences change.
+    #[schema(example = "missing_field")]
+    pub code: &'static str,
 }
 
 #[derive(OpenApi)]

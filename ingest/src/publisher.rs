@@ -47,6 +47,19 @@ pub enum Unstored {
     Stopping,
 }
 
+impl Unstored {
+    /// For programs; stays what it is when sentences change.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Deadline => "log_too_slow",
+            Self::LogFull => "log_full",
+            Self::LogRefused => "log_unsafe",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 impl Publisher {
     /// Starts a committer for each partition.
     pub(crate) fn start(log: &Log, config: &Config, tasks: &mut JoinSet<Result<()>>) -> Self {

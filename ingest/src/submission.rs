@@ -29,6 +29,21 @@ pub enum Rejected {
     Future,
 }
 
+impl Rejected {
+    /// For programs; stays what it is when sentences change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(InvalidEvent::TooLarge) => "event_too_large",
+            Self::Invalid(InvalidEvent::NotUtf8) => "not_utf8",
+            Self::Invalid(InvalidEvent::NotJson(_)) => "not_json",
+            Self::Invalid(InvalidEvent::NotAnObject) => "not_an_object",
+            Self::Invalid(InvalidEvent::Required(_)) => "missing_field",
+            Self::Invalid(InvalidEvent::NotText(_) | InvalidEvent::Invalid(_)) => "invalid_field",
+            Self::Future => "in_the_future",
+        }
+    }
+}
+
 impl Submission {
     /// One event from its JSON.
     ///

@@ -1,7 +1,7 @@
 //! What the environment sets, and the pool of connections that follows from it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -28,6 +28,12 @@ pub struct Config {
     #[serde(default = "query_connections_max")]
     pub query_connections_max: NonZeroU32,
 
+    /// Reports that may be in progress at once, whether they are read, wait for a connection, or for an event; a further
+    /// one is answered with 503. Default 512: the 256 that may wait for an event, and as many others. With 8 connections
+    /// and a few milliseconds each, the last of these comes to its turn after a tenth of a second.
+    #[serde(default = "query_reports_max")]
+    pub query_reports_max: NonZeroU16,
+
     /// Milliseconds for one report, with the wait for a connection; then the answer is 503. Default 5000.
     #[serde(default = "query_timeout_ms")]
     pub query_timeout_ms: NonZeroU32,
@@ -48,6 +54,10 @@ fn query_listen() -> SocketAddr {
 
 fn query_connections_max() -> NonZeroU32 {
     const { NonZeroU32::new(8).expect("8 is not 0") }
+}
+
+fn query_reports_max() -> NonZeroU16 {
+    const { NonZeroU16::new(512).expect("512 is not 0") }
 }
 
 fn query_timeout_ms() -> NonZeroU32 {
@@ -111,6 +121,7 @@ mod tests {
             database_url: "postgres://nobody@nowhere/nothing".to_owned(),
             query_listen: query_listen(),
             query_connections_max: query_connections_max(),
+            query_reports_max: query_reports_max(),
             query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
             log_format: LogFormat::default(),

@@ -1,10 +1,10 @@
-//! Routes, and what errors become there.
+//! Routes, and what they answer.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use service::refusal::RefusalBody;
@@ -14,10 +14,15 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
+use crate::caching::{self, Caching};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
-use crate::request::{InvalidRequest, Parameters, Request};
-use crate::stats::{Reports, Stats, StatsError};
+use crate::request::parameters::{OfDays, OfEventType, OfSite};
+use crate::request::{Request, StatsParameters};
+use crate::stats::{Reports, Stats};
+
+/// Reports that are lists.
+pub(crate) mod lists;
 
 /// Everything that is answered.
 pub(crate) fn router(reports: Reports) -> Router {
@@ -28,13 +33,18 @@ pub(crate) fn router(reports: Reports) -> Router {
     arrivals::describe_metrics();
     Router::new()
         .route("/stats", get(stats))
+        .merge(lists::router())
         .with_state(reports)
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
         // Reports are read by browsers from wherever their dashboards are.
-        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any))
+        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
+            header::ETAG,
+            header::LINK,
+            header::RETRY_AFTER,
+        ]))
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -44,10 +54,15 @@ pub(crate) fn router(reports: Reports) -> Router {
     get,
     path = "/stats",
     tag = "reports",
-    params(Parameters),
+    params(OfSite, OfDays, OfEventType, StatsParameters),
     responses(
         (status = 200, description = "All numbers of one moment: total_views is the sum over all paths. With include=referrers it is the \
             sum over all referrers, too.", body = Stats,
+            headers(
+                ("ETag" = String, description = "The name of this answer; absent with meta or after, where each answer is another one."),
+                ("Cache-Control" = String, description = "no-cache if today or a later day may be part of it; a minute otherwise, in which \
+                    late events may change what is over.")
+            ),
             example = json!({
                 "site_id": "site-abc-123",
                 "date": "2025-11-12",
@@ -59,71 +74,52 @@ pub(crate) fn router(reports: Reports) -> Router {
                     {"path": "/", "views": 250}
                 ]
             })),
+        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
         (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
         (status = 503, description = "Not now; Retry-After says when to ask again.",
             headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody,
-            example = json!({"error": "reports cannot be read at the moment; ask again later"}))
+            example = json!({"error": "reports cannot be read at the moment; ask again later", "code": "database_unavailable"}))
     )
 )]
-pub(crate) async fn stats(State(reports): State<Reports>, RawQuery(query): RawQuery) -> Result<Json<Stats>, Refusal> {
+pub(crate) async fn stats(
+    State(reports): State<Reports>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    measured(answer(&reports, &headers, query.as_deref())).await
+}
+
+/// One series an outcome: `answered`, `unchanged`, `refused` or `unavailable`. Its count is the number of reports.
+const DURATION_S: &str = "query_report_duration_seconds";
+
+/// Answers a report, and measures how long that takes.
+async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Result<Response, Refusal> {
     let started = Instant::now();
-    let answer = answer(&reports, query.as_deref()).await;
+    let answer = answer.await;
     let outcome = match &answer {
+        Ok(response) if response.status() == StatusCode::NOT_MODIFIED => "unchanged",
         Ok(_) => "answered",
         Err(refusal) if refusal.status().is_client_error() => "refused",
         Err(_) => "unavailable",
     };
     metrics::histogram!(DURATION_S, "outcome" => outcome).record(started.elapsed());
-    answer.map(Json)
+    answer
 }
 
-/// One series an outcome: `answered`, `refused` or `unavailable`. Its count is the number of reports.
-const DURATION_S: &str = "query_report_duration_seconds";
-
-async fn answer(reports: &Reports, query: Option<&str>) -> Result<Stats, Refusal> {
+async fn answer(reports: &Reports, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Refusal> {
     let request = Request::parse(query)?;
-    let site_id = request.site_id.as_str();
-    let read = reports.read(&request).await;
-    read.inspect(|_| tracing::trace!(site.id = site_id, "Answered a report")).map_err(|err| {
-        let refusal = unavailable(&err);
-        let is_expected = matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting);
-        let error = format!("{:#}", anyhow::Error::from(err));
-        // A client brings these about by itself, as often as it likes, with a receipt that nobody was given.
-        if is_expected {
-            tracing::debug!(site.id = site_id, error, "Cannot answer a report yet");
-        } else {
-            tracing::warn!(site.id = site_id, error, "Cannot answer a report");
+    // How old things are is part of the answer, or which answer it is depends on when it is asked for.
+    let is_kept = !request.with_meta && request.after.is_none();
+    if is_kept && caching::is_conditional(headers) {
+        let caching = Caching::of(&reports.version().await?, request.period.last());
+        if caching.is_known(headers) {
+            return Ok(caching.not_modified());
         }
-        refusal
-    })
-}
-
-impl From<InvalidRequest> for Refusal {
-    fn from(err: InvalidRequest) -> Self {
-        Self::bad_request(err.to_string())
     }
-}
-
-/// What a client is told. Causes stay in the log.
-fn unavailable(err: &StatsError) -> Refusal {
-    let sentence: Cow<'static, str> = match err {
-        StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them".into(),
-        StatsError::NoReferrers => {
-            "the active generation does not count referrers yet; ask again when the rebuild is done".into()
-        }
-        StatsError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
-        StatsError::NoConnection | StatsError::Database(_) => {
-            "reports cannot be read at the moment; ask again later".into()
-        }
-        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
-            "what is stored about the site is damaged and has to be rebuilt by an operator".into()
-        }
-        StatsError::NotContained(receipt) => {
-            format!("reports do not contain the event of receipt {receipt} yet; ask again later").into()
-        }
-        StatsError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
-    };
-    Refusal::unavailable(sentence)
+    let (version, stats) = reports.read(&request).await?;
+    tracing::trace!(site.id = request.site_id.as_str(), "Answered a report");
+    let caching = if is_kept { Caching::of(&version, request.period.last()) } else { Caching::never() };
+    Ok(caching.describe(Json(stats).into_response()))
 }
 
 async fn ready(reports: Reports) -> Result<(), String> {

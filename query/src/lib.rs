@@ -9,17 +9,47 @@ mod config;
 /// Routes, and what errors become there.
 mod http;
 
+/// What is told to those who get no report.
+mod refusals;
+
 /// What a report is asked for.
 mod request;
 
 /// A report, read in one snapshot.
 mod stats;
 
+/// Reports that are lists, as JSON or as a table.
+mod listing;
+
+/// Views and users, day by day, week by week, or month by month.
+mod timeseries;
+
+/// All paths, page by page.
+mod paths;
+
+/// The types of a site's events.
+mod event_types;
+
+/// The sites that there are.
+mod sites;
+
+/// Where a page of a list ends.
+mod cursor;
+
+/// Views and users of rows that belong together.
+mod tally;
+
 /// The users of several days, each counted once.
 mod users;
 
 /// Which part of the log the read models contain.
 mod as_of;
+
+/// Which state of the read models a report was read from.
+mod version;
+
+/// What a client has already is not sent again.
+mod caching;
 
 /// Waiting for an event to arrive in the read models.
 mod arrivals;

@@ -9,6 +9,12 @@ use utoipa::OpenApi;
         title = "Tidemark: reports",
         description = "Views, users and top paths of a site. Days are UTC days of the events' own timestamps."
     ),
-    paths(crate::http::stats)
+    paths(
+        crate::http::stats,
+        crate::http::lists::timeseries,
+        crate::http::lists::paths,
+        crate::http::lists::event_types,
+        crate::http::lists::sites,
+    )
 )]
 pub(crate) struct Document;

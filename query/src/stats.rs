@@ -1,6 +1,6 @@
 //! A report, read in one snapshot of the active generation.
 //!
-//! One statement a report, so one round trip; with referrers, one transaction. Nothing is cached: a report is as fresh
+//! One statement a report, so one round trip; with referrers or a comparison, one transaction. Nothing is cached: a report is as fresh
 //! as the read models.
 
 use std::sync::Arc;
@@ -11,13 +11,16 @@ use contract::Receipt;
 use contract::sketch::{CorruptSketch, KeysDiffer};
 use serde::Serialize;
 use sqlx::PgPool;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
 use crate::arrivals::{Arrivals, LOOK_INTERVAL};
 use crate::config::Config;
 use crate::lease::Lease;
-use crate::request::{Include, Request};
+use crate::listing::List;
+use crate::request::Request;
+use crate::version::Version;
 
 /// The statements, and what their rows add up to.
 mod reading;
@@ -25,15 +28,22 @@ mod reading;
 /// Where the visits came from.
 mod referrers;
 
+/// The period before.
+mod comparison;
+
+/// All of it, in one moment.
+mod snapshot;
+
 /// How far the generation of a report is folded.
 mod position;
 
 /// What a report says about itself.
 mod meta;
 
+use comparison::{Changes, Previous};
 use meta::Meta;
-use reading::Reading;
 use referrers::Referrers;
+use snapshot::Snapshot;
 
 /// Where reports are read, and for how long.
 #[derive(Clone)]
@@ -44,6 +54,8 @@ pub(crate) struct Reports {
     /// For an event to arrive in the read models.
     after_timeout: Duration,
     arrivals: Arc<Arrivals>,
+    /// For reports that are read or waited for.
+    places: Arc<Semaphore>,
 }
 
 /// A report.
@@ -64,6 +76,12 @@ pub(crate) struct Stats {
     /// Where they came from, if that was asked for by `include`.
     #[serde(skip_serializing_if = "Option::is_none")]
     referrers: Option<Referrers>,
+    /// The period before, if that was asked for by `compare`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous>,
+    /// How the numbers have changed since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Changes>,
     /// What the report contains and how exact it is, if that was asked for by `meta`.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
@@ -73,9 +91,9 @@ pub(crate) struct Stats {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PathViews {
     /// Without query and fragment.
-    path: String,
+    pub(crate) path: String,
     /// Events of the type at this path.
-    views: u64,
+    pub(crate) views: u64,
 }
 
 /// Why there is no report now.
@@ -111,6 +129,9 @@ pub(crate) enum StatsError {
     /// Too many wait for events to arrive in the read models: try again later.
     #[error("no further report may wait for an event")]
     TooManyWaiting,
+    /// Too many reports are asked for at once: try again later.
+    #[error("no further report may be begun")]
+    TooManyReports,
 }
 
 impl From<sqlx::Error> for StatsError {
@@ -133,7 +154,8 @@ pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
 impl Reports {
     pub(crate) fn new(db: PgPool, config: &Config) -> Self {
         let arrivals = Arc::new(Arrivals::new());
-        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals }
+        let places = Arc::new(Semaphore::new(config.query_reports_max.get().into()));
+        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places }
     }
 
     /// Reads a report, which contains the event it is to be read after.
@@ -141,7 +163,8 @@ impl Reports {
     /// # Errors
     ///
     /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn read(&self, request: &Request) -> Result<Stats, StatsError> {
+    pub(crate) async fn read(&self, request: &Request) -> Result<(Version, Stats), StatsError> {
+        let _place = self.place()?;
         let begun = Instant::now();
         let deadline = begun + self.timeout;
         let Some(receipt) = request.after else {
@@ -149,25 +172,54 @@ impl Reports {
         };
         loop {
             self.arrivals.wait(&self.db, receipt, begun + self.after_timeout).await?;
-            let reading = self.snapshot(request, deadline).await?;
+            let snapshot = self.snapshot(request, deadline).await?;
             // Not if a generation has become active meanwhile that is not as far as the one before it.
-            if reading.as_of().contains(receipt) {
-                return reading.into_stats(request);
+            if snapshot.as_of().contains(receipt) {
+                return snapshot.into_stats(request);
             }
             sleep(LOOK_INTERVAL).await;
         }
     }
 
-    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Reading, StatsError> {
+    /// Reads a list, and which state of the read models that was.
+    ///
+    /// # Errors
+    ///
+    /// See [`StatsError`]; nothing was changed by having tried.
+    pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), StatsError> {
+        let _place = self.place()?;
+        let deadline = Instant::now() + self.timeout;
         let mut lease = Lease::take(&self.db, deadline).await?;
-        let reading = async {
-            match request.include {
-                None => reading::read(&mut lease.connection, request).await,
-                Some(Include::Referrers) => referrers::read(&mut lease.connection, request).await,
-            }
-        };
-        let reading = timeout_at(deadline, reading).await.unwrap_or(Err(StatsError::TimedOut))?;
+        let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
+        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
         lease.end();
-        Ok(reading)
+        Ok(read)
+    }
+
+    /// Reads which state the read models are in, and nothing of them.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) async fn version(&self) -> Result<Version, StatsError> {
+        let _place = self.place()?;
+        let deadline = Instant::now() + self.timeout;
+        let mut lease = Lease::take(&self.db, deadline).await?;
+        let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
+        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
+        lease.end();
+        Ok(read)
+    }
+
+    fn place(&self) -> Result<SemaphorePermit<'_>, StatsError> {
+        self.places.try_acquire().map_err(|_| StatsError::TooManyReports)
+    }
+
+    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
+        let mut lease = Lease::take(&self.db, deadline).await?;
+        let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
+        let snapshot = read.unwrap_or(Err(StatsError::TimedOut))?;
+        lease.end();
+        Ok(snapshot)
     }
 }

@@ -37,7 +37,7 @@ where
 async fn readiness(answer: impl Future<Output = Result<(), String>>) -> Response {
     match answer.await {
         Ok(()) => (StatusCode::OK, "ready\n").into_response(),
-        Err(lack) => Refusal::unavailable(lack).into_response(),
+        Err(lack) => Refusal::unavailable("not_ready", lack).into_response(),
     }
 }
 

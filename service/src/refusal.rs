@@ -11,10 +11,11 @@ use utoipa::ToSchema;
 /// Seconds after which trying again makes sense.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-/// A refusal; as a response it is `{"error": "…"}`.
+/// A refusal; as a response it is `{"error": "…", "code": "…"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
+    code: &'static str,
     error: Cow<'static, str>,
 }
 
@@ -24,45 +25,51 @@ pub struct RefusalBody {
     /// One sentence: what is wrong, and the rule.
     #[schema(example = "site_id is required")]
     pub error: Cow<'static, str>,
+    /// What kind of refusal it is, for programs: it stays when sentences change.
+    #[schema(example = "missing_parameter")]
+    pub code: &'static str,
 }
 
 impl Refusal {
     /// The request is wrong and will be wrong next time.
-    pub fn bad_request(error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error: error.into() }
+    pub fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, error)
     }
 
     /// The request is too large.
-    pub fn too_large(error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::PAYLOAD_TOO_LARGE, error: error.into() }
+    pub fn too_large(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, error)
     }
 
     /// The request is in a form that is not read here.
-    pub fn unsupported(error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, error: error.into() }
+    pub fn unsupported(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, error)
     }
 
     /// The client took too long.
-    pub fn too_slow(error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::REQUEST_TIMEOUT, error: error.into() }
+    pub fn too_slow(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, code, error)
     }
 
     /// Nothing lives at this path.
     pub fn not_found() -> Self {
-        Self { status: StatusCode::NOT_FOUND, error: "nothing is here; the interface is described at /api-docs".into() }
+        let error = "nothing is here; the interface is described at /api-docs";
+        Self::new(StatusCode::NOT_FOUND, "not_found", error)
     }
 
     /// The path exists, but not with this method.
     pub fn wrong_method() -> Self {
-        Self {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            error: "this path takes another method; the interface is described at /api-docs".into(),
-        }
+        let error = "this path takes another method; the interface is described at /api-docs";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", error)
     }
 
     /// Not now: trying again may help, and the answer says when.
-    pub fn unavailable(error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: error.into() }
+    pub fn unavailable(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+    }
+
+    fn new(status: StatusCode, code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, error: error.into() }
     }
 
     /// Its status.
@@ -73,7 +80,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(RefusalBody { error: self.error })).into_response();
+        let mut response = (self.status, Json(RefusalBody { error: self.error, code: self.code })).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }

@@ -43,7 +43,7 @@ async fn post_event(
 ) -> Result<Json<Accepted>, Refusal> {
     let body = bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
     let checked = Submission::one(&body.bytes, clock::now(), PARTITIONS);
-    let submission = checked.map_err(|reason| Refusal::bad_request(reason.to_string()))?;
+    let submission = checked.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(u64::from(submission.events)))
 }
 
@@ -54,8 +54,8 @@ async fn post_events(
 ) -> Result<Json<Accepted>, Refusal> {
     let body = bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
     let parsing = tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, clock::now(), PARTITIONS));
-    let parsed = parsing.await.map_err(|_| Refusal::unavailable("the batch could not be read"))?;
-    let batch = parsed.map_err(|reason| Refusal::bad_request(reason.to_string()))?;
+    let parsed = parsing.await.map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?;
+    let batch = parsed.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(batch.accepted as u64))
 }
 

@@ -84,5 +84,5 @@ async fn stats(State(pool): State<PgPool>, Query(asked): Query<Asked>) -> Result
 }
 
 fn unavailable(_: sqlx::Error) -> Refusal {
-    Refusal::unavailable("Postgres")
+    Refusal::unavailable("database", "Postgres")
 }

@@ -19,7 +19,9 @@ pub(crate) async fn run(port: u16) -> Result<()> {
 }
 
 async fn select(State(pool): State<PgPool>) -> Result<Json<Value>, Refusal> {
-    let one: i32 =
-        sqlx::query_scalar("select 1").fetch_one(&pool).await.map_err(|_| Refusal::unavailable("Postgres"))?;
+    let one: i32 = sqlx::query_scalar("select 1")
+        .fetch_one(&pool)
+        .await
+        .map_err(|_| Refusal::unavailable("database", "Postgres"))?;
     Ok(Json(json!({ "one": one })))
 }

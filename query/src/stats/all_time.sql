@@ -57,11 +57,17 @@ select
     null::bigint as "users?",
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
-    null::bigint[] as "position?: Vec<Option<i64>>"
+    null::bigint[] as "position?: Vec<Option<i64>>",
+    (
+        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
+        from checkpoint
+        where generation_id = (select generation_id from active)
+    ) as "checkpoints?",
+    (now() at time zone 'utc')::date as "today?"
 union all
-select null, null, null, null, null, null, null, null, position
+select null, null, null, null, null, null, null, null, position, null, null
 from position
 union all
-select null, null, null, null, null, users, sketch, header, null
+select null, null, null, null, null, users, sketch, header, null, null, null
 from partition_users
 order by 6 nulls first

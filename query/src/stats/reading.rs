@@ -15,6 +15,7 @@ use super::{PathViews, Stats, StatsError, count};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
 use crate::users::{Count, Users};
+use crate::version::Version;
 
 /// A row of `daily.sql` and `all_time.sql`: the numbers, or users, or a position.
 struct Row {
@@ -27,12 +28,14 @@ struct Row {
     sketch: Option<Vec<u8>>,
     sketch_header: Option<Vec<u8>>,
     position: Option<Vec<Option<i64>>>,
+    checkpoints: Option<String>,
+    today: Option<NaiveDate>,
 }
 
 /// What the rows so far say.
 #[derive(Default)]
 pub(super) struct Reading {
-    generation_id: i32,
+    version: Option<Version>,
     total_views: u64,
     top_paths: Vec<PathViews>,
     /// The number of the only row with users, which comes without its sketch.
@@ -95,23 +98,27 @@ impl Reading {
         self.positions.as_of()
     }
 
-    /// The same with where the visits came from.
-    pub(super) fn with_referrers(self, referrers: Referrers) -> Self {
-        Self { referrers: Some(referrers), ..self }
+    /// The same with where the visits came from, if that was asked for.
+    pub(super) fn with_referrers(self, referrers: Option<Referrers>) -> Self {
+        Self { referrers, ..self }
     }
 
     /// The answer to the request that was read for.
-    pub(super) fn into_stats(self, request: &Request) -> Result<Stats, StatsError> {
+    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
+        let version = self.version.ok_or(StatsError::NoGeneration)?;
         let users = self.only_users.map_or_else(|| self.users.count(), Ok)?;
-        Ok(Stats {
+        let stats = Stats {
             site_id: request.site_id.as_str().to_owned(),
             date: request.period.day(),
             total_views: self.total_views,
             unique_users: users.users,
             top_paths: self.top_paths,
             referrers: self.referrers,
-            meta: request.with_meta.then(|| Meta::of(self.generation_id, &self.positions, users)),
-        })
+            previous: None,
+            change: None,
+            meta: request.with_meta.then(|| Meta::of(version.generation_id, &self.positions, users)),
+        };
+        Ok((version, stats))
     }
 
     fn add(&mut self, row: Row) -> Result<(), StatsError> {
@@ -136,7 +143,9 @@ impl Reading {
     }
 
     fn add_numbers(&mut self, row: Row) -> Result<(), StatsError> {
-        self.generation_id = row.generation_id.ok_or(StatsError::NoGeneration)?;
+        let state = row.generation_id.zip(row.checkpoints).zip(row.today);
+        let ((generation_id, checkpoints), today) = state.ok_or(StatsError::NoGeneration)?;
+        self.version = Some(Version { generation_id, checkpoints, today });
         self.total_views = count(row.total_views.unwrap_or_default())?;
         let paths = row.paths.unwrap_or_default().into_iter().zip(row.path_views.unwrap_or_default());
         self.top_paths = paths

@@ -2,10 +2,9 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::reading::{self, Reading};
 use super::{StatsError, count};
 use crate::request::{Period, Request};
 
@@ -45,36 +44,8 @@ struct Row {
     unreadable: i64,
 }
 
-/// Reads a report with referrers, in one transaction.
-///
-/// Two statements see one moment only in a transaction of this kind. Its moment is that of the first statement which
-/// reads, and the tables must be locked before: otherwise a generation could be active in that moment and dropped
-/// before its tables are opened, and would read as empty. Locking takes no snapshot.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
-    let mut tx = db.begin_with("begin isolation level repeatable read, read only").await?;
-    lock(&mut tx, request.period).await?;
-    let referrers = read_referrers(&mut tx, request).await?;
-    let reading = reading::read(&mut tx, request).await?;
-    tx.commit().await?;
-    Ok(reading.with_referrers(referrers))
-}
-
-/// Keeps the tables of a report from being dropped. In the order of `create_generation()`, like the statements.
-async fn lock(db: &mut PgConnection, period: Period) -> sqlx::Result<()> {
-    match period {
-        Period::AllTime => {
-            sqlx::query!("lock table view_total, path_total, user_total, referrer_total in access share mode")
-        }
-        Period::Day(_) | Period::Range { .. } => {
-            sqlx::query!("lock table view_daily, path_daily, user_daily, referrer_daily in access share mode")
-        }
-    }
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-async fn read_referrers(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
+/// Reads them, in the transaction of a report.
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {

@@ -11,11 +11,11 @@ async fn the_interface_describes_itself() {
     let stats = &document["paths"]["/stats"]["get"];
     let parameters: Vec<_> = stats["parameters"].as_array().expect("parameters").iter().collect();
     let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["site_id", "date", "from", "to", "event_type", "limit", "include", "meta", "after"]);
+    assert_eq!(names, ["site_id", "date", "from", "to", "event_type", "limit", "include", "compare", "meta", "after"]);
     let required: Vec<_> = parameters.iter().map(|parameter| parameter["required"] == true).collect();
-    assert_eq!(required, [true, false, false, false, false, false, false, false, false]);
+    assert_eq!(required, [true, false, false, false, false, false, false, false, false, false]);
     let statuses: Vec<_> = stats["responses"].as_object().expect("responses").keys().collect();
-    assert_eq!(statuses, ["200", "400", "503"]);
+    assert_eq!(statuses, ["200", "304", "400", "503"]);
     let example = &stats["responses"]["200"]["content"]["application/json"]["example"];
     assert_eq!((&example["total_views"], &example["top_paths"][0]["views"]), (&1_450.into(), &700.into()));
     let schemas: Vec<_> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();

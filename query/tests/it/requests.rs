@@ -5,7 +5,7 @@ async fn what_cannot_be_understood_is_refused_with_the_rule() {
     let (service, ..) = with_models().await;
     let day = "must be a day of the calendar, written YYYY-MM-DD, such as 2025-11-12";
     let name = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and start with a letter or digit";
-    let known = "a report takes site_id, date, from, to, event_type, limit, include, meta and after";
+    let known = "a report takes site_id, date, from, to, event_type, limit, include, compare, meta and after";
     let encoding = "the query string must be percent-encoded UTF-8";
     let receipt = "after must be a receipt, written <partition>-<sequence>-<line>, such as 0-4711-0";
     let limit = "limit must be a whole number from 1 to 1000";

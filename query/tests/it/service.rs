@@ -1,6 +1,6 @@
 //! The service under test: its own `run`, on a port of its own.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use query::Config;
@@ -97,6 +97,7 @@ pub(crate) fn config(database_url: String) -> Config {
         database_url,
         query_listen: ([127, 0, 0, 1], 0).into(),
         query_connections_max: NonZeroU32::new(4).expect("not 0"),
+        query_reports_max: NonZeroU16::new(512).expect("not 0"),
         query_timeout_ms: milliseconds(5_000),
         query_after_timeout_ms: None,
         log_format: service::logging::LogFormat::Text,
@@ -122,10 +123,10 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
     }
 
-    /// The sentence of a refusal, which has nothing else in it.
+    /// The sentence of a refusal, which has a code and nothing else beside it.
     pub(crate) fn error(&self) -> String {
         let body = self.json();
-        assert_eq!(body.as_object().expect("an object").len(), 1, "{body}");
+        assert_eq!(body.as_object().expect("an object").keys().collect::<Vec<_>>(), ["code", "error"], "{body}");
         body["error"].as_str().expect("a sentence").to_owned()
     }
 }

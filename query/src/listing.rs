@@ -1,0 +1,101 @@
+//! Reports that are lists: read in one statement, and answered as JSON or as a table.
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
+use serde::Serialize;
+use service::Refusal;
+use sqlx::PgConnection;
+
+use crate::caching::{self, Caching};
+use crate::request::{InvalidRequest, Sent};
+use crate::stats::{Reports, StatsError};
+use crate::version::Version;
+
+/// Which of the two is wanted.
+mod format;
+
+/// Rows and columns, as CSV.
+mod table;
+
+pub(crate) use format::Format;
+pub(crate) use table::{Cell, Table};
+
+/// Entries of a page that does not say how many.
+pub(crate) const PAGE_DEFAULT: u16 = 100;
+
+/// Entries of any page: 1,000 paths of up to 2,048 bytes make an answer of 2 MB.
+pub(crate) const PAGE_MAX: u16 = 1_000;
+
+/// A request for a list.
+pub(crate) trait List: Sized {
+    /// What is answered.
+    type Report: Serialize + Into<Table>;
+
+    /// The names of the parameters, `format` among them.
+    const PARAMETERS: &'static [&'static str];
+
+    /// Reads all of them but `format`.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    fn check(sent: &mut Sent) -> Result<Self, InvalidRequest>;
+
+    /// The last day that the list is about; none where it is open.
+    fn last_day(&self) -> Option<NaiveDate>;
+
+    /// Reads the list with one statement, and which state of the read models it was read from.
+    ///
+    /// # Errors
+    ///
+    /// See [`StatsError`]; there may be rows left to read then.
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Self::Report), StatsError>;
+
+    /// Where the next page begins, if there is one.
+    fn next_cursor(_: &Self::Report) -> Option<&str> {
+        None
+    }
+}
+
+/// Answers a list.
+///
+/// # Errors
+///
+/// It is not asked for properly, or cannot be read now.
+pub(crate) async fn answer<L: List>(
+    reports: &Reports,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Response, Refusal> {
+    let mut sent = Sent::read(query, L::PARAMETERS)?;
+    let format = Format::of(sent.take("format"), headers)?;
+    let list = L::check(&mut sent)?;
+    let caching = |version: &Version| Caching::of(version, list.last_day()).in_format(format.name());
+    if caching::is_conditional(headers) {
+        let caching = caching(&reports.version().await?);
+        if caching.is_known(headers) {
+            return Ok(caching.not_modified());
+        }
+    }
+    let (version, report) = reports.list(&list).await?;
+    let next = L::next_cursor(&report).map(|cursor| next_page(query.unwrap_or_default(), cursor));
+    let mut response = match format {
+        Format::Json => Json(report).into_response(),
+        Format::Csv => report.into().into_response(),
+    };
+    if let Some(next) = next {
+        response.headers_mut().insert(header::LINK, next);
+    }
+    Ok(caching(&version).describe(response))
+}
+
+/// The next page's place, relative to this one's: a table has no field for a cursor.
+fn next_page(query: &str, cursor: &str) -> HeaderValue {
+    let is_cursor = |pair: &str| pair.split('=').next() == Some("cursor");
+    let pairs = query.split('&').filter(|pair| !pair.is_empty() && !is_cursor(pair));
+    let pairs: Vec<_> = pairs.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+    let link = format!("<?{}>; rel=\"next\"", pairs.join("&"));
+    HeaderValue::try_from(link).expect("a query string is visible ASCII, and so is a cursor")
+}

@@ -1,0 +1,39 @@
+-- A page of the paths of all time: $1 site, $2 event type, $3 what a path begins with, $4 what is in it, $5 views and
+-- $6 path of the last one of the page before (null is none), $7 paths. Like daily.sql, from the table without the day.
+with active as (
+    select generation_id
+    from generation
+    where status = 'active'
+),
+counted as (
+    select path, sum(views)::bigint as views
+    from path_total
+    where generation_id = (select generation_id from active)
+      and site_id = $1
+      and event_type = $2
+      -- The first says nothing new, but the index has paths in this order.
+      and path >= $3
+      and starts_with(path, $3)
+      and strpos(path, $4) > 0
+    group by path
+),
+page as (
+    select path, views
+    from counted
+    where $5::bigint is null or views < $5 or (views = $5 and path > $6)
+    order by views desc, path
+    limit $7
+)
+select
+    generation_id,
+    (
+        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
+        from checkpoint
+        where generation_id = (select generation_id from active)
+    ) as "checkpoints!",
+    (now() at time zone 'utc')::date as "today!",
+    path as "path?",
+    views as "views?"
+from active
+left join page on true
+order by views desc, path

@@ -1,0 +1,41 @@
+-- A page of the paths of some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 what a path
+-- begins with, $6 what is in it, $7 views and $8 path of the last one of the page before (null is none), $9 paths.
+-- Each row begins with the state that all were read from; where there are no paths, that is the only row. None if no
+-- generation is active.
+with active as (
+    select generation_id
+    from generation
+    where status = 'active'
+),
+counted as (
+    select path, sum(views)::bigint as views
+    from path_daily
+    where generation_id = (select generation_id from active)
+      and site_id = $1
+      and event_type = $2
+      and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
+      and starts_with(path, $5)
+      -- Not like: what is looked for has no wildcards.
+      and strpos(path, $6) > 0
+    group by path
+),
+page as (
+    select path, views
+    from counted
+    where $7::bigint is null or views < $7 or (views = $7 and path > $8)
+    order by views desc, path
+    limit $9
+)
+select
+    generation_id,
+    (
+        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
+        from checkpoint
+        where generation_id = (select generation_id from active)
+    ) as "checkpoints!",
+    (now() at time zone 'utc')::date as "today!",
+    path as "path?",
+    views as "views?"
+from active
+left join page on true
+order by views desc, path

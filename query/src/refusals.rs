@@ -1,0 +1,66 @@
+//! What is told to those who get no report. Causes stay in the log.
+
+use std::borrow::Cow;
+
+use service::Refusal;
+
+use crate::request::InvalidRequest;
+use crate::stats::StatsError;
+
+impl From<InvalidRequest> for Refusal {
+    fn from(err: InvalidRequest) -> Self {
+        Self::bad_request(err.code(), err.to_string())
+    }
+}
+
+impl From<StatsError> for Refusal {
+    /// Logs what has happened, too: this is where it ends.
+    fn from(err: StatsError) -> Self {
+        let refusal = Self::unavailable(code(&err), sentence(&err));
+        // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by
+        // asking all at once.
+        let is_expected =
+            matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting | StatsError::TooManyReports);
+        let error = format!("{:#}", anyhow::Error::from(err));
+        if is_expected {
+            tracing::debug!(error, "Cannot answer a report yet");
+        } else {
+            tracing::warn!(error, "Cannot answer a report");
+        }
+        refusal
+    }
+}
+
+fn sentence(err: &StatsError) -> Cow<'static, str> {
+    match err {
+        StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them".into(),
+        StatsError::NoReferrers => {
+            "the active generation does not count referrers yet; ask again when the rebuild is done".into()
+        }
+        StatsError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
+        StatsError::NoConnection | StatsError::Database(_) => {
+            "reports cannot be read at the moment; ask again later".into()
+        }
+        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
+            "what is stored about the site is damaged and has to be rebuilt by an operator".into()
+        }
+        StatsError::NotContained(receipt) => {
+            format!("reports do not contain the event of receipt {receipt} yet; ask again later").into()
+        }
+        StatsError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
+        StatsError::TooManyReports => "too many reports are asked for at once; ask again later".into(),
+    }
+}
+
+fn code(err: &StatsError) -> &'static str {
+    match err {
+        StatsError::NoGeneration => "no_read_models",
+        StatsError::NoReferrers => "no_referrers_yet",
+        StatsError::TimedOut => "report_too_slow",
+        StatsError::NoConnection | StatsError::Database(_) => "database_unavailable",
+        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => "damaged",
+        StatsError::NotContained(_) => "not_contained_yet",
+        StatsError::TooManyWaiting => "too_many_waiting",
+        StatsError::TooManyReports => "too_many_reports",
+    }
+}

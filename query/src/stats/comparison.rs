@@ -1,0 +1,79 @@
+//! A report beside that of the period before: as many days, up to the day before the first one.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Stats;
+
+/// The numbers of the period before. Of the same moment as the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Previous {
+    /// Its first UTC day.
+    #[schema(example = "2025-11-11")]
+    pub(crate) from: NaiveDate,
+    /// Its last UTC day, inclusive.
+    #[schema(example = "2025-11-11")]
+    pub(crate) to: NaiveDate,
+    #[schema(example = 1160)]
+    pub(crate) total_views: u64,
+    #[schema(example = 265)]
+    pub(crate) unique_users: u64,
+}
+
+/// How the numbers have changed since the period before.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Changes {
+    pub(crate) total_views: Change,
+    pub(crate) unique_users: Change,
+}
+
+/// How a number has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Change {
+    /// By how many there are more, or fewer if it is negative.
+    #[schema(example = 290)]
+    pub(crate) absolute: i64,
+    /// The same as a share of what there was before; null where there was nothing.
+    #[schema(example = 0.25)]
+    pub(crate) ratio: Option<f64>,
+}
+
+impl Stats {
+    /// The same, compared with those of the period before.
+    pub(super) fn compared_with(self, (from, to): (NaiveDate, NaiveDate), before: &Self) -> Self {
+        let changes = Changes {
+            total_views: Change::between(before.total_views, self.total_views),
+            unique_users: Change::between(before.unique_users, self.unique_users),
+        };
+        let previous = Previous { from, to, total_views: before.total_views, unique_users: before.unique_users };
+        Self { previous: Some(previous), change: Some(changes), ..self }
+    }
+}
+
+impl Change {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far fewer than 2^53, and none is the least")]
+    fn between(before: u64, now: u64) -> Self {
+        let absolute = now.checked_signed_diff(before).expect("both are stored as numbers with a sign");
+        Self { absolute, ratio: (before > 0).then(|| absolute as f64 / before as f64) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_from_nothing_has_no_ratio() {
+        for (before, now, absolute, ratio) in [
+            (100, 125, 25, Some(0.25)),
+            (125, 100, -25, Some(-0.2)),
+            (7, 7, 0, Some(0.0)),
+            (5, 0, -5, Some(-1.0)),
+            (0, 5, 5, None),
+            (0, 0, 0, None),
+        ] {
+            assert_eq!(Change::between(before, now), Change { absolute, ratio });
+        }
+    }
+}
