@@ -42,6 +42,8 @@ pub(crate) enum Scenario {
     Rebuild,
     /// Events a second that are counted within a second, over many sites
     Live,
+    /// From the POST to all of a thousand clients of `GET /live`
+    LiveClients,
     /// `GET /stats`, against `select 1` through the same server
     Report,
     /// What an event costs as there are more of them

@@ -15,6 +15,9 @@ mod rebuild;
 /// Events a second that are counted in time.
 mod live;
 
+/// A thousand clients that watch.
+mod live_clients;
+
 /// Reports.
 mod report;
 
@@ -36,12 +39,13 @@ use crate::findings::Findings;
 use crate::options::{Options, Scenario};
 use crate::{plot, server};
 
-const ALL: [Scenario; 9] = [
+const ALL: [Scenario; 10] = [
     Scenario::Ingest,
     Scenario::Batches,
     Scenario::Freshness,
     Scenario::Rebuild,
     Scenario::Live,
+    Scenario::LiveClients,
     Scenario::Report,
     Scenario::Growth,
     Scenario::Instead,
@@ -90,6 +94,7 @@ async fn measure_one(scenario: Scenario, options: &Options, findings: &mut Findi
         Scenario::Freshness => freshness::run(scale, findings).await,
         Scenario::Rebuild => rebuild::run(scale, findings).await,
         Scenario::Live => live::run(scale, findings).await,
+        Scenario::LiveClients => live_clients::run(scale, findings).await,
         Scenario::Report => report::run(scale, findings).await,
         Scenario::Growth => growth::run(scale, findings).await,
         Scenario::Instead => instead::run(scale, findings).await,

@@ -70,6 +70,15 @@ impl Client {
         Answer::of(self.http.get(self.url(path)).send().await?).await
     }
 
+    /// `GET`, up to the headers of an answer that may not end.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answers.
+    pub async fn begin(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        self.http.get(self.url(path)).send().await
+    }
+
     /// `POST` of a body as curl does it: with a content type that says nothing.
     ///
     /// # Errors

@@ -1,6 +1,23 @@
-//! What the kernel knows of a process: its memory, and what it has not read yet.
+//! What the kernel knows of a process: its memory, what it has not read yet, and how many files it may have.
 
 use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Lets this process, and what it starts, have as many files open as the system allows.
+///
+/// # Errors
+///
+/// That is less than what is needed.
+pub fn raise_file_limit(needed: u64) -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    ensure!(
+        limit.maximum.is_none_or(|maximum| maximum >= needed),
+        "this needs {needed} open files: raise the hard limit (`ulimit -Hn`)"
+    );
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).context("raising the limit of open files")
+}
 
 /// The most memory that a process ever had (`VmHWM`), in bytes.
 ///

@@ -6,6 +6,9 @@ pub mod stack;
 /// What clients say and hear.
 pub mod client;
 
+/// Clients of `GET /live`.
+pub mod watcher;
+
 /// Read models as text, to be compared.
 pub mod picture;
 
@@ -30,7 +33,7 @@ pub mod wire;
 /// A disk of its own for a test, which can be filled.
 pub mod disk;
 
-/// What the kernel knows of a process: its memory, and what it has not read yet.
+/// What the kernel knows of a process: its memory, what it has not read yet, and how many files it may have.
 pub mod kernel;
 
 /// Waiting for what must come, within a bound.

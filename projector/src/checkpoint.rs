@@ -151,6 +151,9 @@ pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
 ///
 /// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
 /// then finds sequence or epoch changed, and has added nothing.
+///
+/// Whoever listens hears of it with the commit. What is said is neither whose events these are nor how many: it is as
+/// short for a thousand sites as for one, and query reads what it wants to know.
 pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
@@ -167,7 +170,8 @@ pub(crate) async fn advance(
         "update checkpoint
          set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now()
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4
-           and (ceiling is null or ceiling >= $5)",
+           and (ceiling is null or ceiling >= $5)
+         returning pg_notify('projection', generation_id || '-' || partition_id)",
         slice.generation.0,
         slice.partition_id(),
         as_bigint(from.sequence),
@@ -177,9 +181,9 @@ pub(crate) async fn advance(
         to.logged_at,
         as_bigint(batch.events()),
     )
-    .execute(&mut *db)
+    .fetch_optional(&mut *db)
     .await?;
-    if advanced.rows_affected() == 1 {
+    if advanced.is_some() {
         return Ok(Ok(to));
     }
     let is_ours = sqlx::query_scalar!(

@@ -132,16 +132,17 @@ async fn pin(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<Positions>
     positions(db, id).await
 }
 
-/// Reports come from `to` once this is committed.
+/// Reports come from `to` once this is committed, and whoever listens hears of it.
 pub(crate) async fn swap(db: &mut PgConnection, from: GenerationId, to: GenerationId) -> sqlx::Result<()> {
     sqlx::query!("update generation set status = 'retired', retired_at = now() where generation_id = $1", from.0)
         .execute(&mut *db)
         .await?;
     sqlx::query!(
-        "update generation set status = 'active', activated_at = now(), retired_at = null where generation_id = $1",
+        "update generation set status = 'active', activated_at = now(), retired_at = null where generation_id = $1
+         returning pg_notify('projection', generation_id::text)",
         to.0
     )
-    .execute(&mut *db)
+    .fetch_optional(&mut *db)
     .await?;
     // Whoever held it may die before it lets go.
     sqlx::query!("update checkpoint set ceiling = null where generation_id = $1 and ceiling is not null", to.0)

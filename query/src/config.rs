@@ -8,6 +8,7 @@ use serde::Deserialize;
 use service::logging::LogFormat;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
+use tokio::sync::Semaphore;
 
 /// A connection that has been idle for less is used without asking whether it still lives: that would be a round trip.
 const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
@@ -43,6 +44,16 @@ pub struct Config {
     /// `QUERY_TIMEOUT_MS` where that is less.
     pub query_after_timeout_ms: Option<NonZeroU32>,
 
+    /// Clients of `GET /live` at once; further ones are answered with 503. Default 4096, of the 16,384 connections that
+    /// there may be: so reports always find one.
+    #[serde(default = "query_live_clients_max")]
+    pub query_live_clients_max: NonZeroU32,
+
+    /// Milliseconds without totals after which a client of `GET /live` is sent a comment. Default 15000: proxies close
+    /// connections that are silent for a minute or half of one.
+    #[serde(default = "query_live_heartbeat_ms")]
+    pub query_live_heartbeat_ms: NonZeroU32,
+
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -62,6 +73,14 @@ fn query_reports_max() -> NonZeroU16 {
 
 fn query_timeout_ms() -> NonZeroU32 {
     const { NonZeroU32::new(5_000).expect("5,000 is not 0") }
+}
+
+fn query_live_clients_max() -> NonZeroU32 {
+    const { NonZeroU32::new(4_096).expect("4,096 is not 0") }
+}
+
+fn query_live_heartbeat_ms() -> NonZeroU32 {
+    const { NonZeroU32::new(15_000).expect("15,000 is not 0") }
 }
 
 /// Of waiting for an event: a projector that keeps up is behind the log by far less.
@@ -88,14 +107,26 @@ impl Config {
         Duration::from_millis(self.query_timeout_ms.get().into())
     }
 
-    /// A pool that connects when it is first used.
-    pub(crate) fn pool(&self) -> Result<PgPool, sqlx::Error> {
+    pub(crate) fn live_clients_max(&self) -> usize {
+        usize::try_from(self.query_live_clients_max.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+    }
+
+    pub(crate) fn live_heartbeat(&self) -> Duration {
+        Duration::from_millis(self.query_live_heartbeat_ms.get().into())
+    }
+
+    /// How every connection to Postgres is made.
+    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
         let options: PgConnectOptions = self.database_url.parse()?;
-        let options = options.application_name("tidemark-query").options([
+        Ok(options.application_name("tidemark-query").options([
             // What nobody waits for any more ends in the server, too.
             ("statement_timeout", self.query_timeout_ms.to_string()),
             ("default_transaction_read_only", "on".to_owned()),
-        ]);
+        ]))
+    }
+
+    /// A pool that connects when it is first used.
+    pub(crate) fn pool(&self, options: PgConnectOptions) -> PgPool {
         let pool = PgPoolOptions::new()
             .max_connections(self.query_connections_max.get())
             .acquire_timeout(self.timeout())
@@ -108,7 +139,7 @@ impl Config {
                     Ok(true)
                 })
             });
-        Ok(pool.connect_lazy_with(options))
+        pool.connect_lazy_with(options)
     }
 }
 
@@ -124,6 +155,8 @@ mod tests {
             query_reports_max: query_reports_max(),
             query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
+            query_live_clients_max: query_live_clients_max(),
+            query_live_heartbeat_ms: query_live_heartbeat_ms(),
             log_format: LogFormat::default(),
         }
     }

@@ -15,6 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
 use crate::caching::{self, Caching};
+use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
 use crate::request::parameters::{OfDays, OfEventType, OfSite};
@@ -25,21 +26,22 @@ use crate::stats::{Reports, Stats};
 pub(crate) mod lists;
 
 /// Everything that is answered.
-pub(crate) fn router(reports: Reports) -> Router {
+pub(crate) fn router(reports: Reports, live: Live) -> Router {
     let probed = reports.clone();
     let health = health::router(move || ready(probed.clone()));
     // After the line above, which installs the recorder that takes descriptions.
     metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
     arrivals::describe_metrics();
+    live::describe_metrics();
     Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
         .with_state(reports)
+        .merge(live::router(live))
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
-        // Reports are read by browsers from wherever their dashboards are.
         .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
             header::ETAG,
             header::LINK,

@@ -54,6 +54,9 @@ mod caching;
 /// Waiting for an event to arrive in the read models.
 mod arrivals;
 
+/// Totals of today, pushed to whoever watches a site.
+mod live;
+
 /// A connection on loan from the pool.
 mod lease;
 
@@ -69,6 +72,7 @@ mod openapi;
 pub use config::Config;
 
 use anyhow::Context;
+use live::Live;
 use service::server;
 use stats::Reports;
 use tokio::net::TcpListener;
@@ -81,11 +85,13 @@ use tokio_util::sync::CancellationToken;
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    let db = config.pool().context("DATABASE_URL is no URL of a Postgres database")?;
+    let options = config.connect_options().context("DATABASE_URL is no URL of a Postgres database")?;
+    let db = config.pool(options.clone());
     let reports = Reports::new(db.clone(), &config);
+    let (live, feed) = Live::new(&config, options, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    server::serve(listener, http::router(reports), shutdown).await;
+    tokio::join!(server::serve(listener, http::router(reports, live), shutdown.clone()), feed.run(shutdown));
     // Connections that do not come back are closed by the end of the process.
     let _ = tokio::time::timeout(config.timeout(), db.close()).await;
     tracing::info!("Stopped");

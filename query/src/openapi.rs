@@ -15,6 +15,7 @@ use utoipa::OpenApi;
         crate::http::lists::paths,
         crate::http::lists::event_types,
         crate::http::lists::sites,
+        crate::live::http::live,
     )
 )]
 pub(crate) struct Document;

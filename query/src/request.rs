@@ -6,7 +6,7 @@ use contract::{EventType, Receipt, SiteId};
 use utoipa::IntoParams;
 
 /// Names and values of a query string.
-mod form;
+pub(crate) mod form;
 
 /// Parameters as they were sent, and how each is read.
 mod sent;

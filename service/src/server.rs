@@ -1,5 +1,5 @@
-//! HTTP/1.1 connections with bounds: how many there are, how long a client may take for its headers, how long the
-//! last answers may take when the process stops.
+//! HTTP/1.1 connections with bounds: how many there are, how long a client may take for its headers, how long it
+//! may take nothing of an answer, how long the last answers may take when the process stops.
 
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// From a connection's opening, or its last answer, to the end of the next request's headers. Also ends idle ones.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What a client is sent may wait for so long to be acknowledged, or to fit into what the client has room for. Then the
+/// client has left without a word, or does not read, and the kernel closes its connection.
+const SEND_TIMEOUT_MS: u32 = 30_000;
 
 /// Bytes of a request's headers.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -68,6 +72,7 @@ async fn accept(
             Ok((stream, _)) => {
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
+                limit_sending(&stream);
                 return (stream, place);
             }
             Err(err) => {
@@ -76,4 +81,13 @@ async fn accept(
             }
         }
     }
+}
+
+/// Without it a connection that nobody reads stays for hours, or for ever.
+fn limit_sending(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, SEND_TIMEOUT_MS);
+    // Others have no such option.
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, SEND_TIMEOUT_MS);
 }

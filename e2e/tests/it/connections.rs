@@ -1,14 +1,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bytes::Bytes;
-use e2e::kernel::{Connections, memory_peak_bytes};
+use e2e::kernel::{Connections, memory_peak_bytes, raise_file_limit};
 use e2e::load::event;
 use e2e::stack::Stack;
 use e2e::wait;
 use futures_util::future::try_join_all;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -36,17 +35,6 @@ const MEMORY_MAX_BYTES: u64 = 64 * MIB + (CONNECTIONS + 2 * SLOW) as u64 * (48 <
 
 /// Ten thousand clients and ingest share two cores with other tests.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Lets this process, and what it starts, have as many files open as the system allows.
-fn raise_file_limit() -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let needed = (CONNECTIONS + 2 * SLOW) as u64 + OTHER_FILES;
-    ensure!(
-        limit.maximum.is_none_or(|maximum| maximum >= needed),
-        "this test needs {needed} open files: raise the hard limit (`ulimit -Hn`)"
-    );
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).context("raising the limit of open files")
-}
 
 async fn connect(port: u16, first: &[u8]) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connecting")?;
@@ -84,7 +72,7 @@ fn check_memory(what: &str, pid: u32) {
 
 #[tokio::test]
 async fn ten_thousand_connections_with_the_largest_body_on_each_stay_within_bounds() -> Result<()> {
-    raise_file_limit()?;
+    raise_file_limit((CONNECTIONS + 2 * SLOW) as u64 + OTHER_FILES)?;
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let port = stack.ingest_port();

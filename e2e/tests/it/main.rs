@@ -33,6 +33,9 @@ mod lost_ack;
 /// An event shows soon.
 mod latency;
 
+/// An event is pushed, to a thousand clients if there are so many.
+mod live;
+
 /// Nothing is skipped in silence.
 mod history;
 

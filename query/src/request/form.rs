@@ -8,7 +8,7 @@ use super::InvalidRequest;
 type Decoded<'a> = Result<Cow<'a, str>, InvalidRequest>;
 
 /// The pairs in order; a name without `=` has an empty value.
-pub(super) fn pairs(query: &str) -> impl Iterator<Item = (Decoded<'_>, Decoded<'_>)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Decoded<'_>, Decoded<'_>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))

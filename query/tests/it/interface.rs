@@ -18,8 +18,17 @@ async fn the_interface_describes_itself() {
     assert_eq!(statuses, ["200", "304", "400", "503"]);
     let example = &stats["responses"]["200"]["content"]["application/json"]["example"];
     assert_eq!((&example["total_views"], &example["top_paths"][0]["views"]), (&1_450.into(), &700.into()));
+    let live = &document["paths"]["/live"]["get"];
+    let parameters: Vec<_> = live["parameters"].as_array().expect("parameters").iter().collect();
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["site_id", "event_type", "Last-Event-ID"]);
+    let example = &live["responses"]["200"]["content"]["text/event-stream"]["example"];
+    assert!(example.as_str().expect("a stream").starts_with("event: totals\nid: 3/"), "{example}");
     let schemas: Vec<_> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();
-    assert_eq!(schemas, ["HostViews", "Meta", "PathViews", "Referrers", "RefusalBody", "Stats", "UsersError"]);
+    assert_eq!(
+        schemas,
+        ["HostViews", "Meta", "PathViews", "Referrers", "RefusalBody", "Stats", "Totals", "UsersError"]
+    );
 }
 
 #[tokio::test]

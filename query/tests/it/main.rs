@@ -12,6 +12,12 @@ mod service;
 /// A network between the service and Postgres.
 mod network;
 
+/// A client of `GET /live`.
+mod event_source;
+
+/// The time of day, as Postgres tells it.
+mod clock;
+
 /// What a report says.
 mod reports;
 
@@ -26,6 +32,12 @@ mod meta;
 
 /// Reports that wait for an event.
 mod arrivals;
+
+/// Totals that are pushed.
+mod live;
+
+/// The same, whatever becomes of connections.
+mod live_outages;
 
 /// Requests that are refused.
 mod requests;

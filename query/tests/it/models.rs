@@ -46,6 +46,11 @@ impl Models {
         Self { db: db.clone(), generation_id, key: SketchKey::for_development() }
     }
 
+    /// The same generation, by other connections.
+    pub(crate) fn reached_through(self, db: PgPool) -> Self {
+        Self { db, ..self }
+    }
+
     /// Adds a batch to all tables, in one transaction.
     pub(crate) async fn add(&self, batch: &Batch<'_>) {
         let mut tx = self.db.begin().await.expect("a transaction");
@@ -74,6 +79,7 @@ impl Models {
         ] {
             sqlx::query(statement).bind(self.generation_id).execute(&mut *tx).await.expect("a new status");
         }
+        notify(&mut tx, &self.generation_id.to_string()).await;
         tx.commit().await.expect("committed");
     }
 
@@ -103,7 +109,8 @@ impl Models {
             on conflict (generation_id, partition_id)
             do update set stream_sequence = $3, events = old.events + $4, logged_at = now(), updated_at = now()";
         let moved = sqlx::query(statement).bind(self.generation_id).bind(partition_id).bind(sequence).bind(events);
-        moved.execute(db).await.expect("moved");
+        moved.execute(&mut *db).await.expect("moved");
+        notify(db, &format!("{}-{partition_id}", self.generation_id)).await;
     }
 
     async fn add_views(&self, tx: &mut PgConnection, table: &str, batch: &Batch<'_>) {
@@ -158,6 +165,11 @@ impl Models {
         }
         sketch
     }
+}
+
+/// Says what the projector says.
+async fn notify(db: &mut PgConnection, what: &str) {
+    sqlx::query("select pg_notify('projection', $1)").bind(what).execute(db).await.expect("said");
 }
 
 fn date(day: &str) -> NaiveDate {

@@ -40,6 +40,8 @@ async fn the_role_of_the_service_reads_reports_and_writes_nothing() {
             assert_eq!(error_code(&db, statement).await, INSUFFICIENT_PRIVILEGE);
         }
     }
+    let listen = sqlx::query("listen projection").execute(&db).await;
+    assert!(listen.is_ok(), "it hears of commits");
     for statement in [
         "select * from parked_event",
         "delete from _sqlx_migrations",

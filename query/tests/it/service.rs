@@ -54,7 +54,11 @@ impl Service {
     /// With a bound for waiting until a report contains an event.
     pub(crate) async fn start_waiting(database: &Database, query_after_timeout_ms: u32) -> Self {
         let after = Some(milliseconds(query_after_timeout_ms));
-        let config = Config { query_after_timeout_ms: after, ..config(database.service_url()) };
+        Self::start_on(database, Config { query_after_timeout_ms: after, ..config(database.service_url()) }).await
+    }
+
+    /// With a configuration of its own, and a server that stays while the service does.
+    pub(crate) async fn start_on(database: &Database, config: Config) -> Self {
         let mut service = Self::start_with(config).await;
         service.database = Some(database.clone());
         service
@@ -78,9 +82,16 @@ impl Service {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.expect("an answer");
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Answer { status, headers, body: answer.text().await.expect("a body") }
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
+    /// The beginning of an answer that may never end.
+    pub(crate) async fn request(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+        let mut request = self.client.get(format!("{}{path}", self.base));
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        request.send().await.expect("an answer")
     }
 
     /// A report, which is expected to be there.
@@ -100,6 +111,8 @@ pub(crate) fn config(database_url: String) -> Config {
         query_reports_max: NonZeroU16::new(512).expect("not 0"),
         query_timeout_ms: milliseconds(5_000),
         query_after_timeout_ms: None,
+        query_live_clients_max: NonZeroU32::new(100).expect("not 0"),
+        query_live_heartbeat_ms: milliseconds(15_000),
         log_format: service::logging::LogFormat::Text,
     }
 }
@@ -115,6 +128,11 @@ impl Drop for Service {
 }
 
 impl Answer {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, body: response.text().await.expect("a body") }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("JSON")
     }

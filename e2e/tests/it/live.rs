@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use e2e::client::Client;
+use e2e::kernel::{memory_peak_bytes, raise_file_limit};
+use e2e::stack::{DATABASE, Stack};
+use e2e::watcher::{Crowd, Watcher};
+use tokio::time::{Instant, timeout};
+
+/// Other tests share the machine, so the best of a few tries is what is measured.
+const TRIES: u64 = 20;
+
+/// From the POST of a lone event until it is pushed.
+const PUSHED_WITHIN: Duration = Duration::from_millis(300);
+
+const CLIENTS: usize = 1_000;
+
+/// From the POST until all of them are told: five times what a machine takes at most that has nothing else to do.
+const ALL_WITHIN: Duration = Duration::from_secs(5);
+
+/// 64 KiB a client and 64 MiB for the process, in this build.
+const MEMORY_MAX_BYTES: u64 = (64 << 20) + CLIENTS as u64 * (64 << 10);
+
+/// For whatever must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An event of now, by the clock of Postgres.
+async fn event(stack: &Stack, site_id: &str) -> Result<String> {
+    let now = "select to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+    let now: String = sqlx::query_scalar(now).fetch_one(&stack.database(DATABASE)?).await?;
+    Ok(format!(r#"{{"site_id":"{site_id}","event_type":"page_view","path":"/","timestamp":"{now}","user_id":"u"}}"#))
+}
+
+async fn post(stack: &Stack, event: &str) -> Result<Instant> {
+    let posted = Instant::now();
+    assert_eq!(stack.ingest_client.post("/event", event.to_owned()).await?.status, 200);
+    Ok(posted)
+}
+
+fn watching(stack: &Stack) -> Client {
+    stack.query_client.patient_for(Duration::from_mins(10))
+}
+
+/// A generation is there once an event is counted.
+async fn begun(stack: &Stack) -> Result<()> {
+    post(stack, &event(stack, "first").await?).await?;
+    stack.drained(DATABASE).await
+}
+
+#[tokio::test]
+async fn a_lone_event_is_pushed_soon() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    let _query = stack.query().await?;
+    begun(&stack).await?;
+    let event = event(&stack, "watched").await?;
+    let mut watcher = Watcher::open(&watching(&stack), "site_id=watched").await?;
+    let mut other = Watcher::open(&watching(&stack), "site_id=other").await?;
+    let first = timeout(PATIENCE, watcher.totals()).await??;
+    assert_eq!((&first["total_views"], &first["unique_users"]), (&0.into(), &0.into()));
+    let mut best = Duration::MAX;
+    for views in 1..=TRIES {
+        let posted = post(&stack, &event).await?;
+        let told = timeout(PATIENCE, watcher.until_views(views)).await.context("it is not pushed")??;
+        best = best.min(told - posted);
+    }
+    println!("from the POST to the push: {best:?} at best");
+    assert!(best < PUSHED_WITHIN, "the fastest of {TRIES} took {best:?}");
+    assert_eq!(timeout(PATIENCE, other.totals()).await??["total_views"], 0);
+    assert!(timeout(Duration::from_millis(500), other.totals()).await.is_err(), "these are of another site");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_thousand_clients_are_told_in_time_and_cost_little() -> Result<()> {
+    const UPDATES: u64 = 10;
+    raise_file_limit(2 * CLIENTS as u64 + 1_000)?;
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    let query = stack.query().await?;
+    begun(&stack).await?;
+    let event = event(&stack, "watched").await?;
+    let mut crowd = Crowd::open(&watching(&stack), "site_id=watched", CLIENTS).await?;
+    timeout(PATIENCE, crowd.until_views(0)).await.context("the first totals")??;
+    let mut slowest = Duration::ZERO;
+    for views in 1..=UPDATES {
+        let posted = post(&stack, &event).await?;
+        let told = timeout(PATIENCE, crowd.until_views(views)).await.context("not all are told")??;
+        slowest = slowest.max(told - posted);
+    }
+    let peak = memory_peak_bytes(query.pid());
+    println!("{CLIENTS} clients: all told after {slowest:?} at most, {} KiB at the peak", peak >> 10);
+    assert!(slowest < ALL_WITHIN, "{slowest:?}");
+    assert!(peak < MEMORY_MAX_BYTES, "{} KiB at the peak", peak >> 10);
+    let metrics = stack.query_client.get("/metrics").await?.text;
+    assert!(metrics.contains(&format!("query_live_clients {CLIENTS}")), "{metrics}");
+    drop(crowd);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Totals of today, pushed to whoever watches a site: `GET /live`.
+//!
+//! Projectors say with each commit which generation it belongs to. One task listens while anybody watches, reads the
+//! totals of all that is watched, and leaves them where each client's stream takes the latest. A client that is slow
+//! misses what was in between, and nobody waits for it.
+
+/// What is to be watched.
+mod request;
+
+/// Who watches what, and the latest of it.
+mod watched;
+
+/// The numbers, read in one snapshot.
+mod totals;
+
+/// What projectors say when they commit.
+mod notices;
+
+/// From a commit to those who watch.
+mod feed;
+
+/// The route, and what a client is sent.
+pub(crate) mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use feed::Feed;
+pub(crate) use http::{describe_metrics, router};
+use watched::{Pair, State, Subscription, Watched};
+
+use crate::Config;
+
+/// Where totals are watched.
+#[derive(Clone)]
+pub(crate) struct Live {
+    watched: Arc<Watched>,
+    places: Arc<Semaphore>,
+    /// Between two signs of life where there is nothing to tell.
+    heartbeat: Duration,
+    /// For the first totals of a client.
+    timeout: Duration,
+    /// Ends all streams.
+    shutdown: CancellationToken,
+}
+
+/// Why nothing can be watched now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LiveError {
+    /// As many as may watch do so already.
+    #[error("too many clients watch totals; ask again later")]
+    TooManyClients,
+    /// Postgres is away, or slow.
+    #[error("totals cannot be read at the moment; ask again later")]
+    NoTotals,
+    /// Nothing has been projected yet.
+    #[error("there are no read models yet; ask again when the projector has made them")]
+    NoGeneration,
+    /// What is stored cannot be.
+    #[error("what is stored about the site is damaged and has to be rebuilt by an operator")]
+    Damaged,
+}
+
+impl Live {
+    /// What is watched, and what is to run beside the server to keep it up to date.
+    pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {
+        let watched = Arc::<Watched>::default();
+        let feed = Feed::new(watched.clone(), options, config.timeout());
+        let places = Arc::new(Semaphore::new(config.live_clients_max()));
+        (Self { watched, places, heartbeat: config.live_heartbeat(), timeout: config.timeout(), shutdown }, feed)
+    }
+
+    /// Begins to watch; answers when the totals are known.
+    ///
+    /// # Errors
+    ///
+    /// See [`LiveError`]; then nothing is watched.
+    async fn watch(&self, pair: Pair) -> Result<Subscription, LiveError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| LiveError::TooManyClients)?;
+        let mut subscription = self.watched.join(pair, place);
+        let first = tokio::time::timeout(self.timeout, subscription.known()).await;
+        match first.unwrap_or(State::Unread) {
+            State::Counted(_) => Ok(subscription),
+            State::Unread => Err(LiveError::NoTotals),
+            State::NoGeneration => Err(LiveError::NoGeneration),
+            State::Damaged => Err(LiveError::Damaged),
+        }
+    }
+}

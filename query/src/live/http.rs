@@ -1,0 +1,114 @@
+//! The route, and what a client is sent.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::routing::get;
+use futures_util::stream::{self, Stream};
+use service::Refusal;
+use service::refusal::RefusalBody;
+use tokio_util::sync::CancellationToken;
+
+use super::totals::Totals;
+use super::watched::{Pair, Subscription};
+use super::{Live, LiveError};
+use crate::request::parameters::{OfEventType, OfSite};
+
+/// Clients that watch.
+pub(super) const CLIENTS: &str = "query_live_clients";
+
+/// Totals that were given to a client's connection.
+const PUSHES: &str = "query_live_pushes_total";
+
+/// With which a client says what it has seen.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Tells nginx not to gather what is sent before it passes it on.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
+/// The route.
+pub(crate) fn router(live: Live) -> Router {
+    Router::new().route("/live", get(self::live)).with_state(live)
+}
+
+/// Describes what is measured here; the recorder must be installed.
+pub(crate) fn describe_metrics() {
+    metrics::describe_gauge!(CLIENTS, metrics::Unit::Count, "Clients that watch totals");
+    metrics::describe_counter!(PUSHES, metrics::Unit::Count, "Totals that were sent to clients");
+    metrics::gauge!(CLIENTS).set(0);
+}
+
+/// Totals of today, now and whenever they change.
+///
+/// Server-Sent Events, as `EventSource` reads them. The day is the UTC day; it changes at midnight on the same
+/// connection. A client that comes back with the id of the last event it got is sent the totals if they are others
+/// by now. One that is slow misses what was in between. Where there is nothing to tell, a comment comes every 15
+/// seconds.
+#[utoipa::path(
+    get,
+    path = "/live",
+    tag = "reports",
+    params(
+        OfSite,
+        OfEventType,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client got."),
+    ),
+    responses(
+        (status = 200, description = "A stream of events named `totals`. What stands behind `data:` is the JSON of this schema.",
+            body = Totals, content_type = "text/event-stream",
+            example = "event: totals\nid: 3/2025-11-12/1450/212/page_view/site-abc-123\n\
+                data: {\"site_id\":\"site-abc-123\",\"date\":\"2025-11-12\",\"total_views\":1450,\"unique_users\":212,\"generation\":3}\n\n"),
+        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
+        (status = 503, description = "Not now; Retry-After says when to ask again.",
+            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody,
+            example = json!({"error": "too many clients watch totals; ask again later", "code": "too_many_clients"}))
+    )
+)]
+pub(crate) async fn live(
+    State(live): State<Live>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Refusal> {
+    let subscription = live.watch(Pair::parse(query.as_deref())?).await?;
+    let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let heartbeat = KeepAlive::new().interval(live.heartbeat);
+    Ok(([UNBUFFERED], Sse::new(events(subscription, seen, live.shutdown)).keep_alive(heartbeat)))
+}
+
+/// The latest totals whenever the connection has room, if they are others than those before. The connection asks for
+/// one at a time, so there is no queue.
+fn events(
+    subscription: Subscription,
+    seen: Option<String>,
+    shutdown: CancellationToken,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold((subscription, seen), move |(mut subscription, seen)| {
+        let shutdown = shutdown.clone();
+        async move {
+            let totals = shutdown.run_until_cancelled(subscription.other_than(seen.as_deref())).await??;
+            metrics::counter!(PUSHES).increment(1);
+            Some((Ok(event(&totals)), (subscription, Some(totals.id().to_owned()))))
+        }
+    })
+}
+
+fn event(totals: &Totals) -> Event {
+    let event = Event::default().event("totals").id(totals.id());
+    event.json_data(totals).expect("totals have no keys that JSON does not")
+}
+
+impl From<LiveError> for Refusal {
+    fn from(err: LiveError) -> Self {
+        let code = match err {
+            LiveError::TooManyClients => "too_many_clients",
+            LiveError::NoTotals => "database_unavailable",
+            LiveError::NoGeneration => "no_read_models",
+            LiveError::Damaged => "damaged",
+        };
+        Self::unavailable(code, err.to_string())
+    }
+}
