@@ -15,6 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
 use crate::caching::{self, Caching};
+use crate::dashboard;
 use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
@@ -36,12 +37,14 @@ pub(crate) fn router(reports: Reports, live: Live) -> Router {
     Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
+        .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+        // Reports are read by browsers from wherever their dashboards are.
         .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
             header::ETAG,
             header::LINK,

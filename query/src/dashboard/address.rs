@@ -62,7 +62,7 @@ pub(super) enum InvalidAddress {
     Backwards,
     #[error("A range has at most {DAYS_MAX} days, which are ten years.")]
     TooLong,
-    #[error("A search has at most {SEARCH_CHARS_MAX} characters.")]
+    #[error("A search has at most {SEARCH_CHARS_MAX} characters, all of them such as one can type.")]
     Search,
 }
 
@@ -78,7 +78,8 @@ impl Address {
         let site = given(sent.site).map(SiteId::try_from).transpose().map_err(InvalidAddress::Site)?;
         let event_type = given(sent.event).map(EventType::try_from).transpose().map_err(InvalidAddress::EventType)?;
         let search = given(sent.search).unwrap_or_default();
-        if search.chars().count() > SEARCH_CHARS_MAX {
+        // Postgres has no texts with U+0000.
+        if search.chars().count() > SEARCH_CHARS_MAX || search.contains('\0') {
             return Err(InvalidAddress::Search);
         }
         let event_type = event_type.unwrap_or(EventType::PAGE_VIEW);

@@ -7,10 +7,12 @@ use super::view::{Report, Totals, UsersError};
 use super::words;
 
 /// Views, users, and today as it goes.
-pub(super) fn cards(report: &Report, live_source: &str, noun: &str) -> Markup {
+///
+/// Where the days are current, events of now change the rest of the page, too.
+pub(super) fn cards(report: &Report, is_current: bool, live_source: &str, noun: &str) -> Markup {
     let (totals, previous) = (report.totals, report.previous);
     html! {
-        section.cards aria-label="Key figures" {
+        section.cards aria-label="Key figures" data-current[is_current] {
             div.card data-fresh="views" {
                 h2 { (capitalized(noun)) "s" }
                 p.figure { (words::grouped(totals.views)) }

@@ -25,7 +25,7 @@ pub(super) fn overview(sites: &[SiteSummary], has_more: bool) -> Markup {
                             th scope="row" { a href=(Address::of(Some(row.site.clone())).link()) { (row.site.as_str()) } }
                             td.number { (words::grouped(row.totals.views)) }
                             td.number { (words::grouped(row.totals.users)) }
-                            td.number { (words::day(row.last_day)) }
+                            td.number { (row.last_day.map(words::day).unwrap_or_default()) }
                         }
                     }
                 }

@@ -174,6 +174,6 @@ fn pages_without_numbers_say_what_to_do() {
     assert!(notice::no_sites_yet(TODAY).into_string().contains(curl));
     let unknown = notice::unknown_site(&site("new.example"), TODAY).into_string();
     assert!(unknown.contains(curl) && unknown.contains("&quot;site_id&quot;:&quot;new.example&quot;"), "{unknown}");
-    let sites = [SiteSummary { site: site("a"), totals: Totals { views: 7, users: 3 }, last_day: TODAY }];
+    let sites = [SiteSummary { site: site("a"), totals: Totals { views: 7, users: 3 }, last_day: Some(TODAY) }];
     assert!(overview::overview(&sites, false).into_string().contains("href=\"/?site=a&amp;range=30d\""));
 }

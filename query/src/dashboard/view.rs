@@ -113,5 +113,6 @@ pub(super) struct Freshness {
 pub(super) struct SiteSummary {
     pub(super) site: SiteId<'static>,
     pub(super) totals: Totals,
-    pub(super) last_day: NaiveDate,
+    /// None if it has sent other events only.
+    pub(super) last_day: Option<NaiveDate>,
 }
