@@ -9,6 +9,9 @@ mod traffic;
 /// Where each line of it came from.
 mod referrers;
 
+/// Pages in a browser: numbers, clicks, keys, colours, and what comes while one looks.
+mod dashboard;
+
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 

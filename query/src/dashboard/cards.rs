@@ -20,7 +20,9 @@ pub(super) fn cards(report: &Report, is_current: bool, live_source: &str, noun: 
             }
             div.card data-fresh="users" {
                 h2 { "Users" }
-                p.figure { (words::grouped(totals.users)) (exactness(report.users_error, totals.users)) }
+                p.figure { (words::grouped(totals.users)) " "
+                    @if totals.users > 0 { (exactness(report.users_error, totals.users)) }
+                 }
                 (change(report, totals.users, previous.users))
             }
             (today(report.today, live_source, noun))
@@ -70,8 +72,8 @@ fn change(report: &Report, now: u64, before: u64) -> Markup {
 fn exactness(error: UsersError, users: u64) -> Markup {
     let (mark, sentence) = match error {
         UsersError::Listed { max_abs_error, confidence } => (
-            "=".to_owned(),
-            format!("Each is counted by itself: off by at most {max_abs_error}, {} sure.", sureness(confidence)),
+            format!("± {max_abs_error}"),
+            format!("Listed one by one: off by at most {max_abs_error}, {} sure.", sureness(confidence)),
         ),
         UsersError::Estimated { low, high, confidence } => (
             format!("± {}", words::percentage(users.saturating_sub(low).max(high.saturating_sub(users)), users)),
