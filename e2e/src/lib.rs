@@ -53,3 +53,6 @@ pub mod replay;
 
 /// The recipes of `nats/README.md`, carried out.
 pub mod recipes;
+
+/// Both services, asked at random as they describe themselves.
+pub mod interface;

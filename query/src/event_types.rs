@@ -81,6 +81,10 @@ impl List for Request {
         Ok(Self { site_id: sent.site_id()?, period: sent.period()? })
     }
 
+    fn site_id(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+
     fn last_day(&self) -> Option<NaiveDate> {
         self.period.last()
     }

@@ -19,6 +19,7 @@ use crate::dashboard;
 use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
+use crate::refusals;
 use crate::request::parameters::{OfDays, OfEventType, OfSite};
 use crate::request::{Request, StatsParameters};
 use crate::stats::{Reports, Stats};
@@ -113,16 +114,18 @@ async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Re
 
 async fn answer(reports: &Reports, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Refusal> {
     let request = Request::parse(query)?;
+    let site_id = request.site_id.as_str();
+    let refuse = |err| refusals::refuse(err, Some(site_id));
     // How old things are is part of the answer, or which answer it is depends on when it is asked for.
     let is_kept = !request.with_meta && request.after.is_none();
     if is_kept && caching::is_conditional(headers) {
-        let caching = Caching::of(&reports.version().await?, request.period.last());
+        let caching = Caching::of(&reports.version().await.map_err(refuse)?, request.period.last());
         if caching.is_known(headers) {
             return Ok(caching.not_modified());
         }
     }
-    let (version, stats) = reports.read(&request).await?;
-    tracing::trace!(site.id = request.site_id.as_str(), "Answered a report");
+    let (version, stats) = reports.read(&request).await.map_err(refuse)?;
+    tracing::trace!(site.id = site_id, "Answered a report");
     let caching = if is_kept { Caching::of(&version, request.period.last()) } else { Caching::never() };
     Ok(caching.describe(Json(stats).into_response()))
 }

@@ -9,6 +9,7 @@ use service::Refusal;
 use sqlx::PgConnection;
 
 use crate::caching::{self, Caching};
+use crate::refusals;
 use crate::request::{InvalidRequest, Sent};
 use crate::stats::{Reports, StatsError};
 use crate::version::Version;
@@ -43,6 +44,9 @@ pub(crate) trait List: Sized {
     /// The first rule that is broken.
     fn check(sent: &mut Sent) -> Result<Self, InvalidRequest>;
 
+    /// Whose list it is, if it is of one site.
+    fn site_id(&self) -> Option<&str>;
+
     /// The last day that the list is about; none where it is open.
     fn last_day(&self) -> Option<NaiveDate>;
 
@@ -72,14 +76,15 @@ pub(crate) async fn answer<L: List>(
     let mut sent = Sent::read(query, L::PARAMETERS)?;
     let format = Format::of(sent.take("format"), headers)?;
     let list = L::check(&mut sent)?;
+    let refuse = |err| refusals::refuse(err, list.site_id());
     let caching = |version: &Version| Caching::of(version, list.last_day()).in_format(format.name());
     if caching::is_conditional(headers) {
-        let caching = caching(&reports.version().await?);
+        let caching = caching(&reports.version().await.map_err(refuse)?);
         if caching.is_known(headers) {
             return Ok(caching.not_modified());
         }
     }
-    let (version, report) = reports.list(&list).await?;
+    let (version, report) = reports.list(&list).await.map_err(refuse)?;
     let next = L::next_cursor(&report).map(|cursor| next_page(query.unwrap_or_default(), cursor));
     let mut response = match format {
         Format::Json => Json(report).into_response(),

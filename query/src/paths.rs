@@ -146,6 +146,10 @@ impl List for Request {
         Ok(request)
     }
 
+    fn site_id(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+
     fn last_day(&self) -> Option<NaiveDate> {
         self.period.last()
     }

@@ -13,22 +13,20 @@ impl From<InvalidRequest> for Refusal {
     }
 }
 
-impl From<StatsError> for Refusal {
-    /// Logs what has happened, too: this is where it ends.
-    fn from(err: StatsError) -> Self {
-        let refusal = Self::unavailable(code(&err), sentence(&err));
-        // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by
-        // asking all at once.
-        let is_expected =
-            matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting | StatsError::TooManyReports);
-        let error = format!("{:#}", anyhow::Error::from(err));
-        if is_expected {
-            tracing::debug!(error, "Cannot answer a report yet");
-        } else {
-            tracing::warn!(error, "Cannot answer a report");
-        }
-        refusal
+/// Refuses a report, and logs why: this is where the reason ends. `site_id` is whose report it was, if it was of one.
+pub(crate) fn refuse(err: StatsError, site_id: Option<&str>) -> Refusal {
+    let refusal = Refusal::unavailable(code(&err), sentence(&err));
+    // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by asking
+    // all at once.
+    let is_expected =
+        matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting | StatsError::TooManyReports);
+    let error = format!("{:#}", anyhow::Error::from(err));
+    if is_expected {
+        tracing::debug!(site.id = site_id, error, "Cannot answer a report yet");
+    } else {
+        tracing::warn!(site.id = site_id, error, "Cannot answer a report");
     }
+    refusal
 }
 
 fn sentence(err: &StatsError) -> Cow<'static, str> {

@@ -145,8 +145,7 @@ pub(crate) struct StatsParameters {
     /// Whether the report is to say which part of the log it contains, and how exact its users are.
     #[param(default = false)]
     meta: Option<bool>,
-    /// The receipt of an event: the answer waits, for a short time, until the report contains it.
-    #[param(example = "0-4711-0")]
+    /// The receipt of an event, as `0-4711-0`: the answer waits, for a short time, until the report contains it.
     after: Option<String>,
 }
 

@@ -114,6 +114,10 @@ impl List for Request {
         Ok(request)
     }
 
+    fn site_id(&self) -> Option<&str> {
+        None
+    }
+
     fn last_day(&self) -> Option<NaiveDate> {
         None
     }

@@ -140,6 +140,10 @@ impl List for Request {
         })
     }
 
+    fn site_id(&self) -> Option<&str> {
+        Some(self.site_id.as_str())
+    }
+
     fn last_day(&self) -> Option<NaiveDate> {
         Some(self.last)
     }

@@ -12,6 +12,9 @@ mod referrers;
 /// Pages in a browser: numbers, clicks, keys, colours, and what comes while one looks.
 mod dashboard;
 
+/// Random events, and every report of them.
+mod reports;
+
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 

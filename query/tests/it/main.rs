@@ -27,6 +27,27 @@ mod users;
 /// Where visits came from.
 mod referrers;
 
+/// The period before.
+mod comparisons;
+
+/// Views and users over time.
+mod timeseries;
+
+/// All paths.
+mod paths;
+
+/// Types of events.
+mod event_types;
+
+/// All sites.
+mod sites;
+
+/// Lists as tables.
+mod formats;
+
+/// What a client has already.
+mod caching;
+
 /// What a report says about itself.
 mod meta;
 
@@ -41,6 +62,12 @@ mod live_outages;
 
 /// Requests that are refused.
 mod requests;
+
+/// Whatever is asked for: nothing of another site.
+mod isolation;
+
+/// How many at once.
+mod limits;
 
 /// One report, one snapshot, of one generation.
 mod snapshots;

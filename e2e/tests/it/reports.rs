@@ -1,0 +1,252 @@
+use anyhow::Result;
+use chrono::{Days, NaiveDate};
+use e2e::client::Client;
+use e2e::stack::{DATABASE, Stack};
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+/// Events, and what they count to.
+mod plain;
+
+use plain::{SITES, Sent, TYPES, count};
+
+const EVENTS: usize = 4_000;
+
+/// Questions of each kind.
+const QUESTIONS: usize = 60;
+
+/// Every report of random events says what a plain count of the same events says. The seed is printed; set
+/// `TIDEMARK_SEED` to it to see the same again.
+#[tokio::test]
+async fn every_report_says_what_a_plain_count_says() -> Result<()> {
+    let seed = std::env::var("TIDEMARK_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
+    println!("seed {seed}");
+    let events = plain::events(EVENTS, seed);
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    let _query = stack.query().await?;
+    let mut random = StdRng::seed_from_u64(seed);
+    post(&stack, &events, &mut random).await?;
+    stack.drained(DATABASE).await?;
+
+    let asking = Asking { client: &stack.query_client, events: &events };
+    for _ in 0..QUESTIONS {
+        let question = Question::random(&mut random);
+        asking.stats(&question).await?;
+        asking.timeseries(&question, &mut random).await?;
+        asking.paths(&question, &mut random).await?;
+        asking.event_types(&question).await?;
+        asking.sites(&question, &mut random).await?;
+    }
+    Ok(())
+}
+
+/// One by one and in batches, and some of them twice.
+async fn post(stack: &Stack, events: &[Sent], random: &mut StdRng) -> Result<()> {
+    let mut lines: Vec<&str> = events.iter().map(|event| event.json.as_str()).collect();
+    let again: Vec<_> = lines.choose_multiple(random, 100).copied().collect();
+    lines.extend(again);
+    lines.shuffle(random);
+    let (single, batched) = lines.split_at(100);
+    for line in single {
+        assert_eq!(stack.ingest_client.post("/event", (*line).to_owned()).await?.status, 200);
+    }
+    for batch in batched.chunks(300) {
+        let answer = stack.ingest_client.post("/events", batch.join("\n")).await?;
+        assert_eq!(answer.json()["rejected"], 0, "{}", answer.text);
+    }
+    Ok(())
+}
+
+/// Whose traffic, of which type, on which days.
+#[derive(Debug)]
+struct Question {
+    site_id: &'static str,
+    event_type: &'static str,
+    first: Option<NaiveDate>,
+    last: Option<NaiveDate>,
+}
+
+impl Question {
+    fn random(random: &mut StdRng) -> Self {
+        let (begin, length) = plain::days();
+        let mut day = || begin - Days::new(5) + Days::new(random.random_range(0..length + 10));
+        let (one, other) = (day(), day());
+        let (first, last) = *[(None, None), (Some(one), None), (None, Some(one)), (Some(one), Some(one))]
+            .choose(random)
+            .filter(|_| random.random_ratio(1, 2))
+            .unwrap_or(&(Some(one.min(other)), Some(one.max(other))));
+        Self {
+            site_id: SITES.choose(random).expect("a site"),
+            event_type: TYPES.choose(random).expect("a type"),
+            first,
+            last,
+        }
+    }
+
+    fn days(&self) -> String {
+        match (self.first, self.last) {
+            (Some(first), Some(last)) if first == last => format!("&date={first}"),
+            (first, last) => {
+                let day =
+                    |name: &str, day: Option<NaiveDate>| day.map_or(String::new(), |day| format!("&{name}={day}"));
+                day("from", first) + &day("to", last)
+            }
+        }
+    }
+
+    /// Whether an event is of the site and of the days.
+    fn is_about(&self, event: &Sent) -> bool {
+        let is_in = self.first.is_none_or(|first| first <= event.day) && self.last.is_none_or(|last| event.day <= last);
+        event.site_id == self.site_id && is_in
+    }
+}
+
+/// Asks, and compares.
+struct Asking<'a> {
+    client: &'a Client,
+    events: &'a [Sent],
+}
+
+impl Asking<'_> {
+    fn of<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Sent> + Clone {
+        self.events.iter().filter(|event| event.event_type == question.event_type && question.is_about(event))
+    }
+
+    async fn json(&self, path: &str) -> Result<Value> {
+        let answer = self.client.get(path).await?;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        Ok(answer.json())
+    }
+
+    /// The same as a table: the names of the columns, and then these rows.
+    async fn assert_table(&self, path: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<()> {
+        let answer = self.client.get(&format!("{path}&format=csv")).await?;
+        let lines: Vec<_> =
+            rows.map(|row| row.iter().map(|cell| plain::cell(cell)).collect::<Vec<_>>().join(",")).collect();
+        assert_eq!(
+            answer.text.split("\r\n").skip(1).collect::<Vec<_>>(),
+            [lines, vec![String::new()]].concat(),
+            "{path}"
+        );
+        Ok(())
+    }
+
+    async fn stats(&self, question: &Question) -> Result<()> {
+        let path = format!(
+            "/stats?site_id={}&event_type={}&limit=4{}",
+            question.site_id,
+            question.event_type,
+            question.days()
+        );
+        let (views, users) = count(self.of(question));
+        let top: Vec<_> = plain::ranked(self.of(question).map(|event| event.path)).into_iter().take(4).collect();
+        let top: Vec<_> = top.into_iter().map(|(path, views)| json!({"path": path, "views": views})).collect();
+        let report = self.json(&path).await?;
+        let said = [&report["total_views"], &report["unique_users"], &report["top_paths"]];
+        assert_eq!(said, [&json!(views), &json!(users), &json!(top)], "{path}");
+        let (Some(first), Some(last)) = (question.first, question.last) else { return Ok(()) };
+        let length = Days::new((last - first).num_days().unsigned_abs() + 1);
+        let before = Question { first: Some(first - length), last: first.pred_opt(), ..*question };
+        let (views, users) = count(self.of(&before));
+        let previous = json!({"from": before.first, "to": before.last, "total_views": views, "unique_users": users});
+        assert_eq!(self.json(&format!("{path}&compare=previous")).await?["previous"], previous, "{path}");
+        Ok(())
+    }
+
+    async fn timeseries(&self, question: &Question, random: &mut StdRng) -> Result<()> {
+        let (Some(first), Some(last)) = (question.first, question.last) else { return Ok(()) };
+        let interval = ["day", "week", "month"].choose(random).expect("an interval");
+        let path = format!(
+            "/timeseries?site_id={}&event_type={}&from={first}&to={last}&interval={interval}",
+            question.site_id, question.event_type
+        );
+        let buckets: Vec<_> = plain::buckets(interval, first, last)
+            .into_iter()
+            .map(|(first, last)| {
+                let days = Question { first: Some(first), last: Some(last), ..*question };
+                (first, last, count(self.of(&days)))
+            })
+            .collect();
+        let expected = buckets.iter().map(|(first, last, (views, users))| {
+            json!({"first": first, "last": last, "views": views, "unique_users": users})
+        });
+        assert_eq!(self.json(&path).await?["buckets"], Value::from_iter(expected), "{path}");
+        let rows = buckets.iter().map(|(first, last, (views, users))| {
+            vec![first.to_string(), last.to_string(), views.to_string(), users.to_string()]
+        });
+        self.assert_table(&path, rows).await
+    }
+
+    async fn paths(&self, question: &Question, random: &mut StdRng) -> Result<()> {
+        let (prefix, search) = (
+            *["", "/", "/a", "/é"].choose(random).expect("one"),
+            *["", "a", "b", "%", "_"].choose(random).expect("one"),
+        );
+        let encoded = |text: &str| text.replace('%', "%25").replace('é', "%C3%A9");
+        let path = format!(
+            "/paths?site_id={}&event_type={}&prefix={}&search={}{}",
+            question.site_id,
+            question.event_type,
+            encoded(prefix),
+            encoded(search),
+            question.days()
+        );
+        let found = self.of(question).map(|event| event.path);
+        let found = plain::ranked(found.filter(|path| path.starts_with(prefix) && path.contains(search)));
+        let expected: Vec<_> = found.iter().map(|(path, views)| json!({"path": path, "views": views})).collect();
+        assert_eq!(self.pages(&path, "paths", random.random_range(1..6)).await?, expected, "{path}");
+        self.assert_table(&path, found.iter().map(|(path, views)| vec![(*path).to_owned(), views.to_string()])).await
+    }
+
+    async fn event_types(&self, question: &Question) -> Result<()> {
+        let path = format!("/events/types?site_id={}{}", question.site_id, question.days());
+        let about = self.events.iter().filter(|event| question.is_about(event));
+        let types = plain::ranked(about.clone().map(|event| event.event_type));
+        let types: Vec<_> = types
+            .into_iter()
+            .map(|(name, views)| (name, views, count(about.clone().filter(|event| event.event_type == name)).1))
+            .collect();
+        let expected =
+            types.iter().map(|(name, views, users)| json!({"event_type": name, "views": views, "unique_users": users}));
+        assert_eq!(self.json(&path).await?["event_types"], Value::from_iter(expected), "{path}");
+        self.assert_table(
+            &path,
+            types.iter().map(|(name, views, users)| vec![(*name).to_owned(), views.to_string(), users.to_string()]),
+        )
+        .await
+    }
+
+    async fn sites(&self, question: &Question, random: &mut StdRng) -> Result<()> {
+        let prefix = *["", "site", "site-a", "site_", "S", "x"].choose(random).expect("one");
+        let path = format!("/sites?event_type={}&prefix={prefix}", question.event_type);
+        let mut sites: Vec<_> = SITES.iter().filter(|site| site.starts_with(prefix)).collect();
+        sites.retain(|site| self.events.iter().any(|event| event.site_id == **site));
+        sites.sort();
+        let expected: Vec<_> = sites
+            .into_iter()
+            .map(|site_id| {
+                let all = Question { site_id, first: None, last: None, ..*question };
+                let (views, users) = count(self.of(&all));
+                let last_day = self.of(&all).map(|event| event.day).max();
+                json!({"site_id": site_id, "last_day": last_day, "views": views, "unique_users": users})
+            })
+            .collect();
+        assert_eq!(self.pages(&path, "sites", random.random_range(1..4)).await?, expected, "{path}");
+        Ok(())
+    }
+
+    /// The entries of all pages of a list.
+    async fn pages(&self, path: &str, name: &str, limit: u32) -> Result<Vec<Value>> {
+        let (mut entries, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.json(&format!("{path}&limit={limit}{cursor}")).await?;
+            entries.extend(page[name].as_array_mut().expect("entries").drain(..));
+            let Some(next) = page["next_cursor"].as_str() else { return Ok(entries) };
+            cursor = format!("&cursor={next}");
+        }
+    }
+}
