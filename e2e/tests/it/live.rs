@@ -44,7 +44,7 @@ fn watching(stack: &Stack) -> Client {
 /// A generation is there once an event is counted.
 async fn begun(stack: &Stack) -> Result<()> {
     post(stack, &event(stack, "first").await?).await?;
-    stack.drained(DATABASE).await
+    stack.drained(DATABASE).await.map(drop)
 }
 
 #[tokio::test]

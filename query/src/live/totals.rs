@@ -14,6 +14,7 @@ use crate::users::{Count, Users};
 
 /// What a site has had today, so far.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LiveTotals)]
 pub(crate) struct Totals {
     /// Whose traffic it is.
     #[schema(example = "site-abc-123")]
@@ -91,6 +92,15 @@ impl Totals {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+}
+
+#[cfg(test)]
+impl Totals {
+    /// Of some site and day.
+    pub(super) fn for_test(views: u64) -> Self {
+        let (site_id, date, id) = ("site-abc-123".to_owned(), NaiveDate::default(), views.to_string());
+        Self { site_id, date, total_views: views, unique_users: 1, generation: 1, id }
     }
 }
 

@@ -123,3 +123,68 @@ impl Drop for Subscription {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn pair(site_id: &'static str) -> Pair {
+        Pair { site_id: site_id.try_into().expect("a site"), event_type: EventType::PAGE_VIEW }
+    }
+
+    fn join(watched: &Arc<Watched>, site_id: &'static str) -> Subscription {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        watched.join(pair(site_id), place)
+    }
+
+    fn publish(watched: &Watched, site_id: &'static str, views: u64) -> bool {
+        watched.publish(&pair(site_id), State::Counted(Arc::new(Totals::for_test(views))))
+    }
+
+    /// What a client would be sent now.
+    fn next(subscription: &mut Subscription, seen: Option<&str>) -> Option<Arc<Totals>> {
+        subscription.other_than(seen).now_or_never().flatten()
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_misses_what_was_in_between() {
+        let watched = Arc::<Watched>::default();
+        let (mut slow, mut other) = (join(&watched, "a"), join(&watched, "b"));
+        for views in 1..=1_000 {
+            assert!(publish(&watched, "a", views));
+        }
+        let latest = next(&mut slow, None).expect("totals");
+        assert_eq!(*latest, Totals::for_test(1_000));
+        assert_eq!(next(&mut slow, Some(latest.id())), None, "and that was all");
+        assert_eq!(next(&mut other, None), None, "it is not about this one");
+    }
+
+    #[tokio::test]
+    async fn who_knows_is_not_told_again() {
+        let watched = Arc::<Watched>::default();
+        let mut client = join(&watched, "a");
+        assert!(publish(&watched, "a", 1) && !publish(&watched, "a", 1));
+        let seen = next(&mut client, None).expect("totals");
+        assert!(publish(&watched, "a", 2) && publish(&watched, "a", 1));
+        assert_eq!(next(&mut client, Some(seen.id())), None, "it has come back to what was seen");
+    }
+
+    #[tokio::test]
+    async fn an_entry_lives_as_long_as_its_clients() {
+        let watched = Arc::<Watched>::default();
+        let (first, second, other) = (join(&watched, "a"), join(&watched, "a"), join(&watched, "b"));
+        assert!(watched.changed().now_or_never().is_some());
+        assert_eq!(watched.pairs().len(), 2);
+        drop(first);
+        assert_eq!(watched.pairs().len(), 2);
+        drop(second);
+        assert_eq!(watched.pairs(), [Arc::new(pair("b"))]);
+        assert!(!publish(&watched, "a", 1), "nobody watches it");
+        assert!(watched.changed().now_or_never().is_none());
+        drop(other);
+        assert!(watched.changed().now_or_never().is_some(), "nobody watches anything");
+    }
+}

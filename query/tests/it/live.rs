@@ -72,16 +72,6 @@ async fn a_commit_is_pushed() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_told_of_comes_later() {
-    let (service, models, ..) = at_noon().await;
-    let mut live = EventSource::open(&service, SITE).await;
-    assert_eq!(live.counts().await, (1, 1));
-    models.add(&BATCH).await;
-    let (_, data) = live.totals_within(SILENCE + SOON).await;
-    assert_eq!(counts(&data), (2, 1));
-}
-
-#[tokio::test]
 async fn nothing_of_another_site_or_type_is_told() {
     let (service, models, ..) = at_noon().await;
     let mut live = EventSource::open(&service, SITE).await;

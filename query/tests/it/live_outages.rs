@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::sleep;
 
 use crate::clock::Clock;
@@ -8,11 +10,14 @@ use crate::event_source::{EventSource, SOON};
 use crate::models::{BATCH, Batch, Models};
 use crate::network::Network;
 use crate::server::Server;
-use crate::service::{Service, with_models};
+use crate::service::{Service, config, milliseconds, with_models};
 
 const SITE: &str = "site_id=site-abc-123";
 
 const TIMEOUT_MS: u32 = 1_000;
+
+/// Without a notice it is read as often as this.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A connection that is silent is asked after five seconds, given up after one, and made anew after another one.
 const RECOVERY: Duration = Duration::from_secs(7);
@@ -84,6 +89,16 @@ async fn many_commits_cost_few_reads() {
 }
 
 #[tokio::test]
+async fn what_was_not_told_is_read_later() {
+    let (service, models, db, _) = with_models().await;
+    Clock::at_noon(&db).await;
+    let mut live = EventSource::open(&service, SITE).await;
+    assert_eq!(live.counts().await, (0, 0));
+    models.add(&BATCH).await;
+    assert_eq!(live.totals_within(SILENCE + SOON).await.1["total_views"], 1);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_ended_is_made_anew() {
     let (service, models, db, _) = with_models().await;
     Clock::at_noon(&db).await;
@@ -131,6 +146,32 @@ async fn a_restarted_postgres_is_found_again() {
     assert_eq!(live.totals_within(RECOVERY + SOON).await.1["total_views"], 1);
     models.add(&batch(2)).await;
     assert_eq!(live.counts().await, (2, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_dropped() {
+    /// Half a minute until it is given up, and what it takes until it has no room any more.
+    const GIVEN_UP: Duration = Duration::from_secs(50);
+    let (_, _, db, database) = with_models().await;
+    Clock::at_noon(&db).await;
+    let mut config = config(database.service_url());
+    (config.query_live_clients_max, config.query_live_heartbeat_ms) = (milliseconds(1), milliseconds(1));
+    let service = Service::start_on(&database, config).await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(1_024).expect("a small buffer");
+    let mut silent = socket.connect(service.address()).await.expect("connected");
+    silent.write_all(b"GET /live?site_id=a HTTP/1.1\r\nhost: test\r\n\r\n").await.expect("sent");
+    let mut status = [0; 12];
+    silent.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 200");
+    // From here on it takes nothing.
+    let begun = Instant::now();
+    let is_full = async || service.request("/live?site_id=b", None).await.status() == 503;
+    while is_full().await {
+        assert!(begun.elapsed() < GIVEN_UP, "it is kept");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(begun.elapsed() > Duration::from_secs(10), "it was given some time: {:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The service under test: its own `run`, on a port of its own.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -83,6 +84,11 @@ impl Service {
             request = request.header(*name, *value);
         }
         Answer::of(request.send().await.expect("an answer")).await
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.base.trim_start_matches("http://").parse().expect("an address")
     }
 
     /// The beginning of an answer that may never end.
