@@ -62,6 +62,7 @@ use chrono::NaiveDate;
 use maud::{Markup, html};
 use service::Refusal;
 
+use crate::refusals;
 use crate::stats::{Reports, StatsError};
 use address::{Address, InvalidAddress, Parameters};
 use view::Frame;
@@ -139,7 +140,7 @@ fn unavailable(err: StatsError) -> Response {
         }
         _ => "The read models cannot be read.",
     };
-    let status = Refusal::from(err).status();
+    let status = refusals::refuse(err, None).status();
     let (address, today) = (Address::of(None), NaiveDate::default());
     let frame = Frame { address, today, sites: Vec::new(), has_more_sites: false };
     let mut response = respond(status, &frame, "Not at the moment", &notice::unavailable(sentence), &html! {});
