@@ -36,6 +36,9 @@ pub mod disk;
 /// What the kernel knows of a process: its memory, what it has not read yet, and how many files it may have.
 pub mod kernel;
 
+/// A browser, as a reader of the dashboard has one.
+pub mod browser;
+
 /// Waiting for what must come, within a bound.
 pub mod wait;
 

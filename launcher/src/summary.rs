@@ -45,6 +45,7 @@ Tidemark runs.
 
   ingest    {ingest}   API: {ingest}/api-docs
   query     {query}   API: {query}/api-docs
+  dashboard {query}/?site={site}
 
   Post an event:
     curl {ingest}/event -H 'Content-Type: application/json' -d '{{"site_id":"site-abc-123","event_type":"page_view","path":"/pricing","user_id":"user-xyz-789","timestamp":"{now}"}}'

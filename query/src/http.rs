@@ -15,6 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
 use crate::caching::{self, Caching};
+use crate::dashboard;
 use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
@@ -37,6 +38,7 @@ pub(crate) fn router(reports: Reports, live: Live) -> Router {
     Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
+        .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))

@@ -63,6 +63,9 @@ mod lease;
 /// Whether reports can be answered, or what is missing.
 mod readiness;
 
+/// Pages that show reports to people.
+mod dashboard;
+
 /// The interface's description.
 mod openapi;
 

@@ -9,6 +9,9 @@ mod traffic;
 /// Where each line of it came from.
 mod referrers;
 
+/// Pages in a browser: numbers, clicks, keys, colours, and what comes while one looks.
+mod dashboard;
+
 /// Random events, and every report of them.
 mod reports;
 

@@ -81,6 +81,9 @@ mod outages;
 /// `/readyz`, `/healthz`, `/metrics`.
 mod health;
 
+/// Pages for people.
+mod dashboard;
+
 /// The description, browsers, and what is not there.
 mod interface;
 

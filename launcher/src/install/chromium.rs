@@ -1,0 +1,57 @@
+//! Chromium and its WebDriver, for tests of pages: found on PATH, else installed as the distribution's package.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+
+use super::{Version, apt, install_log, lock, on_path};
+use crate::workspace::Workspace;
+
+/// The first whose headless mode is the browser itself, and not one of its own.
+const OLDEST: Version = Version::new(112, 0);
+
+/// A browser, and what drives it. They are of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChromiumPrograms {
+    /// The browser.
+    pub browser: PathBuf,
+    /// Speaks WebDriver.
+    pub driver: PathBuf,
+}
+
+/// The browser to drive, installed if this machine has none and that is possible without asking.
+///
+/// # Errors
+///
+/// One sentence that says what to install when that is not possible.
+pub async fn chromium(workspace: &Workspace) -> Result<ChromiumPrograms> {
+    if let Some(programs) = find() {
+        return Ok(programs);
+    }
+    let _lock = lock(workspace).await?;
+    // Whoever held the lock may have installed it.
+    if let Some(programs) = find() {
+        return Ok(programs);
+    }
+    // It depends on the browser of its own version.
+    let installed = apt::install("Installing Chromium", "chromium-driver", install_log(workspace)).await;
+    installed.map_err(|err| {
+        anyhow!(
+            "Chromium {OLDEST} or newer was not found and cannot be installed ({err:#}): run `apt-get install \
+             chromium-driver` and start again."
+        )
+    })?;
+    find().ok_or_else(|| anyhow!("This system's own Chromium is older than {OLDEST}: install a newer one."))
+}
+
+fn find() -> Option<ChromiumPrograms> {
+    let newest = |names: [&str; 2]| {
+        let mut programs = names.into_iter().flat_map(on_path);
+        programs.find_map(|program| {
+            Version::of(&program).filter(|version| *version >= OLDEST).map(|found| (found, program))
+        })
+    };
+    let (version, driver) = newest(["chromedriver", "chromium-driver"])?;
+    let (_, browser) = newest(["chromium", "google-chrome"]).filter(|(found, _)| found.major == version.major)?;
+    Some(ChromiumPrograms { browser, driver })
+}

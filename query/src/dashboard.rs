@@ -1,0 +1,159 @@
+//! The dashboard: a page a site, made here and complete when it arrives. It takes no account, no script and no file
+//! from elsewhere.
+
+/// The address of a page.
+mod address;
+
+/// The UTC days that a page is about.
+mod days;
+
+/// What pages show.
+mod view;
+
+/// Reads it.
+mod reading;
+
+/// What a report says.
+mod said;
+
+/// What every page has around it.
+mod page;
+
+/// A site's page.
+mod report;
+
+/// The key figures.
+mod cards;
+
+/// Views and users over time.
+mod trend;
+
+/// The vertical axis of a chart.
+mod scale;
+
+/// What is most frequent.
+mod ranking;
+
+/// Which part of the log a page contains, in words.
+mod freshness;
+
+/// The list of sites.
+mod overview;
+
+/// Pages that say what to do instead.
+mod notice;
+
+/// Numbers and days as people read them.
+mod words;
+
+/// Styles, script and icon.
+mod assets;
+
+/// Headers that bound what a page may do.
+mod security;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use chrono::NaiveDate;
+use maud::{Markup, html};
+use service::Refusal;
+
+use crate::refusals;
+use crate::stats::{Reports, StatsError};
+use address::{Address, InvalidAddress, Parameters};
+use view::Frame;
+
+/// Paths of a page: as many as one looks through. They bound the page, too: see `words::SHOWN_CHARS_MAX`.
+const PATHS_MAX: u16 = 20;
+
+/// Hosts of a page.
+const HOSTS_MAX: u16 = 10;
+
+/// Event types of a page.
+const EVENT_TYPES_MAX: u16 = 12;
+
+/// Sites to choose from: beyond that one types.
+const SITES_MAX: u16 = 60;
+
+/// Seconds after which a page that has no numbers now is asked for again, by itself.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
+
+/// The pages, and what they load.
+pub(crate) fn router() -> Router<Reports> {
+    Router::new().route("/", get(show)).route("/assets/{file}", get(asset)).layer(map_response(security::secure))
+}
+
+async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+    assets::answer(&file, &headers).unwrap_or_else(|| Refusal::not_found().into_response())
+}
+
+async fn show(State(reports): State<Reports>, uri: Uri) -> Response {
+    match answer(&reports, &uri).await {
+        Ok(response) => response,
+        Err(err) => unavailable(err),
+    }
+}
+
+async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
+    let today = reading::today(reports).await?;
+    let sent = Query::<Parameters>::try_from_uri(uri).map_err(|_| InvalidAddress::Parameters);
+    let address = sent.and_then(|Query(sent)| Address::read(sent, today));
+    let (address, invalid) = match address {
+        Ok(address) => (address, None),
+        Err(err) => (Address::of(None), Some(err)),
+    };
+    let (frame, sites) = reading::frame(reports, address, today).await?;
+    if let Some(err) = invalid {
+        let main = notice::bad_address(&err.to_string());
+        return Ok(respond(StatusCode::BAD_REQUEST, &frame, "No such page", &main, &html! {}));
+    }
+    let Some(site) = &frame.address.site else {
+        return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
+    };
+    Ok(match reading::report(reports, &frame.address, site, today).await? {
+        None => {
+            let main = notice::unknown_site(site, today);
+            respond(StatusCode::NOT_FOUND, &frame, site.as_str(), &main, &html! {})
+        }
+        Some(report) => {
+            let (main, foot) = (report::report(&report, &frame), freshness::freshness(&report.freshness));
+            respond(StatusCode::OK, &frame, site.as_str(), &main, &foot)
+        }
+    })
+}
+
+fn all_sites(frame: &Frame, sites: &[view::SiteSummary]) -> Markup {
+    if sites.is_empty() { notice::no_sites_yet(frame.today) } else { overview::overview(sites, frame.has_more_sites) }
+}
+
+/// What cannot be read now may be read soon. The cause is logged where a report's is.
+fn unavailable(err: StatsError) -> Response {
+    let sentence = match err {
+        StatsError::NoGeneration => "There are no read models yet: the projector has still to make them.",
+        StatsError::TimedOut => "These days took too long to read. Fewer of them may work.",
+        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
+            "What is stored is damaged, and has to be rebuilt by an operator."
+        }
+        _ => "The read models cannot be read.",
+    };
+    let status = refusals::refuse(err, None).status();
+    let (address, today) = (Address::of(None), NaiveDate::default());
+    let frame = Frame { address, today, sites: Vec::new(), has_more_sites: false };
+    let mut response = respond(status, &frame, "Not at the moment", &notice::unavailable(sentence), &html! {});
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+    response.headers_mut().insert(header::REFRESH, RETRY_AFTER_S);
+    response
+}
+
+fn respond(status: StatusCode, frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> Response {
+    let page = page::page(frame, title, main, foot).into_string();
+    // Numbers change, and a page is read again in a moment.
+    (status, [(header::CACHE_CONTROL, "no-cache")], Html(page)).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! The address of a page: which site, which days, which events. Everything that a page shows follows from it, so a
+//! view can be shared by its address, and every control is a link or a form that leads to another one.
+
+use chrono::{Days, NaiveDate};
+use contract::field::InvalidField;
+use contract::{EventType, SiteId};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::days::{DAYS_MAX, Period, Range};
+
+/// Characters of a search. It is shown again in the page and compared with every path of the site.
+pub(super) const SEARCH_CHARS_MAX: usize = 100;
+
+/// Days of a range of which only the end is given.
+const DAYS_DEFAULT: u64 = 30;
+
+/// The parameters as a form sends them: what was left empty is there, too. Unknown ones are passed over, because
+/// those who share a link add theirs.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Parameters {
+    site: Option<String>,
+    range: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    event: Option<String>,
+    search: Option<String>,
+}
+
+/// An address that leads to a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// None is the list of all sites.
+    pub(super) site: Option<SiteId<'static>>,
+    pub(super) choice: Choice,
+    pub(super) event_type: EventType<'static>,
+    /// Text that paths must contain; empty is none.
+    pub(super) search: String,
+}
+
+/// How the days were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Range(Range),
+    Custom(Period),
+}
+
+/// Why an address leads nowhere. The message is a sentence for whoever follows it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidAddress {
+    #[error("The address has a parameter twice, or one that is no text.")]
+    Parameters,
+    #[error("There can be no such site: {0}.")]
+    Site(InvalidField),
+    #[error("There can be no such event type: {0}.")]
+    EventType(InvalidField),
+    #[error("There is no such range; choose one of those above.")]
+    Range,
+    #[error("That is no day of the calendar; days are written YYYY-MM-DD, such as 2025-11-12.")]
+    Day,
+    #[error("The first day must not be later than the last.")]
+    Backwards,
+    #[error("A range has at most {DAYS_MAX} days, which are ten years.")]
+    TooLong,
+    #[error("A search has at most {SEARCH_CHARS_MAX} characters, all of them such as one can type.")]
+    Search,
+}
+
+impl Address {
+    /// Of a site, or of all, as it is without any choice.
+    pub(super) fn of(site: Option<SiteId<'static>>) -> Self {
+        let choice = Choice::Range(Range::Month);
+        Self { site, choice, event_type: EventType::PAGE_VIEW, search: String::new() }
+    }
+
+    /// Reads what was sent. `today` is the last day of a range that does not say where it ends.
+    pub(super) fn read(sent: Parameters, today: NaiveDate) -> Result<Self, InvalidAddress> {
+        let site = given(sent.site).map(SiteId::try_from).transpose().map_err(InvalidAddress::Site)?;
+        let event_type = given(sent.event).map(EventType::try_from).transpose().map_err(InvalidAddress::EventType)?;
+        let search = given(sent.search).unwrap_or_default();
+        // Postgres has no texts with U+0000.
+        if search.chars().count() > SEARCH_CHARS_MAX || search.contains('\0') {
+            return Err(InvalidAddress::Search);
+        }
+        let event_type = event_type.unwrap_or(EventType::PAGE_VIEW);
+        Ok(Self { site, choice: Choice::read(sent.range, sent.from, sent.to, today)?, event_type, search })
+    }
+
+    /// The days it is about.
+    pub(super) fn period(&self, today: NaiveDate) -> Period {
+        match self.choice {
+            Choice::Range(range) => range.until(today),
+            Choice::Custom(period) => period,
+        }
+    }
+
+    /// The same for another choice of days.
+    pub(super) fn with(&self, choice: Choice) -> Self {
+        Self { choice, ..self.clone() }
+    }
+
+    /// The same for other events. A search was for paths of those before.
+    pub(super) fn with_events(&self, event_type: EventType<'static>) -> Self {
+        Self { event_type, search: String::new(), ..self.clone() }
+    }
+
+    /// Names and values, without those that are as they are anyway.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        if let Some(site) = &self.site {
+            pairs.push(("site", site.as_str().to_owned()));
+        }
+        match self.choice {
+            Choice::Range(range) => pairs.push(("range", range.name().to_owned())),
+            Choice::Custom(Period { first, last }) => {
+                pairs.extend([("from", first.to_string()), ("to", last.to_string())]);
+            }
+        }
+        if self.event_type != EventType::PAGE_VIEW {
+            pairs.push(("event", self.event_type.as_str().to_owned()));
+        }
+        if !self.search.is_empty() {
+            pairs.push(("search", self.search.clone()));
+        }
+        pairs
+    }
+
+    /// As a link.
+    pub(super) fn link(&self) -> String {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(self.pairs()).finish();
+        if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+    }
+}
+
+impl Choice {
+    /// Days win over a range by name: a form for days is sent from a page that has one.
+    fn read(
+        range: Option<String>,
+        from: Option<String>,
+        to: Option<String>,
+        today: NaiveDate,
+    ) -> Result<Self, InvalidAddress> {
+        let day = |text: Option<String>| given(text).map(|text| read_day(&text)).transpose();
+        let (first, last) = match (day(from)?, day(to)?) {
+            (None, None) => {
+                let range = given(range).map(|name| Range::named(&name).ok_or(InvalidAddress::Range)).transpose()?;
+                return Ok(Self::Range(range.unwrap_or(Range::Month)));
+            }
+            (Some(first), None) => (first, today.max(first)),
+            (None, Some(last)) => (last - Days::new(DAYS_DEFAULT - 1), last),
+            (Some(first), Some(last)) => (first, last),
+        };
+        match (Period { first, last }).days() {
+            0 => Err(InvalidAddress::Backwards),
+            1..=DAYS_MAX => Ok(Self::Custom(Period { first, last })),
+            _ => Err(InvalidAddress::TooLong),
+        }
+    }
+}
+
+/// A form sends fields that were left empty, too.
+fn given(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// chrono's own reader takes `2025-2-3`, too; in an address a day has one form, and four digits for the year.
+fn read_day(text: &str) -> Result<NaiveDate, InvalidAddress> {
+    let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text && text.len() == 10);
+    day.ok_or(InvalidAddress::Day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 11, 12).expect("a day");
+
+    fn read(query: &str) -> Result<Address, InvalidAddress> {
+        let mut sent = Parameters::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let place = match &*name {
+                "site" => &mut sent.site,
+                "range" => &mut sent.range,
+                "from" => &mut sent.from,
+                "to" => &mut sent.to,
+                "event" => &mut sent.event,
+                "search" => &mut sent.search,
+                _ => panic!("no parameter: {name}"),
+            };
+            *place = Some(value.into_owned());
+        }
+        Address::read(sent, TODAY)
+    }
+
+    #[test]
+    fn a_page_is_found_again_by_its_address() {
+        for query in [
+            "range=30d",
+            "site=site-abc-123&range=today",
+            "site=site-abc-123&from=2025-01-01&to=2025-01-31&event=signup",
+            "site=a&range=365d&search=%2Fblog%2F+%26%3C%22",
+        ] {
+            assert_eq!(read(query).expect("a page").link(), format!("/?{query}"));
+        }
+        assert_eq!(read("").expect("a page"), Address::of(None));
+        assert_eq!(read("site=&from=&to=&event=&search=+"), read(""), "what was left empty is not there");
+    }
+
+    #[test]
+    fn days_that_are_left_out_follow_from_those_that_are_not() {
+        for (query, first, last) in [
+            ("range=7d", "2025-11-06", "2025-11-12"),
+            ("range=7d&from=2025-11-01", "2025-11-01", "2025-11-12"),
+            ("from=2025-12-01", "2025-12-01", "2025-12-01"),
+            ("to=2025-01-30", "2025-01-01", "2025-01-30"),
+        ] {
+            let period = read(query).expect("a page").period(TODAY);
+            assert_eq!((period.first.to_string().as_str(), period.last.to_string().as_str()), (first, last), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_says_why() {
+        for (query, err) in [
+            ("range=31d", InvalidAddress::Range),
+            ("from=2025-2-3", InvalidAddress::Day),
+            ("to=2025-02-30", InvalidAddress::Day),
+            ("from=+12025-02-03", InvalidAddress::Day),
+            ("from=2025-11-13&to=2025-11-12", InvalidAddress::Backwards),
+            ("from=0000-01-01&to=9999-12-31", InvalidAddress::TooLong),
+        ] {
+            assert_eq!(read(query), Err(err), "{query}");
+        }
+        assert_eq!(read(&format!("search={}", "é".repeat(SEARCH_CHARS_MAX + 1))), Err(InvalidAddress::Search));
+        let message = read("site=%3Cscript%3E").expect_err("no site").to_string();
+        assert!(message.starts_with("There can be no such site: site_id must be 1 to 64"), "{message}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The key figures: each a number, how it compares with the period before, and how exact it is.
+
+use maud::{Markup, html};
+
+use super::trend::capitalized;
+use super::view::{Report, Totals, UsersError};
+use super::words;
+
+/// Views, users, and today as it goes.
+///
+/// Where the days are current, events of now change the rest of the page, too.
+pub(super) fn cards(report: &Report, is_current: bool, live_source: &str, noun: &str) -> Markup {
+    let (totals, previous) = (report.totals, report.previous);
+    html! {
+        section.cards aria-label="Key figures" data-current[is_current] {
+            div.card data-fresh="views" {
+                h2 { (capitalized(noun)) "s" }
+                p.figure { (words::grouped(totals.views)) }
+                (change(report, totals.views, previous.views))
+            }
+            div.card data-fresh="users" {
+                h2 { "Users" }
+                p.figure { (words::grouped(totals.users)) " "
+                    @if totals.users > 0 { (exactness(report.users_error, totals.users)) }
+                 }
+                (change(report, totals.users, previous.users))
+            }
+            (today(report.today, live_source, noun))
+        }
+    }
+}
+
+/// The card that a script keeps up to date. Without one it is as old as the page.
+fn today(totals: Totals, live_source: &str, noun: &str) -> Markup {
+    html! {
+        div.card.live data-live=(live_source) {
+            h2 { "Today so far " span.state data-live-state role="status" { "as of loading" } }
+            p.figure {
+                span data-live-views { (words::grouped(totals.views)) } span.unit { " " (noun) "s" }
+            }
+            p.change { b data-live-users { (words::grouped(totals.users)) } " users since midnight UTC" }
+        }
+    }
+}
+
+fn change(report: &Report, now: u64, before: u64) -> Markup {
+    let before_this = match report.period.days() {
+        1 => "the day before".to_owned(),
+        days => format!("the {days} days before"),
+    };
+    let (class, text) = match (now, before) {
+        (0, 0) => ("same", "as many".to_owned()),
+        (_, 0) => ("up", "all of them new".to_owned()),
+        (now, before) if now >= before => ("up", format!("▲ {}", words::percentage(now - before, before))),
+        (now, before) => ("down", format!("▼ {}", words::percentage(before - now, before))),
+    };
+    let class = if now == before { "same" } else { class };
+    let spoken = match class {
+        "up" => "more, ",
+        "down" => "less, ",
+        _ => "",
+    };
+    html! {
+        p.change {
+            b class=(class) { (text) } " " span.unseen { (spoken) }
+            "against " (words::grouped(before)) " in " (before_this)
+        }
+    }
+}
+
+/// A mark beside the number. What it means shows where it is pointed at or focused, and is read out with it.
+fn exactness(error: UsersError, users: u64) -> Markup {
+    let (mark, sentence) = match error {
+        UsersError::Listed { max_abs_error, confidence } => (
+            format!("± {max_abs_error}"),
+            format!("Listed one by one: off by at most {max_abs_error}, {} sure.", sureness(confidence)),
+        ),
+        UsersError::Estimated { low, high, confidence } => (
+            format!("± {}", words::percentage(users.saturating_sub(low).max(high.saturating_sub(users)), users)),
+            format!(
+                "An estimate: between {} and {}, {} sure.",
+                words::grouped(low),
+                words::grouped(high),
+                sureness(confidence)
+            ),
+        ),
+    };
+    html! {
+        span.exactness tabindex="0" role="note" aria-describedby="exactness" {
+            span aria-hidden="true" { (mark) }
+            span.tip id="exactness" role="tooltip" { (sentence) }
+        }
+    }
+}
+
+fn sureness(confidence: f64) -> String {
+    format!("{:.0} %", confidence * 100.0)
+}

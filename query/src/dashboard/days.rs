@@ -1,0 +1,175 @@
+//! The UTC days that a page is about.
+
+use chrono::{Days, NaiveDate};
+
+/// Days of the longest range: ten years, which are 121 bars of a month.
+pub(super) const DAYS_MAX: u64 = 3_660;
+
+/// Longer ranges are shown by week: more bars than days of a quarter cannot be told apart on a phone.
+const DAILY_DAYS_MAX: u64 = 92;
+
+/// Longer ranges are shown by month: a year is 54 weeks at most, two of which are cut.
+const WEEKLY_DAYS_MAX: u64 = 366;
+
+/// Days that stand beside a single one, with it: a trend has more than one point.
+const CONTEXT_DAYS: u64 = 14;
+
+/// A range that can be chosen by name; all of them end today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    Today,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+/// Days from the first to the last, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Period {
+    pub(super) first: NaiveDate,
+    pub(super) last: NaiveDate,
+}
+
+/// What a bar of the trend stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interval {
+    Day,
+    Week,
+    Month,
+}
+
+impl Range {
+    pub(super) const ALL: [Self; 5] = [Self::Today, Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    /// Its name in an address.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Today => "today",
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Quarter => "90d",
+            Self::Year => "365d",
+        }
+    }
+
+    /// Its name for people.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Today => "Today",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+            Self::Quarter => "90 days",
+            Self::Year => "Year",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|range| range.name() == name)
+    }
+
+    /// The days it stands for today.
+    pub(super) fn until(self, today: NaiveDate) -> Period {
+        Period::ending(today, self.days())
+    }
+
+    fn days(self) -> u64 {
+        match self {
+            Self::Today => 1,
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Quarter => 90,
+            Self::Year => 365,
+        }
+    }
+}
+
+impl Period {
+    /// That many days, the last of which is given.
+    pub(super) fn ending(last: NaiveDate, days: u64) -> Self {
+        Self { first: last - Days::new(days - 1), last }
+    }
+
+    /// How many days it has, if it is not backwards.
+    pub(super) fn days(self) -> u64 {
+        let between = self.last.signed_duration_since(self.first).num_days();
+        u64::try_from(between + 1).unwrap_or_default()
+    }
+
+    pub(super) fn contains(self, day: NaiveDate) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+
+    /// What its trend shows: a single day among those before it, anything else as it is.
+    pub(super) fn of_trend(self) -> Self {
+        if self.days() == 1 { Self::ending(self.last, CONTEXT_DAYS) } else { self }
+    }
+
+    /// In what steps its trend is shown.
+    pub(super) fn interval(self) -> Interval {
+        match self.days() {
+            ..=DAILY_DAYS_MAX => Interval::Day,
+            ..=WEEKLY_DAYS_MAX => Interval::Week,
+            _ => Interval::Month,
+        }
+    }
+}
+
+impl Interval {
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    #[test]
+    fn ranges_end_today_and_have_as_many_days_as_they_say() {
+        let today = day("2025-11-12");
+        for (range, first, days) in [
+            (Range::Today, "2025-11-12", 1),
+            (Range::Week, "2025-11-06", 7),
+            (Range::Month, "2025-10-14", 30),
+            (Range::Quarter, "2025-08-15", 90),
+            (Range::Year, "2024-11-13", 365),
+        ] {
+            let period = range.until(today);
+            assert_eq!((period.first, period.last, period.days()), (day(first), today, days));
+            assert_eq!(Range::named(range.name()), Some(range));
+        }
+        assert_eq!(Range::named("31d"), None);
+    }
+
+    #[test]
+    fn a_trend_has_bars_that_can_be_told_apart() {
+        for (days, interval, bars_max) in [
+            (1, Interval::Day, 1),
+            (92, Interval::Day, 92),
+            (93, Interval::Week, 15),
+            (366, Interval::Week, 54),
+            (367, Interval::Month, 14),
+            (DAYS_MAX, Interval::Month, 122),
+        ] {
+            let period = Period::ending(day("2025-11-12"), days);
+            assert_eq!(period.interval(), interval, "{days}: {bars_max}");
+        }
+    }
+
+    #[test]
+    fn a_single_day_stands_among_those_before_it() {
+        let single = Range::Today.until(day("2025-11-12"));
+        assert_eq!(single.of_trend(), Period { first: day("2025-10-30"), last: day("2025-11-12") });
+        let week = Range::Week.until(day("2025-11-12"));
+        assert_eq!(week.of_trend(), week);
+    }
+}

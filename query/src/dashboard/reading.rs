@@ -1,0 +1,168 @@
+//! Reads what a page shows. A page is made of several reports, each of one moment; they are asked for at once.
+
+use chrono::{Days, NaiveDate};
+use contract::{EventType, SiteId};
+use tokio::try_join;
+
+use super::address::Address;
+use super::said::Said;
+use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
+use super::{EVENT_TYPES_MAX, HOSTS_MAX, PATHS_MAX, SITES_MAX, days};
+use crate::request::{Include, Period, Request};
+use crate::sites::SiteCounts;
+use crate::stats::{Reports, StatsError};
+use crate::timeseries::{Interval, Metrics};
+use crate::{event_types, paths, sites, timeseries};
+
+/// The UTC day, by the clock of Postgres.
+pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, StatsError> {
+    Ok(reports.version().await?.today)
+}
+
+/// What is around a page, and the numbers of its sites.
+pub(super) async fn frame(
+    reports: &Reports,
+    address: Address,
+    today: NaiveDate,
+) -> Result<(Frame, Vec<SiteSummary>), StatsError> {
+    let request = sites_from("", SITES_MAX, &EventType::PAGE_VIEW);
+    let (_, page) = reports.list(&request).await?;
+    let summaries: Vec<_> = page.sites.into_iter().filter_map(summary).collect();
+    let sites = summaries.iter().map(|summary| summary.site.clone()).collect();
+    Ok((Frame { address, today, sites, has_more_sites: page.next_cursor.is_some() }, summaries))
+}
+
+/// The numbers of a site; none if nothing has been counted of it.
+pub(super) async fn report(
+    reports: &Reports,
+    address: &Address,
+    site: &SiteId<'static>,
+    today: NaiveDate,
+) -> Result<Option<Report>, StatsError> {
+    let period = address.period(today);
+    let known = sites_from(site.as_str(), 1, &address.event_type);
+    let trend = trend_request(address, site, period);
+    let paths = paths_request(address, site, period);
+    let event_types = event_types::Request { site_id: site.clone(), period: in_days(period) };
+    let today_request = stats_request(address, site, Period::Day(today));
+    let (known, chosen, today_stats, trend, paths, event_types) = try_join!(
+        reports.list(&known),
+        chosen(reports, address, site, period),
+        reports.read(&today_request),
+        reports.list(&trend),
+        reports.list(&paths),
+        reports.list(&event_types),
+    )?;
+    // The first of those that begin with its name is the site itself, if it is there.
+    let Some(known) = known.1.sites.into_iter().find(|known| known.site_id == site.as_str()) else {
+        return Ok(None);
+    };
+    Ok(Some(Report {
+        site: site.clone(),
+        period,
+        totals: chosen.totals(),
+        previous: chosen.previous(),
+        users_error: chosen.users_error(),
+        today: Said::of(&today_stats.1).totals(),
+        trend: shown_trend(trend.1, period),
+        paths: paths.1.paths.into_iter().map(|top| Share { name: top.path, views: top.views }).collect(),
+        has_more_paths: paths.1.next_cursor.is_some(),
+        freshness: chosen.freshness(),
+        referrers: chosen.into_referrers(),
+        event_types: shown_event_types(event_types.1),
+        last_day: known.last_day,
+    }))
+}
+
+/// The chosen days with all that can be said of them; without referrers where none are counted yet.
+async fn chosen(
+    reports: &Reports,
+    address: &Address,
+    site: &SiteId<'static>,
+    period: days::Period,
+) -> Result<Said, StatsError> {
+    let before = days::Period::ending(period.first - Days::new(1), period.days());
+    let request = Request {
+        include: Some(Include::Referrers),
+        previous: Some((before.first, before.last)),
+        with_meta: true,
+        ..stats_request(address, site, in_days(period))
+    };
+    let read = match reports.read(&request).await {
+        Err(StatsError::NoReferrers) => reports.read(&Request { include: None, ..request }).await,
+        read => read,
+    };
+    Ok(Said::of(&read?.1))
+}
+
+fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> Request {
+    Request {
+        site_id: site.clone(),
+        event_type: address.event_type.clone(),
+        period,
+        paths_max: HOSTS_MAX,
+        include: None,
+        previous: None,
+        with_meta: false,
+        after: None,
+    }
+}
+
+fn trend_request(address: &Address, site: &SiteId<'static>, period: days::Period) -> timeseries::Request {
+    let shown = period.of_trend();
+    timeseries::Request {
+        site_id: site.clone(),
+        event_type: address.event_type.clone(),
+        first: shown.first,
+        last: shown.last,
+        interval: match shown.interval() {
+            days::Interval::Day => Interval::Day,
+            days::Interval::Week => Interval::Week,
+            days::Interval::Month => Interval::Month,
+        },
+        metrics: Metrics::ALL,
+    }
+}
+
+fn paths_request(address: &Address, site: &SiteId<'static>, period: days::Period) -> paths::Request {
+    paths::Request {
+        site_id: site.clone(),
+        event_type: address.event_type.clone(),
+        period: in_days(period),
+        prefix: String::new(),
+        search: address.search.clone(),
+        paths_max: PATHS_MAX,
+        after: None,
+    }
+}
+
+fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> sites::Request {
+    sites::Request { event_type: event_type.clone(), prefix: prefix.to_owned(), sites_max, after: None }
+}
+
+fn in_days(period: days::Period) -> Period {
+    Period::Range { first: Some(period.first), last: Some(period.last) }
+}
+
+fn summary(counts: SiteCounts) -> Option<SiteSummary> {
+    // What is stored was an event's, so it keeps the rule.
+    let site = SiteId::try_from(counts.site_id).ok()?;
+    let totals = Totals { views: counts.views, users: counts.unique_users };
+    Some(SiteSummary { site, totals, last_day: counts.last_day })
+}
+
+fn shown_trend(trend: timeseries::Timeseries, period: days::Period) -> Trend {
+    let buckets = trend.buckets.into_iter().map(|counts| Bucket {
+        period: days::Period { first: counts.bucket.first, last: counts.bucket.last },
+        totals: Totals { views: counts.views.unwrap_or_default(), users: counts.unique_users.unwrap_or_default() },
+    });
+    Trend { interval: period.of_trend().interval(), buckets: buckets.collect() }
+}
+
+fn shown_event_types(event_types: event_types::EventTypes) -> Vec<EventTypeTotals> {
+    let rows = event_types.event_types.into_iter().filter_map(|counts| {
+        let totals = Totals { views: counts.views, users: counts.unique_users };
+        Some(EventTypeTotals { event_type: counts.event_type.try_into().ok()?, totals })
+    });
+    rows.take(EVENT_TYPES_MAX.into()).collect()
+}
