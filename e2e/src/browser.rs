@@ -53,7 +53,7 @@ impl Screen {
 }
 
 impl Browser {
-    /// Starts it. Pictures will have names that begin with `name`.
+    /// Starts it. Pictures are put into the folder, unless the environment names another one.
     ///
     /// # Errors
     ///

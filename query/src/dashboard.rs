@@ -52,6 +52,8 @@ mod assets;
 /// Headers that bound what a page may do.
 mod security;
 
+use std::future::ready;
+
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -84,7 +86,10 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 
 /// The pages, and what they load.
 pub(crate) fn router() -> Router<Reports> {
-    Router::new().route("/", get(show)).route("/assets/{file}", get(asset)).layer(map_response(security::secure))
+    Router::new()
+        .route("/", get(show))
+        .route("/assets/{file}", get(asset))
+        .layer(map_response(|response: Response| ready(security::secure(response))))
 }
 
 async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {

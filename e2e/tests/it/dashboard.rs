@@ -55,7 +55,7 @@ async fn choose(browser: &Browser, stack: &Stack) -> Result<()> {
     browser.use_screen(Screen::DESK).await?;
     browser.web.goto(stack.query_client.url("/")).await?;
     assert_eq!(browser.text("h1").await?, "Sites");
-    browser.web.find(By::Css(&format!("option[value='{SITE}']"))).await?.click().await?;
+    browser.web.find(By::Css(format!("option[value='{SITE}']"))).await?.click().await?;
     browser.web.find(By::Css(".sites button")).await?.click().await?;
     assert_eq!(browser.text("h1").await?, SITE);
     for (label, days) in [("Today", 1), ("7 days", 7), ("90 days", 90), ("Year", 365), ("30 days", 30)] {
