@@ -1,4 +1,5 @@
-//! `GET /stats` for small and large sites and for few and many days; beside it `select 1` through the same server.
+//! `GET /stats` for small and large sites and for few and many days, beside `select 1` through the same server; and
+//! everything else that query answers.
 
 use std::sync::Arc;
 
@@ -56,8 +57,30 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
         let flat = Finding::new(NAME, format!("{what}: large over small"), "times", by_site[2] / by_site[0]);
         findings.note(if bound == Some(3.0) { flat.target(Target::Most(1.3)) } else { flat });
     }
+    lists(query, scale, findings).await?;
     let peak = Finding::new("memory", "query, reports", "MB", rig.peak_megabytes("query")?);
     findings.note(peak.target(Target::Most(64.0)));
+    Ok(())
+}
+
+/// Everything else that can be asked for, of the small and the large site.
+async fn lists(query: u16, scale: Scale, findings: &mut Findings) -> Result<()> {
+    const MONTH: &str = "from=2025-10-03&to=2025-11-01";
+    for shape in [SMALL, LARGE] {
+        let site = shape.site(0);
+        for (what, path) in [
+            ("30 days against those before", format!("/stats?site_id={site}&{MONTH}&compare=previous")),
+            ("time series of 30 days", format!("/timeseries?site_id={site}&{MONTH}")),
+            ("100 paths of 30 days", format!("/paths?site_id={site}&{MONTH}")),
+            ("event types of 30 days", format!("/events/types?site_id={site}&{MONTH}")),
+            ("a page of the dashboard, 30 days", format!("/?site={site}&{MONTH}")),
+        ] {
+            let took = p99(query, path, scale).await?;
+            findings.note(Finding::new(NAME, format!("{what}, {} site: p99", shape.name), "ms", took));
+        }
+    }
+    let took = p99(query, "/sites".to_owned(), scale).await?;
+    findings.note(Finding::new(NAME, "sites: p99", "ms", took));
     Ok(())
 }
 
