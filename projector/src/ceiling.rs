@@ -20,7 +20,7 @@ const THROTTLED_BATCHES_PER_SECOND: u64 = 2;
 
 /// A throttled wide batch has what is due in so many seconds. The wider, the less often a row is written that many events
 /// add to: a throttle is there to spare the machine. But progress shows only with each of them.
-const THROTTLED_WIDE_SECONDS: u64 = 30;
+const THROTTLED_WIDE_SECONDS: u64 = 120;
 
 /// What a throttled partition was late by is made up for up to this much.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
