@@ -17,7 +17,7 @@ use super::watched::{Pair, State, Watched};
 const READ_PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The pause is so many times as long as the read before it, if that is more: so reading keeps a fifth of one processor
-/// of Postgres busy at most. 4,096 different pairs take about a tenth of a second, and are read twice a second then.
+/// of Postgres busy at most. 4,096 different pairs took it 38 ms, and are read five times a second then.
 const PAUSE_PER_READ: u32 = 4;
 
 /// Without any notice it is read as often as this: the day changes in silence, and so does what an operator corrects.
