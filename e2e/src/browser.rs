@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use launcher::install;
@@ -13,6 +14,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use thirtyfour::common::log::LoggingPrefsLogLevel;
 use thirtyfour::prelude::*;
+
+use crate::wait;
+
+/// A page comes within this time, on a machine that does other things too.
+const PAGE_BOUND: Duration = Duration::from_secs(20);
 
 /// The folder for pictures. Without it they go where the tests' other files go.
 const PICTURES: &str = "TIDEMARK_SCREENSHOTS";
@@ -118,6 +124,22 @@ impl Browser {
     pub async fn number(&self, script: &str) -> Result<u64> {
         let returned = self.web.execute(script, Vec::new()).await?;
         returned.json().as_u64().with_context(|| format!("{script}: {}", returned.json()))
+    }
+
+    /// Clicks on what leads to another page, and waits until the old one is gone: commands wait for the new one then.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing to click on.
+    ///
+    /// # Panics
+    ///
+    /// No other page comes.
+    pub async fn follow(&self, by: By) -> Result<()> {
+        let page = self.web.find(By::Tag("html")).await?;
+        self.web.find(by).await?.click().await?;
+        wait::until("another page", PAGE_BOUND, async || page.tag_name().await.is_err().then_some(())).await;
+        Ok(())
     }
 
     /// The text of the first element that a CSS selector finds.

@@ -56,10 +56,10 @@ async fn choose(browser: &Browser, stack: &Stack) -> Result<()> {
     browser.web.goto(stack.query_client.url("/")).await?;
     assert_eq!(browser.text("h1").await?, "Sites");
     browser.web.find(By::Css(format!("option[value='{SITE}']"))).await?.click().await?;
-    browser.web.find(By::Css(".sites button")).await?.click().await?;
+    browser.follow(By::Css(".sites button")).await?;
     assert_eq!(browser.text("h1").await?, SITE);
     for (label, days) in [("Today", 1), ("7 days", 7), ("90 days", 90), ("Year", 365), ("30 days", 30)] {
-        browser.web.find(By::LinkText(label)).await?.click().await?;
+        browser.follow(By::LinkText(label)).await?;
         assert_eq!(browser.text(".ranges a[aria-current]").await?, label);
         let first = now().date_naive() - TimeDelta::days(days - 1);
         shows(browser, stack, &format!("site_id={SITE}&from={first}&to={}", now().date_naive())).await?;
@@ -122,7 +122,7 @@ async fn search(browser: &Browser, stack: &Stack, traffic: &Traffic) -> Result<(
     assert!(users.abs_diff(traffic.all_time.unique_users) <= 1);
     let (top, top_views) = &traffic.all_time.top_paths[1];
     browser.web.find(By::Id("search")).await?.send_keys(top).await?;
-    browser.web.find(By::Css(".search button")).await?.click().await?;
+    browser.follow(By::Css(".search button")).await?;
     let row = browser.text("[data-fresh='paths'] tbody tr").await?;
     assert!(row.starts_with(top) && row.contains(&top_views.to_string()), "{row}");
     assert_eq!(figure(browser, "views").await?, views, "a search is for paths only");

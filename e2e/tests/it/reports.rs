@@ -93,7 +93,7 @@ impl Question {
             (first, last) => {
                 let day =
                     |name: &str, day: Option<NaiveDate>| day.map_or(String::new(), |day| format!("&{name}={day}"));
-                day("from", first) + &day("to", last)
+                day("from", first) + day("to", last).as_str()
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Chromium and its WebDriver, for tests of pages: found on PATH, else installed as the distribution's package.
+//! Chromium and its driver, for tests of pages: found on PATH, else installed as the distribution's package.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ const OLDEST: Version = Version::new(112, 0);
 pub struct ChromiumPrograms {
     /// The browser.
     pub browser: PathBuf,
-    /// Speaks WebDriver.
+    /// What drives it.
     pub driver: PathBuf,
 }
 

@@ -1,5 +1,7 @@
 //! The key figures: each a number, how it compares with the period before, and how exact it is.
 
+use std::cmp::Ordering;
+
 use maud::{Markup, html};
 
 use super::trend::capitalized;
@@ -48,22 +50,18 @@ fn change(report: &Report, now: u64, before: u64) -> Markup {
         1 => "the day before".to_owned(),
         days => format!("the {days} days before"),
     };
-    let (class, text) = match (now, before) {
-        (0, 0) => ("same", "as many".to_owned()),
-        (_, 0) => ("up", "all of them new".to_owned()),
-        (now, before) if now >= before => ("up", format!("▲ {}", words::percentage(now - before, before))),
-        (now, before) => ("down", format!("▼ {}", words::percentage(before - now, before))),
-    };
-    let class = if now == before { "same" } else { class };
-    let spoken = match class {
-        "up" => "more, ",
-        "down" => "less, ",
-        _ => "",
+    if before == 0 {
+        return html! { p.change { "none in " (before_this) } };
+    }
+    let (class, sign, spoken) = match now.cmp(&before) {
+        Ordering::Greater => ("up", "▲ ", "more, "),
+        Ordering::Less => ("down", "▼ ", "less, "),
+        Ordering::Equal => ("same", "± ", ""),
     };
     html! {
         p.change {
-            b class=(class) { (text) } " " span.unseen { (spoken) }
-            "against " (words::grouped(before)) " in " (before_this)
+            b class=(class) { (sign) (words::percentage(now.abs_diff(before), before)) }
+            " " span.unseen { (spoken) } "against " (words::grouped(before)) " in " (before_this)
         }
     }
 }
