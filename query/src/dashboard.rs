@@ -97,7 +97,7 @@ async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
 }
 
 async fn show(State(reports): State<Reports>, uri: Uri) -> Response {
-    match answer(&reports, &uri).await {
+    match Box::pin(answer(&reports, &uri)).await {
         Ok(response) => response,
         Err(err) => unavailable(err),
     }
@@ -119,7 +119,7 @@ async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
     let Some(site) = &frame.address.site else {
         return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
     };
-    Ok(match reading::report(reports, &frame.address, site, today).await? {
+    Ok(match Box::pin(reading::report(reports, &frame.address, site, today)).await? {
         None => {
             let main = notice::unknown_site(site, today);
             respond(StatusCode::NOT_FOUND, &frame, site.as_str(), &main, &html! {})

@@ -107,10 +107,13 @@ impl Period {
 
     /// In what steps its trend is shown.
     pub(super) fn interval(self) -> Interval {
-        match self.days() {
-            ..=DAILY_DAYS_MAX => Interval::Day,
-            ..=WEEKLY_DAYS_MAX => Interval::Week,
-            _ => Interval::Month,
+        let days = self.days();
+        if days <= DAILY_DAYS_MAX {
+            Interval::Day
+        } else if days <= WEEKLY_DAYS_MAX {
+            Interval::Week
+        } else {
+            Interval::Month
         }
     }
 }
