@@ -174,7 +174,7 @@ impl Asking<'_> {
         let expected = buckets.iter().map(|(first, last, (views, users))| {
             json!({"first": first, "last": last, "views": views, "unique_users": users})
         });
-        assert_eq!(self.json(&path).await?["buckets"], Value::from_iter(expected), "{path}");
+        assert_eq!(self.json(&path).await?["buckets"], expected.collect::<Value>(), "{path}");
         let rows = buckets.iter().map(|(first, last, (views, users))| {
             vec![first.to_string(), last.to_string(), views.to_string(), users.to_string()]
         });
@@ -212,7 +212,7 @@ impl Asking<'_> {
             .collect();
         let expected =
             types.iter().map(|(name, views, users)| json!({"event_type": name, "views": views, "unique_users": users}));
-        assert_eq!(self.json(&path).await?["event_types"], Value::from_iter(expected), "{path}");
+        assert_eq!(self.json(&path).await?["event_types"], expected.collect::<Value>(), "{path}");
         self.assert_table(
             &path,
             types.iter().map(|(name, views, users)| vec![(*name).to_owned(), views.to_string(), users.to_string()]),
@@ -244,7 +244,7 @@ impl Asking<'_> {
         let (mut entries, mut cursor) = (Vec::new(), String::new());
         loop {
             let mut page = self.json(&format!("{path}&limit={limit}{cursor}")).await?;
-            entries.extend(page[name].as_array_mut().expect("entries").drain(..));
+            entries.append(page[name].as_array_mut().expect("entries"));
             let Some(next) = page["next_cursor"].as_str() else { return Ok(entries) };
             cursor = format!("&cursor={next}");
         }

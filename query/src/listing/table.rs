@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_written_in_blocks() {
-        let rows: Vec<_> = (0..3 * BLOCK_ROWS as u64 + 1).map(|number| row("/", number)).collect();
+        let rows: Vec<_> = (0..=3 * BLOCK_ROWS as u64).map(|number| row("/", number)).collect();
         let count = rows.len();
         let table = Table { columns: vec!["path", "views", "day"], rows: Box::new(rows.clone().into_iter()) };
         assert_eq!(table.blocks().count(), 1 + 4);
