@@ -119,7 +119,8 @@ async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
     let Some(site) = &frame.address.site else {
         return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
     };
-    Ok(match reading::report(reports, &frame.address, site, today).await? {
+    // Six reports at once are a large future, and most requests are for pages with less.
+    Ok(match Box::pin(reading::report(reports, &frame.address, site, today)).await? {
         None => {
             let main = notice::unknown_site(site, today);
             respond(StatusCode::NOT_FOUND, &frame, site.as_str(), &main, &html! {})

@@ -108,8 +108,8 @@ impl Period {
     /// In what steps its trend is shown.
     pub(super) fn interval(self) -> Interval {
         match self.days() {
-            ..=DAILY_DAYS_MAX => Interval::Day,
-            ..=WEEKLY_DAYS_MAX => Interval::Week,
+            days if days <= DAILY_DAYS_MAX => Interval::Day,
+            days if days <= WEEKLY_DAYS_MAX => Interval::Week,
             _ => Interval::Month,
         }
     }
