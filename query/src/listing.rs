@@ -74,7 +74,7 @@ pub(crate) async fn answer<L: List>(
     query: Option<&str>,
 ) -> Result<Response, Refusal> {
     let mut sent = Sent::read(query, L::PARAMETERS)?;
-    let format = Format::of(sent.take("format"), headers)?;
+    let format = Format::of(sent.take("format").as_deref(), headers)?;
     let list = L::check(&mut sent)?;
     let refuse = |err| refusals::refuse(err, list.site_id());
     let caching = |version: &Version| Caching::of(version, list.last_day()).in_format(format.name());

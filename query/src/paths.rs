@@ -49,6 +49,7 @@ pub(crate) struct PathParameters {
 
 /// A page of paths.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the field is what the list is called in answers")]
 pub(crate) struct Paths {
     /// Whose traffic it is.
     #[schema(example = "site-abc-123")]

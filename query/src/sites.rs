@@ -41,6 +41,7 @@ pub(crate) struct SitesParameters {
 
 /// A page of sites.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the field is what the list is called in answers")]
 pub(crate) struct Sites {
     /// Events of this type are counted.
     #[schema(example = "page_view")]

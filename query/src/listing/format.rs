@@ -13,8 +13,8 @@ pub(crate) enum Format {
 
 impl Format {
     /// What is wanted; JSON if nothing is said, or nothing that can be had.
-    pub(crate) fn of(sent: Option<String>, headers: &HeaderMap) -> Result<Self, InvalidRequest> {
-        match sent.as_deref() {
+    pub(crate) fn of(sent: Option<&str>, headers: &HeaderMap) -> Result<Self, InvalidRequest> {
+        match sent {
             Some("json") => Ok(Self::Json),
             Some("csv") => Ok(Self::Csv),
             Some(_) => Err(InvalidRequest::Format),
@@ -97,10 +97,10 @@ mod tests {
     #[test]
     fn the_parameter_wins() {
         let headers: HeaderMap = [(header::ACCEPT, HeaderValue::from_static("text/csv"))].into_iter().collect();
-        assert_eq!(Format::of(Some("json".to_owned()), &headers), Ok(Format::Json));
-        assert_eq!(Format::of(Some("csv".to_owned()), &HeaderMap::new()), Ok(Format::Csv));
+        assert_eq!(Format::of(Some("json"), &headers), Ok(Format::Json));
+        assert_eq!(Format::of(Some("csv"), &HeaderMap::new()), Ok(Format::Csv));
         for text in ["", "CSV", "xml", "csv,json"] {
-            assert_eq!(Format::of(Some(text.to_owned()), &headers), Err(InvalidRequest::Format));
+            assert_eq!(Format::of(Some(text), &headers), Err(InvalidRequest::Format));
         }
     }
 }
