@@ -119,6 +119,7 @@ async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
     let Some(site) = &frame.address.site else {
         return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
     };
+    // Six reports at once are a large future, and most requests are for pages with less.
     Ok(match Box::pin(reading::report(reports, &frame.address, site, today)).await? {
         None => {
             let main = notice::unknown_site(site, today);

@@ -107,6 +107,7 @@ impl Period {
 
     /// In what steps its trend is shown.
     pub(super) fn interval(self) -> Interval {
+<<<<<<< HEAD
         let days = self.days();
         if days <= DAILY_DAYS_MAX {
             Interval::Day
@@ -114,6 +115,12 @@ impl Period {
             Interval::Week
         } else {
             Interval::Month
+=======
+        match self.days() {
+            days if days <= DAILY_DAYS_MAX => Interval::Day,
+            days if days <= WEEKLY_DAYS_MAX => Interval::Week,
+            _ => Interval::Month,
+>>>>>>> dashboard
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every page has around it: the head, the choice of a site, the foot.
 
+use contract::SiteId;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
@@ -47,7 +48,11 @@ fn site_chooser(frame: &Frame) -> Markup {
             label for="site" { "Site" }
             @if frame.has_more_sites || frame.sites.is_empty() || !is_listed {
                 input id="site" name="site" list="site-list" required maxlength="64" autocomplete="off" spellcheck="false"
+<<<<<<< HEAD
                     placeholder="its name" value=[chosen.map(contract::SiteId::as_str)];
+=======
+                    placeholder="its name" value=[chosen.map(SiteId::as_str)];
+>>>>>>> dashboard
                 datalist id="site-list" { @for site in &frame.sites { option value=(site.as_str()) {} } }
             } @else {
                 select id="site" name="site" {

@@ -54,6 +54,11 @@ pub(super) fn day(day: NaiveDate) -> String {
     day.format("%-d %B %Y").to_string()
 }
 
+/// `12 Nov 2025`.
+pub(super) fn brief_day(day: NaiveDate) -> String {
+    day.format("%-d %b %Y").to_string()
+}
+
 /// `12 Nov`.
 pub(super) fn short_day(day: NaiveDate) -> String {
     day.format("%-d %b").to_string()
