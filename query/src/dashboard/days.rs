@@ -107,20 +107,10 @@ impl Period {
 
     /// In what steps its trend is shown.
     pub(super) fn interval(self) -> Interval {
-<<<<<<< HEAD
-        let days = self.days();
-        if days <= DAILY_DAYS_MAX {
-            Interval::Day
-        } else if days <= WEEKLY_DAYS_MAX {
-            Interval::Week
-        } else {
-            Interval::Month
-=======
         match self.days() {
             days if days <= DAILY_DAYS_MAX => Interval::Day,
             days if days <= WEEKLY_DAYS_MAX => Interval::Week,
             _ => Interval::Month,
->>>>>>> dashboard
         }
     }
 }
