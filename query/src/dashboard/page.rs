@@ -44,27 +44,23 @@ fn site_chooser(frame: &Frame) -> Markup {
     let chosen = frame.address.site.as_ref();
     let is_listed = chosen.is_none_or(|site| frame.sites.contains(site));
     html! {
-            form.sites action="/" aria-label="Site" {
-                label for="site" { "Site" }
-                @if frame.has_more_sites || frame.sites.is_empty() || !is_listed {
-                    input id="site" name="site" list="site-list" required maxlength="64" autocomplete="off" spellcheck="false"
-    <<<<<<< HEAD
-                        placeholder="its name" value=[chosen.map(contract::SiteId::as_str)];
-    =======
-                        placeholder="its name" value=[chosen.map(SiteId::as_str)];
-    >>>>>>> dashboard
-                    datalist id="site-list" { @for site in &frame.sites { option value=(site.as_str()) {} } }
-                } @else {
-                    select id="site" name="site" {
-                        @for site in &frame.sites {
-                            option value=(site.as_str()) selected[chosen == Some(site)] { (site.as_str()) }
-                        }
+        form.sites action="/" aria-label="Site" {
+            label for="site" { "Site" }
+            @if frame.has_more_sites || frame.sites.is_empty() || !is_listed {
+                input id="site" name="site" list="site-list" required maxlength="64" autocomplete="off" spellcheck="false"
+                    placeholder="its name" value=[chosen.map(SiteId::as_str)];
+                datalist id="site-list" { @for site in &frame.sites { option value=(site.as_str()) {} } }
+            } @else {
+                select id="site" name="site" {
+                    @for site in &frame.sites {
+                        option value=(site.as_str()) selected[chosen == Some(site)] { (site.as_str()) }
                     }
                 }
-                @for (name, value) in frame.address.pairs() {
-                    @if ["range", "from", "to"].contains(&name) { input type="hidden" name=(name) value=(value); }
-                }
-                button type="submit" { "Show" }
             }
+            @for (name, value) in frame.address.pairs() {
+                @if ["range", "from", "to"].contains(&name) { input type="hidden" name=(name) value=(value); }
+            }
+            button type="submit" { "Show" }
         }
+    }
 }
