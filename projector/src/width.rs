@@ -14,8 +14,8 @@ pub(crate) fn turns_of_one(projectors: usize) -> u32 {
     u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
 }
 
-/// Bytes of the deltas in one of them.
-const BYTES_MAX: usize = 64 << 20;
+/// Bytes of the deltas in one of them: with two, what is sorted, and a commit on its way, a projector stays below 300 MB.
+const BYTES_MAX: usize = 56 << 20;
 
 /// A batch is never narrower, however long its commit takes.
 const BYTES_MIN: usize = 1 << 20;
