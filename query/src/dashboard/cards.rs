@@ -48,10 +48,10 @@ fn today(totals: Totals, live_source: &str, noun: &str) -> Markup {
 fn change(report: &Report, now: u64, before: u64) -> Markup {
     let before_this = match report.period.days() {
         1 => "the day before".to_owned(),
-        days => format!("the {days} days before"),
+        days => format!("in the {days} days before"),
     };
     if before == 0 {
-        return html! { p.change { "none in " (before_this) } };
+        return html! { p.change { "none " (before_this) } };
     }
     let (class, sign, spoken) = match now.cmp(&before) {
         Ordering::Greater => ("up", "▲ ", "more, "),
@@ -61,7 +61,7 @@ fn change(report: &Report, now: u64, before: u64) -> Markup {
     html! {
         p.change {
             b class=(class) { (sign) (words::percentage(now.abs_diff(before), before)) }
-            " " span.unseen { (spoken) } "against " (words::grouped(before)) " in " (before_this)
+            " " span.unseen { (spoken) } "against " (words::grouped(before)) " " (before_this)
         }
     }
 }
