@@ -1,4 +1,4 @@
-//! How parameters are described, in groups that several reports share. They are read by [`super::Sent`].
+//! How parameters are described, in groups that several reports share. They are read by `request/sent.rs`.
 
 #![expect(dead_code, reason = "these are descriptions: nothing is ever read into them")]
 
