@@ -113,7 +113,7 @@ async fn try_commit(
 ) -> Result<Checkpoint, CommitError> {
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_with(models::BEGIN).await?;
     let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
     models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
     recent::add(&mut tx, slice, from, batch).await?;

@@ -44,6 +44,10 @@ use group::Group;
 pub use known::Known;
 pub(crate) use users::UnusableSketch;
 
+/// Begins a transaction that adds to read models. The first table is locked before all others, as by those who make and
+/// drop generations: the statements come to it late, and each would wait for what the other one has.
+pub(crate) const BEGIN: &str = "begin; lock table view_daily in row exclusive mode";
+
 /// Groups that one statement adds to. A sketch of each has up to 13 KB, twice.
 const STATEMENT_GROUPS: usize = 500;
 

@@ -67,8 +67,8 @@ async fn an_owner_that_was_frozen_in_a_transaction_cannot_commit_it() -> Result<
     // The last statements of a batch wait for this lock, behind the one that moved the checkpoint.
     let mut lock = pool.begin().await?;
     sqlx::query("lock table view_total in access exclusive mode").execute(&mut *lock).await?;
-    let waiting = "select count(*) from pg_stat_activity
-                   where application_name = 'tidemark-projector' and wait_event_type = 'Lock' and query like '%view_total%'";
+    let waiting = "select count(*) from pg_locks join pg_stat_activity using (pid)
+                   where application_name = 'tidemark-projector' and relation = 'view_total'::regclass and not granted";
     wait::until("the owner is in a transaction", SOON, async || {
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&pool).await.ok()?;
         (waiting > 0).then_some(())

@@ -145,7 +145,7 @@ async fn retry_slice(
     by: &str,
 ) -> anyhow::Result<Retried> {
     let slice = rows[0].slice;
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_with(models::BEGIN).await?;
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
     let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
     let mut ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
