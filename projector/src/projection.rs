@@ -258,6 +258,8 @@ impl Projection {
             self.count(&batch);
             ceiling.folded(batch.events());
             if is_wide {
+                // The next one is as wide, and adds to more than can be remembered.
+                *known = Known::default();
                 return Ok(checkpoint);
             }
             sleep(ceiling.rest()).await;

@@ -14,8 +14,9 @@ pub(crate) fn turns_of_one(projectors: usize) -> u32 {
     u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
 }
 
-/// Bytes of the deltas in one of them: with two, what is sorted, and a commit on its way, a projector stays below 300 MB.
-const BYTES_MAX: usize = 56 << 20;
+/// Bytes of the deltas in one of them. Where all that a log has fits into a partition's first batch, it is copied, several
+/// times as fast as what is added to rows that are there.
+const BYTES_MAX: usize = 72 << 20;
 
 /// A batch is never narrower, however long its commit takes.
 const BYTES_MIN: usize = 1 << 20;

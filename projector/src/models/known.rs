@@ -15,8 +15,8 @@ use super::group::{Grains, Group, Keys};
 use crate::checkpoint::Slice;
 use crate::commit::CommitError;
 
-/// Bytes of a slice: the sketches of 150 large sites, or of some thousand small ones. Eight slices take 16 MiB.
-const BYTES_MAX: usize = 2 << 20;
+/// Bytes of a slice: the sketches of 600 large sites, or of ten thousand small ones. Four slices take 32 MiB.
+const BYTES_MAX: usize = 8 << 20;
 
 /// Bytes of a group beside its sketch and its paths, about.
 const STATE_BYTES: usize = 256;
