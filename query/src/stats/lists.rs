@@ -61,7 +61,7 @@ impl Lists {
         }
     }
 
-    /// Tells the first `limit` paths, with what was looked up so far.
+    /// Tells the first `limit` paths, or what it takes to tell them.
     pub(super) fn verdict(&self, limit: usize) -> Verdict {
         let Some(last_rank) = limit.checked_sub(1) else { return Verdict::Decided(vec![]) };
         if self.is_incomplete {
