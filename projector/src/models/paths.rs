@@ -23,13 +23,14 @@ pub(super) async fn add(
     groups: &[Group<'_>],
     states: &mut [State],
 ) -> Result<(), CommitError> {
+    let paths: Vec<_> = groups.iter().map(|group| group.counts.paths()).collect();
     let mut rows = Grains::<Rows<'_>>::default();
-    for group in groups {
+    for (group, paths) in groups.iter().zip(&paths) {
         let rows = rows.of(group);
-        for (path, views) in group.counts.paths() {
+        for (path, views) in paths {
             rows.keys.push(group);
             rows.path.push(path);
-            rows.views.push(as_bigint(views));
+            rows.views.push(as_bigint(*views));
         }
     }
     let Grains { daily, total } = rows;
@@ -48,14 +49,13 @@ pub(super) async fn add(
         &total.views,
     )
     .fetch(db);
-    for (group, state) in groups.iter().zip(states) {
-        let mut changed = vec![];
-        for (path, _) in group.counts.paths() {
+    for (mut paths, state) in paths.into_iter().zip(states) {
+        for (path, views) in &mut paths {
             let row = added.try_next().await?.ok_or(sqlx::Error::RowNotFound)?;
-            assert_eq!(row.path, path, "rows are inserted, and come back, in the order that they are given in");
-            changed.push((path, u64::try_from(row.views).unwrap_or(0)));
+            assert_eq!(row.path, *path, "rows are inserted, and come back, in the order that they are given in");
+            *views = u64::try_from(row.views).unwrap_or(0);
         }
-        state.top_paths.update(changed);
+        state.top_paths.update(paths);
     }
     // Nothing more comes, but the statement ends here.
     while added.try_next().await?.is_some() {}
