@@ -69,8 +69,9 @@ use crate::stats::{Reports, StatsError};
 use address::{Address, InvalidAddress, Parameters};
 use view::Frame;
 
-/// Paths of a page: as many as one looks through. They bound the page, too: see `words::SHOWN_CHARS_MAX`.
-const PATHS_MAX: u16 = 20;
+/// Paths of a page: as many as one looks through, and fewer than the lists of top paths keep, which have to tell them. They
+/// bound the page, too: see `words::SHOWN_CHARS_MAX`.
+const PATHS_MAX: u16 = 10;
 
 /// Hosts of a page.
 const HOSTS_MAX: u16 = 10;

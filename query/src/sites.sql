@@ -5,9 +5,8 @@
 --
 -- The tables must stay in the order in which create_generation() locks them: see stats/daily.sql.
 with recursive active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 known as (
     -- From each site to the next one by the index, whatever days and types are between. Sites are of characters before
@@ -80,13 +79,9 @@ counted as (
     select site_id, null, null, users, sketch from site_users
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     site_id as "site_id?",
     day as "last_day?",
     views as "views?",

@@ -51,8 +51,8 @@ mod position;
 mod meta;
 
 use comparison::{Changes, Previous};
-use meta::Meta;
-use referrers::Referrers;
+pub(crate) use meta::{Meta, UsersError};
+pub(crate) use referrers::Referrers;
 use snapshot::Snapshot;
 
 /// Where reports are read, and for how long.
@@ -78,23 +78,23 @@ pub(crate) struct Stats {
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<NaiveDate>,
     /// Events of the type.
-    total_views: u64,
+    pub(crate) total_views: u64,
     /// Different users among them: exact to a few thousand, then with a standard error of 0.81 %.
-    unique_users: u64,
+    pub(crate) unique_users: u64,
     /// The paths with the most of them; equal ones in byte order.
-    top_paths: Vec<PathViews>,
+    pub(crate) top_paths: Vec<PathViews>,
     /// Where they came from, if that was asked for by `include`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    referrers: Option<Referrers>,
+    pub(crate) referrers: Option<Referrers>,
     /// The period before, if that was asked for by `compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    previous: Option<Previous>,
+    pub(crate) previous: Option<Previous>,
     /// How the numbers have changed since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Changes>,
     /// What the report contains and how exact it is, if that was asked for by `meta`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta>,
+    pub(crate) meta: Option<Meta>,
 }
 
 /// A path and how often it was viewed.

@@ -2,9 +2,8 @@
 -- A row a day with its views, and one a day and partition with its users, day by day. Each begins with the state that
 -- all were read from; where there are no days, that is the only row. None if no generation is active.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 day_views as (
     select day, sum(views)::bigint as views
@@ -35,13 +34,9 @@ counted as (
     select day, null, users, sketch from day_users
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     day as "day?",
     views as "views?",
     users as "users?",

@@ -12,7 +12,7 @@ use crate::stats::StatsError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) generation_id: i32,
-    /// A digest of what the generation contains of each partition, made by the statements.
+    /// What the generation contains of all partitions, in one word: see the view `active_generation`.
     pub(crate) checkpoints: String,
     /// The UTC day by the clock of Postgres.
     pub(crate) today: NaiveDate,

@@ -5,12 +5,12 @@ use contract::{EventType, SiteId};
 use tokio::try_join;
 
 use super::address::Address;
-use super::said::Said;
+use super::said;
 use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
-use super::{EVENT_TYPES_MAX, HOSTS_MAX, PATHS_MAX, SITES_MAX, days};
+use super::{EVENT_TYPES_MAX, PATHS_MAX, SITES_MAX, days};
 use crate::request::{Include, Period, Request};
 use crate::sites::SiteCounts;
-use crate::stats::{Reports, StatsError};
+use crate::stats::{PathViews, Reports, Stats, StatsError};
 use crate::timeseries::{Interval, Metrics};
 use crate::{event_types, paths, sites, timeseries};
 
@@ -42,33 +42,37 @@ pub(super) async fn report(
     let period = address.period(today);
     let known = sites_from(site.as_str(), 1, &address.event_type);
     let trend = trend_request(address, site, period);
-    let paths = paths_request(address, site, period);
     let event_types = event_types::Request { site_id: site.clone(), period: in_days(period) };
     let today_request = stats_request(address, site, Period::Day(today));
-    let (known, chosen, today_stats, trend, paths, event_types) = try_join!(
+    let (known, chosen, today_stats, trend, found, event_types) = try_join!(
         reports.list(&known),
         chosen(reports, address, site, period),
         reports.read(&today_request),
         reports.list(&trend),
-        reports.list(&paths),
+        found(reports, address, site, period),
         reports.list(&event_types),
     )?;
     // The first of those that begin with its name is the site itself, if it is there.
     let Some(known) = known.1.sites.into_iter().find(|known| known.site_id == site.as_str()) else {
         return Ok(None);
     };
+    let (totals, previous) = (Totals::from(&chosen), said::previous(&chosen));
+    let (users_error, freshness) = (said::meta(&chosen).into(), said::meta(&chosen).into());
+    let mut paths = found.unwrap_or(chosen.top_paths);
+    let has_more_paths = paths.len() > usize::from(PATHS_MAX);
+    paths.truncate(PATHS_MAX.into());
     Ok(Some(Report {
         site: site.clone(),
         period,
-        totals: chosen.totals(),
-        previous: chosen.previous(),
-        users_error: chosen.users_error(),
-        today: Said::of(&today_stats.1).totals(),
+        totals,
+        previous,
+        users_error,
+        today: Totals::from(&today_stats.1),
         trend: shown_trend(trend.1, period),
-        paths: paths.1.paths.into_iter().map(|top| Share { name: top.path, views: top.views }).collect(),
-        has_more_paths: paths.1.next_cursor.is_some(),
-        freshness: chosen.freshness(),
-        referrers: chosen.into_referrers(),
+        paths: paths.into_iter().map(|top| Share { name: top.path, views: top.views }).collect(),
+        has_more_paths,
+        freshness,
+        referrers: chosen.referrers.map(Into::into),
         event_types: shown_event_types(event_types.1),
         last_day: known.last_day,
     }))
@@ -80,7 +84,7 @@ async fn chosen(
     address: &Address,
     site: &SiteId<'static>,
     period: days::Period,
-) -> Result<Said, StatsError> {
+) -> Result<Stats, StatsError> {
     let before = days::Period::ending(period.first - Days::new(1), period.days());
     let request = Request {
         include: Some(Include::Referrers),
@@ -92,7 +96,7 @@ async fn chosen(
         Err(StatsError::NoReferrers) => reports.read(&Request { include: None, ..request }).await,
         read => read,
     };
-    Ok(Said::of(&read?.1))
+    Ok(read?.1)
 }
 
 fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> Request {
@@ -100,7 +104,8 @@ fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> R
         site_id: site.clone(),
         event_type: address.event_type.clone(),
         period,
-        paths_max: HOSTS_MAX,
+        // One more tells whether there are more.
+        paths_max: PATHS_MAX + 1,
         include: None,
         previous: None,
         with_meta: false,
@@ -124,16 +129,27 @@ fn trend_request(address: &Address, site: &SiteId<'static>, period: days::Period
     }
 }
 
-fn paths_request(address: &Address, site: &SiteId<'static>, period: days::Period) -> paths::Request {
-    paths::Request {
+/// The paths that are searched for, if any are; without a search the chosen days say their first ones, and know them
+/// without adding up all.
+async fn found(
+    reports: &Reports,
+    address: &Address,
+    site: &SiteId<'static>,
+    period: days::Period,
+) -> Result<Option<Vec<PathViews>>, StatsError> {
+    if address.search.is_empty() {
+        return Ok(None);
+    }
+    let request = paths::Request {
         site_id: site.clone(),
         event_type: address.event_type.clone(),
         period: in_days(period),
         prefix: String::new(),
         search: address.search.clone(),
-        paths_max: PATHS_MAX,
+        paths_max: PATHS_MAX + 1,
         after: None,
-    }
+    };
+    Ok(Some(reports.list(&request).await?.1.paths))
 }
 
 fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> sites::Request {

@@ -1,8 +1,7 @@
 -- The event types of all time: $1 site, $2 types. Like daily.sql, from the tables without the day.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 type_views as materialized (
     select event_type, sum(views)::bigint as views
@@ -29,13 +28,9 @@ counted as (
     select event_type, null, users, sketch from type_users
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     event_type as "event_type?",
     null::date as "day?",
     views as "views?",

@@ -3,9 +3,8 @@
 -- begins with the state that all were read from; where there are no types, that is the only row. None if no generation
 -- is active.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 type_views as materialized (
     select event_type, sum(views)::bigint as views
@@ -36,13 +35,9 @@ counted as (
     select event_type, day, null, users, sketch from type_users
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     event_type as "event_type?",
     day as "day?",
     views as "views?",

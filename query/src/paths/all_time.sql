@@ -1,9 +1,8 @@
 -- A page of the paths of all time: $1 site, $2 event type, $3 what a path begins with, $4 what is in it, $5 views and
 -- $6 path of the last one of the page before (null is none), $7 paths. Like daily.sql, from the table without the day.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 counted as (
     select path, sum(views)::bigint as views
@@ -25,13 +24,9 @@ page as (
     limit $7
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     path as "path?",
     views as "views?"
 from active

@@ -3,9 +3,8 @@
 -- Each row begins with the state that all were read from; where there are no paths, that is the only row. None if no
 -- generation is active.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 counted as (
     select path, sum(views)::bigint as views
@@ -27,13 +26,9 @@ page as (
     limit $9
 )
 select
-    generation_id,
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints!",
-    (now() at time zone 'utc')::date as "today!",
+    generation_id as "generation_id!",
+    checkpoints as "checkpoints!",
+    today as "today!",
     path as "path?",
     views as "views?"
 from active

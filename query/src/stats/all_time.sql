@@ -3,9 +3,8 @@
 -- The first row has the generation and its state; then, if $3 says so, positions; the further ones the views, and the users, of a
 -- partition.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 partition_views as (
     select partition_id, views, top_paths
@@ -49,12 +48,8 @@ select
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
     null::bigint[] as "position?: Vec<Option<i64>>",
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints?",
-    (now() at time zone 'utc')::date as "today?"
+    (select checkpoints from active) as "checkpoints?",
+    (select today from active) as "today?"
 union all
 select null, null, null, null, null, null, null, null, position, null, null
 from position

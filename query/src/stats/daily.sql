@@ -8,9 +8,8 @@
 -- The tables must stay in the order in which create_generation() locks them: in another one a report and a new
 -- generation can wait for each other.
 with active as (
-    select generation_id
-    from generation
-    where status = 'active'
+    select generation_id, checkpoints, today
+    from active_generation
 ),
 day_views as (
     select day, partition_id, views, top_paths
@@ -57,12 +56,8 @@ select
     null::bytea as "sketch?",
     null::bytea as "sketch_header?",
     null::bigint[] as "position?: Vec<Option<i64>>",
-    (
-        select md5(coalesce(string_agg(concat_ws(':', partition_id, stream_sequence, epoch), ' ' order by partition_id), ''))
-        from checkpoint
-        where generation_id = (select generation_id from active)
-    ) as "checkpoints?",
-    (now() at time zone 'utc')::date as "today?"
+    (select checkpoints from active) as "checkpoints?",
+    (select today from active) as "today?"
 union all
 select null, null, null, null, null, null, null, null, position, null, null
 from position

@@ -13,20 +13,20 @@ use crate::users::{Count, INTERVAL_CONFIDENCE};
 pub(crate) struct Meta {
     /// The set of read models that the report comes from.
     #[schema(example = 3)]
-    generation: i32,
+    pub(crate) generation: i32,
     /// Of each partition of the log, the last sequence that is contained: the event of receipt `0-4711-0` is, if this
     /// says 4711 or more of partition 0.
     #[schema(value_type = std::collections::BTreeMap<String, u64>, example = json!({"0": 4711, "1": 4650}))]
     as_of: AsOf,
     /// Events in the log that are not contained yet: an estimate, exact when it is 0.
     #[schema(example = 12)]
-    lag_events: u64,
+    pub(crate) lag_events: u64,
     /// Seconds: the log has stored the events that are not contained within this time. 0 when there are none.
     #[schema(example = 0.4)]
-    lag_seconds: f64,
+    pub(crate) lag_seconds: f64,
     /// Whether every event is contained that the log had a moment ago. False as well when that is not known.
-    complete: bool,
-    unique_users_error: UsersError,
+    pub(crate) complete: bool,
+    pub(crate) unique_users_error: UsersError,
 }
 
 /// How far `unique_users` may be from the truth.

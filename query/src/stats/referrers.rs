@@ -15,13 +15,13 @@ const FOLD_WITH_REFERRERS: i32 = 3;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Referrers {
     /// The other sites that most of them came from; equal ones in byte order.
-    top: Vec<HostViews>,
+    pub(crate) top: Vec<HostViews>,
     /// Those that came from the site itself.
-    own: u64,
+    pub(crate) own: u64,
     /// Those that did not say where from.
-    none: u64,
+    pub(crate) none: u64,
     /// Those whose referrer is no URL with a host.
-    unreadable: u64,
+    pub(crate) unreadable: u64,
 }
 
 /// A host and how many came from there.
@@ -29,9 +29,9 @@ pub(crate) struct Referrers {
 pub(crate) struct HostViews {
     /// Lower case, without port.
     #[schema(example = "google.com")]
-    host: String,
+    pub(crate) host: String,
     /// Events of the type.
-    views: u64,
+    pub(crate) views: u64,
 }
 
 /// The row of `referrers_daily.sql` and `referrers_all_time.sql`.
