@@ -48,13 +48,13 @@ impl Arrivals {
     /// [`StatsError::NotContained`] if it still does not at `until`, and [`StatsError::TooManyWaiting`] if it does not
     /// now and nobody else may wait. Others say that it cannot be told.
     pub(crate) async fn wait(&self, db: &PgPool, receipt: Receipt, until: Instant) -> Result<(), StatsError> {
-        let first_look = timeout_at(until, self.contain(db, receipt, until)).await;
+        let first_look = timeout_at(until, self.contain(db, receipt)).await;
         if first_look.unwrap_or(Err(StatsError::NoConnection))? {
             return Ok(());
         }
         let _place = self.place()?;
         let begun = Instant::now();
-        let arrived = timeout_at(until, self.look_until_contained(db, receipt, until)).await;
+        let arrived = timeout_at(until, self.look_until_contained(db, receipt)).await;
         let arrived = arrived.unwrap_or(Err(StatsError::NotContained(receipt)));
         let outcome = if arrived.is_ok() { "arrived" } else { "missed" };
         metrics::histogram!(WAIT_S, "outcome" => outcome).record(begun.elapsed());
@@ -65,23 +65,25 @@ impl Arrivals {
         self.places.try_acquire().map_err(|_| StatsError::TooManyWaiting)
     }
 
-    async fn look_until_contained(&self, db: &PgPool, receipt: Receipt, until: Instant) -> Result<(), StatsError> {
+    async fn look_until_contained(&self, db: &PgPool, receipt: Receipt) -> Result<(), StatsError> {
         loop {
             sleep(LOOK_INTERVAL).await;
-            if self.contain(db, receipt, until).await? {
+            if self.contain(db, receipt).await? {
                 return Ok(());
             }
         }
     }
 
     /// Whether the checkpoints were beyond the event when somebody looked at them last, just now or a moment ago.
-    async fn contain(&self, db: &PgPool, receipt: Receipt, until: Instant) -> Result<bool, StatsError> {
+    async fn contain(&self, db: &PgPool, receipt: Receipt) -> Result<bool, StatsError> {
+        let asked = Instant::now();
         // Held while Postgres is asked, on purpose: whoever comes meanwhile waits for that answer instead of asking the
         // same. Who holds it and leaves lets the next one ask.
         let mut last = self.last.lock().await;
-        let look = match last.take().filter(|look| look.at.elapsed() < LOOK_INTERVAL) {
+        // Where Postgres takes longer than the interval, all who have come meanwhile share the look after this one.
+        let look = match last.take().filter(|look| look.at >= asked || look.at.elapsed() < LOOK_INTERVAL) {
             Some(look) => look,
-            None => look(db, until).await?,
+            None => look(db).await?,
         };
         Ok(last.insert(look).as_of.contains(receipt))
     }
@@ -92,9 +94,10 @@ pub(crate) fn describe_metrics() {
     metrics::describe_histogram!(WAIT_S, metrics::Unit::Seconds, "Of reports that waited for an event, how long");
 }
 
-async fn look(db: &PgPool, until: Instant) -> Result<Look, StatsError> {
+/// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
+async fn look(db: &PgPool) -> Result<Look, StatsError> {
     let at = Instant::now();
-    let mut lease = Lease::take(db, until).await?;
+    let mut lease = Lease::take_in_time(db).await?;
     let rows = sqlx::query!(
         r#"
         select partition_id as "partition_id?", stream_sequence as "stream_sequence?"

@@ -18,8 +18,12 @@ impl Lease {
     ///
     /// [`sqlx::Error::PoolTimedOut`], or what kept the pool from connecting.
     pub(crate) async fn take(db: &PgPool, deadline: Instant) -> Result<Self, sqlx::Error> {
-        let connection = timeout_at(deadline, db.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-        Ok(Self { connection, is_idle: false })
+        timeout_at(deadline, Self::take_in_time(db)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// The same, for those whose caller stops waiting.
+    pub(crate) async fn take_in_time(db: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: db.acquire().await?, is_idle: false })
     }
 
     /// Gives the connection back for others to use: all of its answers have been read.
