@@ -121,6 +121,11 @@ impl Ceiling {
         self.due.saturating_duration_since(Instant::now())
     }
 
+    /// Whether there is a pace to keep.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.bounds.events_per_second_max.is_some()
+    }
+
     /// Whoever is active stays so until it is let go.
     fn is_active(&self) -> bool {
         self.bounds.until == u64::MAX

@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use async_nats::jetstream;
 use contract::SketchKey;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +22,7 @@ use crate::partitions::Partitions;
 use crate::plan::{self, Abilities};
 use crate::projection::Parts;
 use crate::repeats::WindowSeconds;
-use crate::width;
+use crate::turns::Turns;
 
 /// Between two looks at which generations there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -46,7 +45,7 @@ pub(crate) struct Workshop {
     /// Bounds of one batch.
     pub(crate) limits: Limits,
     /// Who may fold a wide batch now, of all generations.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
 /// The generations that are followed.
@@ -80,7 +79,7 @@ impl Workshop {
             key,
             abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
-            turns: Arc::new(Semaphore::new(width::TURNS as usize)),
+            turns: Turns::new(),
         })
     }
 

@@ -31,6 +31,9 @@ mod ceiling;
 /// How much of it at once.
 mod width;
 
+/// And who may now.
+mod turns;
+
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 

@@ -5,13 +5,11 @@
 mod stumble;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +25,8 @@ use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
 use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
-use crate::width::{self, Width};
+use crate::turns::{Turn, Turns};
+use crate::width::Width;
 use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
@@ -69,7 +68,7 @@ pub(crate) struct Parts {
     /// The fold that builds it.
     pub(crate) fold: Fold,
     /// Who may fold a wide batch now.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
 /// One partition's way through the log.
@@ -190,20 +189,18 @@ impl Projection {
     }
 
     /// Waits for its turn to fold a wide batch, where one is due: where much is left that nobody looks at yet.
-    async fn turn(
-        &self,
-        ceiling: &mut Ceiling,
-        from: Checkpoint,
-        stream: &Stream,
-    ) -> Result<Option<OwnedSemaphorePermit>, Stumble> {
+    async fn turn(&self, ceiling: &mut Ceiling, from: Checkpoint, stream: &Stream) -> Result<Option<Turn>, Stumble> {
         if !self.limits.may_be_wide {
             return Ok(None);
         }
         if !ceiling.is_wide(from.sequence, stream.last_sequence()).await.map_err(Stumble::Checkpoint)? {
             return Ok(None);
         }
-        let turns = width::turns_of_one(self.partitions.projectors());
-        Ok(Some(self.parts.turns.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")))
+        let Parts { turns, pool, .. } = &self.parts;
+        if ceiling.is_paced() {
+            return Ok(Some(turns.take_alone(pool).await.map_err(Stumble::Checkpoint)?));
+        }
+        Ok(Some(turns.take(self.partitions.projectors()).await))
     }
 
     /// Leaves a note for `projector status` where a fault of history stops the partition.

@@ -51,13 +51,16 @@ impl Outcome {
         self.percentile(Phase::Rebuilding, 0.99) / self.percentile(Phase::Usual, 0.99)
     }
 
-    /// Milliseconds.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
     fn percentile(&self, phase: Phase, share: f64) -> f64 {
-        let times = self.readings.times_ms.get(&phase).map(Vec::as_slice).unwrap_or_default();
-        let rank = (times.len() as f64 * share) as usize;
-        times.get(rank.min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+        percentile(self.readings.times_ms.get(&phase).map(Vec::as_slice).unwrap_or_default(), share)
     }
+}
+
+/// Of times in their order; not a number if there are none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+pub(super) fn percentile(times: &[f64], share: f64) -> f64 {
+    let rank = (times.len() as f64 * share) as usize;
+    times.get(rank.min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Outcome {

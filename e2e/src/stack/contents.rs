@@ -15,6 +15,9 @@ use crate::wait;
 /// A projector that has something to fold moves a checkpoint within this time, on a machine that does other things too.
 const DRAIN_STEP_BOUND: Duration = Duration::from_secs(30);
 
+/// The log answers within this time, while compilers write to the same disk.
+const LOG_PATIENCE: Duration = Duration::from_mins(1);
+
 impl Stack {
     /// The log, as an operator sees it.
     ///
@@ -25,7 +28,9 @@ impl Stack {
         let user = self.nats.user(NatsUser::Operator);
         let options = async_nats::ConnectOptions::new().user_and_password(user.user, user.password);
         let client = options.connect(self.nats.url()).await.context("connecting as operator")?;
-        Ok(jetstream::new(client))
+        let mut log = jetstream::new(client);
+        log.set_timeout(LOG_PATIENCE);
+        Ok(log)
     }
 
     /// A database, as its owner sees it.
