@@ -36,7 +36,7 @@ const SHAPE: Shape = history::BUSY;
 const PARTITIONS: u16 = 4;
 
 /// Reports are measured for so long before the rebuild, and after it.
-const QUIET: Duration = Duration::from_secs(20);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// And not in the first moments, when connections are made and statements planned.
 const WARM_UP: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use service::logging::LogFormat;
 
+use crate::effort::Effort;
 use crate::fold_version::FoldVersion;
 use crate::repeats::WindowSeconds;
 
@@ -107,13 +108,21 @@ pub struct Limits {
     pub batch_time_max: Duration,
     /// Whether a batch may be wider where nobody looks at what is built.
     pub may_be_wide: bool,
+    /// How hard is worked at it.
+    pub effort: Effort,
 }
 
 impl Limits {
     /// For read models that nobody looks at yet: a row that many events add to is written once, so a batch is as wide
     /// as memory allows.
     pub(crate) fn wide(batch_bytes_max: usize) -> Self {
-        Self { batch_events_max: WIDE_EVENTS_MAX, batch_bytes_max, batch_time_max: WIDE_TIME_MAX, may_be_wide: true }
+        Self {
+            batch_events_max: WIDE_EVENTS_MAX,
+            batch_bytes_max,
+            batch_time_max: WIDE_TIME_MAX,
+            may_be_wide: true,
+            effort: Effort::Full,
+        }
     }
 }
 
@@ -168,6 +177,7 @@ impl Config {
             batch_bytes_max: BATCH_BYTES_MAX,
             batch_time_max: BATCH_TIME_MAX,
             may_be_wide: self.batch_events_max.is_none(),
+            effort: Effort::Full,
         }
     }
 }

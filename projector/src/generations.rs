@@ -79,7 +79,7 @@ impl Workshop {
             key,
             abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
-            turns: Turns::new(),
+            turns: Turns::default(),
         })
     }
 

@@ -32,7 +32,10 @@ mod ceiling;
 mod width;
 
 /// And who may now.
-mod turns;
+pub mod turns;
+
+/// And how hard.
+pub mod effort;
 
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;

@@ -171,7 +171,7 @@ impl Source {
         }
         let mut batch =
             Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
-        let mut begun = None;
+        let (mut begun, mut rests) = (None, limits.effort.begin());
         while self.expected <= until && !batch.is_full(limits) {
             if begun.is_some_and(|begun: Instant| begun.elapsed() > limits.batch_time_max) {
                 break;
@@ -190,6 +190,7 @@ impl Source {
                 }
                 Err(fault) => return Err(fault),
             }
+            rests.rest().await;
         }
         batch.deltas.sort();
         Ok(batch)

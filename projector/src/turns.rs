@@ -18,22 +18,25 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The turns of a projector.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub struct Turns(Arc<Semaphore>);
 
 /// Given back when it is dropped.
-pub(crate) struct Turn {
+pub struct Turn {
     _permit: OwnedSemaphorePermit,
     /// Whose end is the end of the lock.
     _alone: Option<PgConnection>,
 }
 
-impl Turns {
-    pub(crate) fn new() -> Self {
+impl Default for Turns {
+    /// All of them are free.
+    fn default() -> Self {
         Self(Arc::new(Semaphore::new(TURNS as usize)))
     }
+}
 
+impl Turns {
     /// Waits for a turn, where there are so many projectors.
-    pub(crate) async fn take(&self, projectors: usize) -> Turn {
+    pub async fn take(&self, projectors: usize) -> Turn {
         Turn { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
     }
 
@@ -43,7 +46,7 @@ impl Turns {
     /// # Errors
     ///
     /// The database is away.
-    pub(crate) async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
+    pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
         let permit = self.permit(TURNS).await;
         loop {
             let mut db = pool.acquire().await?;
