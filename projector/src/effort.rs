@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 pub enum Effort {
     /// As hard as it goes.
     Full,
-    /// A quarter of the time.
+    /// A tenth of the time.
     Gentle,
 }
 
@@ -22,7 +22,7 @@ pub enum Effort {
 const WORK: Duration = Duration::from_millis(5);
 
 /// A rest is so many times as long as the work before it.
-const RESTS: u32 = 3;
+const RESTS: u32 = 9;
 
 /// The rests between pieces of work.
 #[derive(Debug)]
