@@ -12,6 +12,7 @@ use contract::{Partition, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::instruments;
 use crate::log::Log;
 use crate::publisher::Unstored;
 
@@ -87,8 +88,7 @@ impl Committer {
         while let Some(envelope) = self.next_envelope().await {
             let begun = Instant::now();
             let outcome = self.store(&envelope).await;
-            metrics::histogram!("ingest_envelope_seconds").record(begun.elapsed());
-            metrics::histogram!("ingest_envelope_events").record(envelope.events);
+            instruments::envelope(envelope.events, envelope.body.len(), begun.elapsed());
             self.answer(envelope, outcome);
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Committer {
                             error = %chain(&err),
                             "Publishing the same envelope again"
                         );
-                        metrics::counter!("ingest_envelope_retries_total").increment(1);
+                        instruments::retried();
                         self.log.doubt();
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
@@ -178,7 +178,9 @@ impl Committer {
             .expected_stream(&self.stream)
             .header(SCHEMA_HEADER, SCHEMA_V1)
             .header(EVENT_COUNT_HEADER, envelope.events.to_string().as_str());
+        let sent = Instant::now();
         let stored = self.log.jetstream.send_publish(self.subject.clone(), message).await?.await?;
+        instruments::acknowledged(sent.elapsed());
         Ok(stored.sequence)
     }
 
@@ -190,8 +192,9 @@ impl Committer {
             // Nobody listens where the client went away: its event is stored all the same.
             let _ = pending.answer.send(receipt);
         }
-        let counter = if outcome.is_ok() { "ingest_events_stored_total" } else { "ingest_events_unconfirmed_total" };
-        metrics::counter!(counter).increment(u64::from(envelope.events));
+        if outcome.is_ok() {
+            instruments::stored(envelope.events);
+        }
     }
 }
 

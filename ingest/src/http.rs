@@ -16,6 +16,7 @@ use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::Bodies;
 use crate::clock;
 use crate::config::Config;
+use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, Unstored};
@@ -43,6 +44,11 @@ impl Ingest {
 pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
     // Any page may send its events: there is nothing to steal here, no answer depends on who asks.
     let cors = CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods([Method::POST]);
+    let (publisher, bodies) = (ingest.publisher.clone(), ingest.bodies.clone());
+    let sample = move || instruments::sample(&publisher, &bodies);
+    let health = service::health::router(move || std::future::ready(log.readiness()), sample);
+    // After the line above, which installs the recorder that takes descriptions.
+    instruments::describe();
     let events = Router::new()
         .route("/event", post(post_event))
         .route("/events", post(post_events))
@@ -50,11 +56,12 @@ pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
         // Bodies have limits of their own, which also count what is unpacked.
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::new(ingest));
-    events
+    let served = events
         .merge(openapi::router())
-        .merge(service::health::router(move || std::future::ready(log.readiness())))
         .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+    // Whoever asks how things are is no traffic, and a 503 there is no failure of ours.
+    service::requests::measured(served).merge(health)
 }
 
 /// Stores one event.
@@ -82,7 +89,7 @@ pub(crate) async fn post_event(
     let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
-    let receipt = ingest.publisher.publish(submission).await.map_err(refuse_for_now)?;
+    let receipt = ingest.publisher.publish(submission).await.map_err(|reason| refuse_for_now(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
 
@@ -126,7 +133,11 @@ pub(crate) async fn post_events(
         .await
         .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
         .map_err(refuse_batch)?;
-    store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
+    for (_, reason) in &batch.rejected {
+        instruments::rejected(reason);
+    }
+    let accepted = batch.accepted;
+    store(&ingest.publisher, batch).await.map(Json).map_err(|reason| refuse_for_now(reason, accepted))
 }
 
 async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Unstored> {
@@ -153,7 +164,7 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_event(reason: Rejected) -> Refusal {
-    metrics::counter!("ingest_events_rejected_total").increment(1);
+    instruments::rejected(&reason);
     match reason {
         Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
@@ -168,6 +179,8 @@ fn refuse_batch(reason: InvalidBatch) -> Refusal {
     }
 }
 
-fn refuse_for_now(reason: Unstored) -> Refusal {
+/// All events of the request count as unconfirmed, whatever became of some of them.
+fn refuse_for_now(reason: Unstored, events: usize) -> Refusal {
+    instruments::unconfirmed(reason, events);
     Refusal::unavailable(reason.code(), reason.to_string())
 }

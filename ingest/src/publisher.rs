@@ -24,6 +24,7 @@ pub struct Publisher {
     queues: Arc<[mpsc::UnboundedSender<Pending>]>,
     /// Bounds the queues, in bytes over all of them.
     room: Arc<Semaphore>,
+    bytes_max: usize,
     deadline: Duration,
 }
 
@@ -48,6 +49,10 @@ pub enum Unstored {
 }
 
 impl Unstored {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::QueueFull, Self::Deadline, Self::LogFull, Self::LogRefused, Self::Stopping];
+
     /// For programs; stays what it is when sentences change.
     pub fn code(self) -> &'static str {
         match self {
@@ -71,8 +76,14 @@ impl Publisher {
         Self {
             queues: queues.collect(),
             room: Arc::new(Semaphore::new(config.queue_bytes_max)),
+            bytes_max: config.queue_bytes_max,
             deadline: config.publish_deadline(),
         }
+    }
+
+    /// Bytes of events that wait for the log, and how many may.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        (self.bytes_max.saturating_sub(self.room.available_permits()), self.bytes_max)
     }
 
     /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines

@@ -121,8 +121,8 @@ impl Ceiling {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// Whoever is active stays so until it is let go.
-    fn is_active(&self) -> bool {
+    /// Whether reports come from it. Whoever is active stays so until it is let go.
+    pub(crate) fn is_active(&self) -> bool {
         self.bounds.until == u64::MAX
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::checkpoint::{self, Checkpoint, Moved, Slice, Unmoved};
 use crate::config::Limits;
 use crate::deltas::Deltas;
+use crate::instruments;
 use crate::models::{self, UnusableSketch};
 use crate::recent;
 
@@ -91,7 +92,7 @@ pub async fn commit(
     let begun = Instant::now();
     let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
     let checkpoint = committed.await.map_err(|_| CommitError::Timeout)??;
-    metrics::histogram!("projector_commit_seconds").record(begun.elapsed());
+    instruments::commit(begun.elapsed());
     tracing::debug!(
         partition = slice.partition.number(),
         stream.sequence = checkpoint.sequence,

@@ -64,6 +64,10 @@ pub struct Config {
     /// Generations that were active before and are kept for a rollback. Default 1; each is as large as the active one.
     #[serde(default = "default_generations_kept")]
     pub generations_kept: u32,
+    /// Milliseconds after which a partition that has something to fold and commits nothing of it makes `/readyz` fail: 1,000
+    /// to 3,600,000. Default 60,000: a batch is read within 10 seconds, and made narrower where its commit takes 10 more.
+    #[serde(default = "default_stall_max_ms")]
+    pub stall_max_ms: u64,
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -151,6 +155,16 @@ impl Config {
         WindowSeconds::try_from(self.event_id_window_s).context("reading EVENT_ID_WINDOW_S")
     }
 
+    /// How long nothing may be committed where there is something to fold.
+    ///
+    /// # Errors
+    ///
+    /// The variable is out of its bounds.
+    pub fn stall_max(&self) -> anyhow::Result<Duration> {
+        anyhow::ensure!((1_000..=3_600_000).contains(&self.stall_max_ms), "STALL_MAX_MS must be 1000 to 3600000");
+        Ok(Duration::from_millis(self.stall_max_ms))
+    }
+
     /// The newest fold to build.
     ///
     /// # Errors
@@ -182,6 +196,10 @@ fn default_projector_listen() -> SocketAddr {
 
 fn default_lease_ms() -> u64 {
     5_000
+}
+
+fn default_stall_max_ms() -> u64 {
+    60_000
 }
 
 fn default_event_id_window_s() -> u32 {

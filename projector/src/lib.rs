@@ -67,6 +67,15 @@ mod switch;
 /// Where each stream ends.
 mod log_end;
 
+/// Whether a partition gets on.
+mod progress;
+
+/// Parked events that wait for somebody.
+mod pending_decisions;
+
+/// What is measured.
+mod instruments;
+
 /// The connection to the log.
 mod log;
 
@@ -83,6 +92,7 @@ use anyhow::Context;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -109,9 +119,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let generations = Generations::default();
 
     let mut tasks = JoinSet::new();
-    let ops = ops::router(workshop.pool.clone(), generations.clone());
+    let ops = ops::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
     tasks.spawn(serve(listener, ops, shutdown.clone()));
-    tasks.spawn(log_end::watch(workshop.pool.clone(), workshop.jetstream.clone(), shutdown.clone()));
+    let (ends, seen) = watch::channel(vec![]);
+    tasks.spawn(log_end::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
+    tasks.spawn(log_end::tell(workshop.pool.clone(), seen, shutdown.clone()));
+    tasks.spawn(pending_decisions::watch(workshop.pool.clone(), shutdown.clone()));
     tasks.spawn(switch::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {

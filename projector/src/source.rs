@@ -22,6 +22,7 @@ use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
 use crate::config::Limits;
 use crate::deltas::{Fold, Message};
+use crate::instruments;
 use crate::repeats::RecentIds;
 
 pub use fault::{HistoryError, SourceError};
@@ -192,6 +193,9 @@ impl Source {
             }
         }
         batch.deltas.sort();
+        if let Some(begun) = begun {
+            instruments::folded(begun.elapsed());
+        }
         Ok(batch)
     }
 

@@ -69,6 +69,9 @@ mod dashboard;
 /// The interface's description.
 mod openapi;
 
+/// What is measured.
+mod instruments;
+
 pub use config::Config;
 
 use anyhow::Context;

@@ -66,6 +66,7 @@ pub(crate) struct Reports {
     arrivals: Arc<Arrivals>,
     /// For reports that are read or waited for.
     places: Arc<Semaphore>,
+    reports_max: usize,
 }
 
 /// A report.
@@ -176,8 +177,14 @@ pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
 impl Reports {
     pub(crate) fn new(db: PgPool, config: &Config) -> Self {
         let arrivals = Arc::new(Arrivals::new());
-        let places = Arc::new(Semaphore::new(config.query_reports_max.get().into()));
-        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places }
+        let reports_max = usize::from(config.query_reports_max.get());
+        let places = Arc::new(Semaphore::new(reports_max));
+        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places, reports_max }
+    }
+
+    /// How many reports are in progress, and how many may be.
+    pub(crate) fn in_progress(&self) -> (usize, usize) {
+        (self.reports_max.saturating_sub(self.places.available_permits()), self.reports_max)
     }
 
     /// Reads a report, which contains the event it is to be read after.

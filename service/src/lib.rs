@@ -16,6 +16,9 @@ pub mod server;
 /// `/healthz`, `/readyz` and `/metrics`.
 pub mod health;
 
+/// Requests, counted and timed.
+pub mod requests;
+
 /// Answers that say no.
 pub mod refusal;
 
