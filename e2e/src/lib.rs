@@ -39,6 +39,12 @@ pub mod kernel;
 /// A browser, as a reader of the dashboard has one.
 pub mod browser;
 
+/// Metrics: served, promised, used.
+pub mod metrics;
+
+/// Prometheus with the project's own rules, in a hurry.
+pub mod monitoring;
+
 /// Waiting for what must come, within a bound.
 pub mod wait;
 

@@ -54,6 +54,15 @@ mod connections;
 /// Servers go away and come back.
 mod outages;
 
+/// A partition that does not get on makes its projector unready, and is ready again.
+mod progress;
+
+/// Metrics that are promised are served, and what is used of them is promised.
+mod metrics;
+
+/// Every alert fires, in a real Prometheus.
+mod alerts;
+
 /// No room on the disk.
 mod disk_full;
 
