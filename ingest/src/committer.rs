@@ -7,8 +7,10 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
-use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
+use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, TRACE_HEADER};
 use contract::{Partition, Receipt};
+use service::Span;
+use service::traces::{self, SpanContext, SpanKind};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -36,6 +38,8 @@ pub(crate) struct Pending {
     pub(crate) events: u32,
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Result<Receipt, Unstored>>,
+    /// Of its request, if somebody traces it.
+    pub(crate) trace: Option<Box<SpanContext>>,
     pub(crate) _room: OwnedSemaphorePermit,
 }
 
@@ -55,6 +59,8 @@ struct Envelope {
     waiting: Vec<Pending>,
     /// When the last of those who wait gives up.
     deadline: Instant,
+    /// Of its way into the log, if one of its requests is traced.
+    span: Option<Span>,
 }
 
 /// Publishes one partition's envelopes.
@@ -122,7 +128,17 @@ impl Committer {
             waiting.push(pending);
         }
         self.waited = waiting.len();
-        Some(Envelope::of(waiting, events, bytes))
+        Some(Envelope { span: self.span(&waiting), ..Envelope::of(waiting, events, bytes) })
+    }
+
+    /// The span of an envelope: in the trace of the first event that has one, with links to others.
+    fn span(&self, waiting: &[Pending]) -> Option<Span> {
+        if !traces::is_on() {
+            return None;
+        }
+        let contexts = waiting.iter().filter_map(|pending| pending.trace.as_deref().cloned());
+        let contexts: Vec<_> = contexts.take(traces::CONTEXTS_MAX).collect();
+        Span::following(format!("publish {}", self.subject), SpanKind::Producer, &contexts)
     }
 
     /// Waits a moment for as many as waited for the last envelope. Who was just answered sends the next event at once:
@@ -178,13 +194,23 @@ impl Committer {
             .expected_stream(&self.stream)
             .header(SCHEMA_HEADER, SCHEMA_V1)
             .header(EVENT_COUNT_HEADER, envelope.events.to_string().as_str());
+        let message = match &envelope.span {
+            Some(span) => message.header(TRACE_HEADER, span.traceparent().as_str()),
+            None => message,
+        };
         let sent = Instant::now();
         let stored = self.log.jetstream.send_publish(self.subject.clone(), message).await?.await?;
         instruments::acknowledged(sent.elapsed());
         Ok(stored.sequence)
     }
 
-    fn answer(&self, envelope: Envelope, outcome: Result<u64, Unstored>) {
+    fn answer(&self, mut envelope: Envelope, outcome: Result<u64, Unstored>) {
+        if let Some(mut span) = envelope.span.take() {
+            span.note("messaging.batch.message_count", envelope.events.into());
+            if let Err(reason) = outcome {
+                span.fail(reason.to_string());
+            }
+        }
         let mut line = 0;
         for pending in envelope.waiting {
             let receipt = outcome.map(|sequence| Receipt { partition: self.partition, sequence, line });
@@ -205,7 +231,7 @@ impl Envelope {
             body.extend_from_slice(&pending.lines);
         }
         let deadline = waiting.iter().map(|pending| pending.deadline).max().expect("somebody waits");
-        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline }
+        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline, span: None }
     }
 }
 

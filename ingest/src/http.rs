@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
-use service::Refusal;
+use service::{Refusal, Span};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
@@ -85,11 +85,24 @@ pub(crate) async fn post_event(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
+    let span = Span::request("POST /event", &headers);
+    let answer = accept_event(&ingest, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_event(
+    ingest: &Ingest,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<EventAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, EVENT_BODY_BYTES_MAX).await?;
     let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
-    let receipt = ingest.publisher.publish(submission).await.map_err(|reason| refuse_for_now(reason, 1))?;
+    let stored = ingest.publisher.publish(submission, span.map(Span::context)).await;
+    let receipt = stored.map_err(|reason| refuse_for_now(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
 
@@ -121,7 +134,19 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
+    let span = Span::request("POST /events", &headers);
+    let answer = accept_events(&ingest, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_events(
+    ingest: &Ingest,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<BatchAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, BATCH_BYTES_MAX).await?;
     let (now, partitions) = (clock::now(), ingest.partitions);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
     let parsing = tokio::task::spawn_blocking(move || {
@@ -137,13 +162,13 @@ pub(crate) async fn post_events(
         instruments::rejected(reason);
     }
     let accepted = batch.accepted;
-    store(&ingest.publisher, batch).await.map(Json).map_err(|reason| refuse_for_now(reason, accepted))
+    store(&ingest.publisher, batch, span).await.map(Json).map_err(|reason| refuse_for_now(reason, accepted))
 }
 
-async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Unstored> {
+async fn store(publisher: &Publisher, batch: Batch, span: Option<&Span>) -> Result<BatchAccepted, Unstored> {
     let mut receipts = vec![String::new(); batch.accepted];
     let stored = batch.parts.into_iter().map(|part| async move {
-        let first = publisher.publish(part.submission).await?;
+        let first = publisher.publish(part.submission, span.map(Span::context)).await?;
         Ok((first, part.positions))
     });
     for (first, positions) in try_join_all(stored).await? {
@@ -160,6 +185,13 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
         receipts,
         errors: batch.rejected.into_iter().map(reject).collect(),
     })
+}
+
+/// Ends the span of a request that somebody traces.
+fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
+    if let Some(span) = span {
+        span.answered(answer.as_ref().map_or_else(Refusal::status, |_| StatusCode::OK));
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]

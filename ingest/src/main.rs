@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 async fn main() -> anyhow::Result<()> {
     let config: Config = service::config::from_env()?;
     service::logging::init(config.log_format);
+    // Kept to the end, where it sends what waits.
+    let _traces = service::traces::init("tidemark-ingest")?;
     let shutdown = service::shutdown::on_signal()?;
     let listener = TcpListener::bind(config.ingest_listen)
         .await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contract::{Partition, Receipt};
+use service::traces::SpanContext;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -87,20 +88,21 @@ impl Publisher {
     }
 
     /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines
-    /// behind it.
+    /// behind it. `trace` is the place of their request in its trace, if somebody traces it.
     ///
     /// # Errors
     ///
     /// It is not certain that they are.
-    pub async fn publish(&self, submission: Submission) -> Result<Receipt, Unstored> {
+    pub async fn publish(&self, submission: Submission, trace: Option<&SpanContext>) -> Result<Receipt, Unstored> {
         let Submission { partition, lines, events } = submission;
         let cost = lines.len() + EVENT_OVERHEAD_BYTES * events as usize;
         let cost = u32::try_from(cost).map_err(|_| Unstored::QueueFull)?;
         let room = self.room.clone().try_acquire_many_owned(cost).map_err(|_| Unstored::QueueFull)?;
         let deadline = Instant::now() + self.deadline;
         let (answer, stored) = oneshot::channel();
+        let trace = trace.cloned().map(Box::new);
         self.queues[usize::from(partition.number())]
-            .send(Pending { lines, events, deadline, answer, _room: room })
+            .send(Pending { lines, events, deadline, answer, trace, _room: room })
             .map_err(|_| Unstored::Stopping)?;
         match tokio::time::timeout_at(deadline, stored).await {
             Ok(Ok(stored)) => stored,

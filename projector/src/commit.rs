@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contract::top_paths::CorruptTopPaths;
+use service::Span;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
@@ -104,6 +105,16 @@ pub async fn commit(
         "Committed batch"
     );
     Ok(checkpoint)
+}
+
+/// Ends the span of a commit that somebody traces.
+pub(crate) fn end(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoint, CommitError>) {
+    let Some(mut span) = span else { return };
+    span.note("messaging.batch.message_count", batch.envelopes);
+    span.note("tidemark.batch.events", batch.events());
+    if let Err(err) = committed {
+        span.fail(err.to_string());
+    }
 }
 
 async fn try_commit(

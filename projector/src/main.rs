@@ -29,6 +29,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Run => {
             let config: Config = service::config::from_env()?;
             service::logging::init(config.log_format);
+            // Kept to the end, where it sends what waits.
+            let _traces = service::traces::init("tidemark-projector")?;
             projector::run(config, service::shutdown::on_signal()?).await?;
         }
         Command::Operate(task) => {

@@ -253,7 +253,10 @@ impl Projection {
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
+            // What is built anew was traced when it was counted first.
+            let span = if ceiling.is_active() { source.span(self.slice.partition) } else { None };
             let committed = commit::commit(&self.parts.pool, (self.slice, known), checkpoint, &batch).await;
+            commit::end(span, &batch, &committed);
             if is_wide {
                 self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
             }

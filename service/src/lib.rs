@@ -7,6 +7,9 @@ pub mod config;
 /// Logs as text or as JSON.
 pub mod logging;
 
+/// Spans for whoever traces.
+pub mod traces;
+
 /// When to stop.
 pub mod shutdown;
 
@@ -23,3 +26,4 @@ pub mod requests;
 pub mod refusal;
 
 pub use refusal::Refusal;
+pub use traces::Span;
