@@ -23,7 +23,7 @@ const BODIES_BYTES_MAX: &str = "ingest_bodies_bytes_max";
 const LOG_STORE_BYTES: &str = "ingest_log_store_bytes";
 const LOG_STORE_BYTES_MAX: &str = "ingest_log_store_bytes_max";
 
-/// Describes all of it, and lets counters begin at 0: one that appears with its first event seems not to have changed.
+/// Describes all of it, and lets what is counted begin at 0: what appears with its first event seems not to have changed.
 /// The recorder must be installed.
 pub(crate) fn describe() {
     describe_counter!(EVENTS_STORED, Unit::Count, "Events that the log has on disk");
@@ -41,6 +41,9 @@ pub(crate) fn describe() {
     describe_gauge!(LOG_STORE_BYTES, Unit::Bytes, "What streams have on the disk of a server of the log");
     describe_gauge!(LOG_STORE_BYTES_MAX, Unit::Bytes, "What they may have there");
     stored(0);
+    for name in [ENVELOPE_S, ENVELOPE_EVENTS, ENVELOPE_BYTES, PUBACK_S] {
+        let _ = histogram!(name);
+    }
     counter!(ENVELOPE_RETRIES).increment(0);
     for reason in Rejected::CODES {
         counter!(EVENTS_REJECTED, "reason" => reason).increment(0);

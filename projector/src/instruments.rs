@@ -60,6 +60,9 @@ pub(crate) fn describe() {
     describe_gauge!(LOG_BYTES_MAX, Unit::Bytes, "What it may store, if it has a bound");
     describe_gauge!(CONNECTIONS, Unit::Count, "Connections to Postgres, by state");
     describe_gauge!(CONNECTIONS_MAX, Unit::Count, "Connections to Postgres that there may be");
+    for name in [BATCH_EVENTS, BATCH_S, COMMIT_S] {
+        let _ = histogram!(name);
+    }
 }
 
 /// A batch that was committed.

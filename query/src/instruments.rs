@@ -18,7 +18,8 @@ const CONNECTIONS: &str = "query_pool_connections";
 const CONNECTIONS_MAX: &str = "query_pool_connections_max";
 const CONNECTION_WAIT_S: &str = "query_pool_wait_seconds";
 
-/// Describes all of it. The recorder must be installed.
+/// Describes all of it, and lets what is counted begin at 0: what appears with its first event seems not to have changed.
+/// The recorder must be installed.
 pub(crate) fn describe() {
     describe_histogram!(REPORT_S, Unit::Seconds, "From a report's request to its answer, by outcome");
     describe_gauge!(REPORTS, Unit::Count, "Reports that are read, or wait");
@@ -31,6 +32,13 @@ pub(crate) fn describe() {
     describe_gauge!(CONNECTIONS_MAX, Unit::Count, "Connections to Postgres that there may be");
     describe_histogram!(CONNECTION_WAIT_S, Unit::Seconds, "How long a report waited for a connection");
     counter!(LIVE_PUSHES).increment(0);
+    for outcome in ["answered", "unchanged", "refused", "unavailable"] {
+        let _ = histogram!(REPORT_S, "outcome" => outcome);
+    }
+    for outcome in ["arrived", "missed"] {
+        let _ = histogram!(AFTER_WAIT_S, "outcome" => outcome);
+    }
+    let _ = histogram!(CONNECTION_WAIT_S);
 }
 
 /// Sets what is only looked at when somebody asks.
