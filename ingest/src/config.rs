@@ -3,23 +3,28 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use service::command::TRACES;
+use service::config::Variable;
 use service::logging::LogFormat;
 
 /// Configuration of the process. Not `Debug`: it holds a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// Where HTTP is served. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
+    #[serde(serialize_with = "service::config::without_password")]
     pub nats_url: String,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
+    #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
     /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
+    #[serde(serialize_with = "service::config::without_passwords")]
     pub nats_monitor_urls: Vec<String>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
@@ -34,6 +39,28 @@ pub struct Config {
     /// `text` or `json`. Default `text`.
     pub log_format: LogFormat,
 }
+
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 12] = [
+    Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
+    Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
+    Variable { name: "NATS_USER", meaning: "User of the log [none]" },
+    Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable {
+        name: "NATS_MONITOR_URLS",
+        meaning: "Monitoring addresses of the log's servers, separated by commas [http://127.0.0.1:8222]",
+    },
+    Variable { name: "PARTITIONS", meaning: "Partitions of the log, 1 to 1000 [4]" },
+    Variable {
+        name: "PUBLISH_DEADLINE_MS",
+        meaning: "Until an event that is not surely stored is answered with 503 [5000]",
+    },
+    Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
+    Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
+    TRACES[0],
+    TRACES[1],
+    TRACES[2],
+];
 
 impl Default for Config {
     fn default() -> Self {

@@ -90,7 +90,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -166,7 +166,7 @@ enum Commits {
 }
 
 fn pool(config: &Config, lease: Duration, commits: Commits) -> anyhow::Result<PgPool> {
-    let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
+    let options = config.connect_options()?;
     let (statement_timeout, idle_timeout) = (STATEMENT_TIMEOUT.as_millis().to_string(), lease.as_millis().to_string());
     let options = options.application_name("tidemark-projector").options([
         ("statement_timeout", statement_timeout.as_str()),

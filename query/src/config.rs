@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use serde::Deserialize;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use service::config::Variable;
 use service::logging::LogFormat;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
@@ -14,10 +16,11 @@ use tokio::sync::Semaphore;
 const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
     /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has
     /// the rights it takes.
+    #[serde(serialize_with = "service::config::without_password")]
     pub database_url: String,
 
     /// Where to listen. Default `127.0.0.1:3001`.
@@ -59,6 +62,27 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 8] = [
+    Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
+    Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
+    Variable { name: "QUERY_CONNECTIONS_MAX", meaning: "Connections to Postgres, and so reports read at once [8]" },
+    Variable {
+        name: "QUERY_REPORTS_MAX",
+        meaning: "Reports in progress at once; a further one is answered with 503 [512]",
+    },
+    Variable { name: "QUERY_TIMEOUT_MS", meaning: "For one report; then the answer is 503 [5000]" },
+    Variable {
+        name: "QUERY_AFTER_TIMEOUT_MS",
+        meaning: "Of these, for the event that a report is to contain [2000, or half of these]",
+    },
+    Variable { name: "QUERY_LIVE_CLIENTS_MAX", meaning: "Clients of GET /live at once [4096]" },
+    Variable {
+        name: "QUERY_LIVE_HEARTBEAT_MS",
+        meaning: "Without totals, until such a client is sent a comment [15000]",
+    },
+];
+
 fn query_listen() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 3001).into()
 }
@@ -88,7 +112,12 @@ const AFTER_TIMEOUT_MS_DEFAULT: u32 = 2_000;
 
 impl Config {
     /// Checks what a type cannot.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Values that cannot work; the message names the variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.connect_options().context("DATABASE_URL is no URL of a Postgres database")?;
         anyhow::ensure!(
             self.query_after_timeout_ms.is_none_or(|after| after < self.query_timeout_ms),
             "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",

@@ -72,7 +72,7 @@ mod openapi;
 /// What is measured.
 mod instruments;
 
-pub use config::Config;
+pub use config::{Config, VARIABLES};
 
 use anyhow::Context;
 use live::Live;

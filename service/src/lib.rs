@@ -4,6 +4,12 @@
 /// Configuration from the environment.
 pub mod config;
 
+/// What a process says of itself on the command line.
+pub mod command;
+
+/// Which version, of which commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("TIDEMARK_COMMIT"), ")");
+
 /// Logs as text or as JSON.
 pub mod logging;
 
