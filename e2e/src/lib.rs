@@ -45,6 +45,9 @@ pub mod metrics;
 /// Prometheus with the project's own rules, in a hurry.
 pub mod monitoring;
 
+/// What receives spans.
+pub mod collector;
+
 /// Waiting for what must come, within a bound.
 pub mod wait;
 

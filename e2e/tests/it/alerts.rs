@@ -113,7 +113,10 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     let Watched { stack, projector, query, .. } = &watched;
     let nothing = async || {};
     assert_eq!(stack.ingest_client.post("/event", event(&site(0))).await?.status, 200);
-    assert_eq!(stack.query_client.get("/stats?site_id=a").await?.status, 200);
+    wait::until("a report", SOON, async || {
+        (stack.query_client.get("/stats?site_id=a").await.ok()?.status == 200).then_some(())
+    })
+    .await;
     assert_eq!(stack.query_client.get("/stats?site_id=a&after=0-4711-0").await?.status, 503);
     let full = async || {
         let answer = stack.ingest_client.post("/event", large_event(&site(3))).await;

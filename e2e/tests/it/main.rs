@@ -63,6 +63,12 @@ mod metrics;
 /// Every alert fires, in a real Prometheus.
 mod alerts;
 
+/// Versions, variables, and configurations that are checked.
+mod command_line;
+
+/// Whoever traces a request finds it again where it is counted.
+mod traces;
+
 /// No room on the disk.
 mod disk_full;
 
