@@ -92,11 +92,6 @@ impl Alert {
         has("alertname", name) && labels.iter().all(|(label, value)| has(label, value))
     }
 
-    /// Its name.
-    pub fn name(&self) -> String {
-        text(&self.0["labels"]["alertname"])
-    }
-
     /// What it tells people.
     pub fn summary(&self) -> String {
         text(&self.0["annotations"]["summary"])
