@@ -6,7 +6,7 @@ use launcher::workspace::Workspace;
 
 const SECRET: &str = "5ecret0123456789abcdef0123456789";
 
-/// Variables that are set, beside none of the tests' own.
+/// Runs a program to its end with these variables alone.
 fn run(program: &std::path::Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(program);
     command.env_clear().args(arguments).envs(environment.iter().copied());
@@ -17,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The variables of one process in `.env.example`: those of its section and those of everybody, where it says so.
+/// Where all variables of all processes are.
 fn documented() -> Result<String> {
     let path = Workspace::find()?.root().join(".env.example");
     std::fs::read_to_string(path).context("reading .env.example")
