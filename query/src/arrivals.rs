@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::as_of::AsOf;
+use crate::conflicts;
 use crate::lease::Lease;
 use crate::stats::{StatsError, count};
 
@@ -83,7 +84,7 @@ impl Arrivals {
         // Where Postgres takes longer than the interval, all who have come meanwhile share the look after this one.
         let look = match last.take().filter(|look| look.at >= asked || look.at.elapsed() < LOOK_INTERVAL) {
             Some(look) => look,
-            None => look(db).await?,
+            None => conflicts::tried_twice(|| look(db)).await?,
         };
         Ok(last.insert(look).as_of.contains(receipt))
     }

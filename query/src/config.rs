@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Deserialize;
 use service::logging::LogFormat;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,6 +20,10 @@ pub struct Config {
     /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has
     /// the rights it takes.
     pub database_url: String,
+
+    /// A standby of that database, from which all reports are then read. `DATABASE_URL` goes on to serve `GET /live`, which
+    /// hears of commits, and of those a standby cannot tell. Default: none, reports are read from `DATABASE_URL`.
+    pub read_database_url: Option<String>,
 
     /// Where to listen. Default `127.0.0.1:3001`.
     #[serde(default = "query_listen")]
@@ -115,9 +120,29 @@ impl Config {
         Duration::from_millis(self.query_live_heartbeat_ms.get().into())
     }
 
-    /// How every connection to Postgres is made.
-    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
-        let options: PgConnectOptions = self.database_url.parse()?;
+    /// How the connection of `GET /live` is made.
+    ///
+    /// # Errors
+    ///
+    /// That is no URL of Postgres; the message names the variable.
+    pub(crate) fn live_options(&self) -> anyhow::Result<PgConnectOptions> {
+        self.options(&self.database_url).context("DATABASE_URL is no URL of a Postgres database")
+    }
+
+    /// How connections for reports are made.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn report_options(&self) -> anyhow::Result<PgConnectOptions> {
+        match &self.read_database_url {
+            Some(url) => self.options(url).context("READ_DATABASE_URL is no URL of a Postgres database"),
+            None => self.live_options(),
+        }
+    }
+
+    fn options(&self, url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
         Ok(options.application_name("tidemark-query").options([
             // What nobody waits for any more ends in the server, too.
             ("statement_timeout", self.query_timeout_ms.to_string()),
@@ -150,6 +175,7 @@ mod tests {
     fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
         Config {
             database_url: "postgres://nobody@nowhere/nothing".to_owned(),
+            read_database_url: None,
             query_listen: query_listen(),
             query_connections_max: query_connections_max(),
             query_reports_max: query_reports_max(),

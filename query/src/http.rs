@@ -15,6 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::arrivals;
 use crate::caching::{self, Caching};
+use crate::conflicts;
 use crate::dashboard;
 use crate::live::{self, Live};
 use crate::openapi::Document;
@@ -34,6 +35,7 @@ pub(crate) fn router(reports: Reports, live: Live) -> Router {
     // After the line above, which installs the recorder that takes descriptions.
     metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
     arrivals::describe_metrics();
+    conflicts::describe_metrics();
     live::describe_metrics();
     Router::new()
         .route("/stats", get(stats))

@@ -30,6 +30,11 @@ impl Lease {
     pub(crate) fn end(mut self) {
         self.is_idle = true;
     }
+
+    /// The same, unless that failed.
+    pub(crate) fn end_with<T, E>(self, read: Result<T, E>) -> Result<T, E> {
+        read.inspect(|_| self.end())
+    }
 }
 
 impl Drop for Lease {

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::arrivals::{Arrivals, LOOK_INTERVAL};
 use crate::config::Config;
+use crate::conflicts;
 use crate::lease::Lease;
 use crate::listing::List;
 use crate::request::Request;
@@ -124,6 +125,9 @@ pub(crate) enum StatsError {
     /// Postgres refused. It may be starting or stopping: try again later.
     #[error("the read models cannot be read")]
     Database(#[source] sqlx::Error),
+    /// A standby had to choose between the report and what its primary did next: try again.
+    #[error("the database ended the report in favour of somebody else")]
+    Conflict(#[source] sqlx::Error),
     /// What is stored cannot be: trying again helps only after a rebuild.
     #[error("the stored users are damaged and have to be rebuilt from the log")]
     CorruptSketch(#[from] CorruptSketch),
@@ -163,6 +167,7 @@ impl From<sqlx::Error> for StatsError {
         match err {
             sqlx::Error::PoolTimedOut => Self::NoConnection,
             sqlx::Error::Database(err) if err.code().as_deref() == Some(QUERY_CANCELED) => Self::TimedOut,
+            err if conflicts::is_conflict(&err) => Self::Conflict(err),
             err => Self::Database(err),
         }
     }
@@ -211,11 +216,12 @@ impl Reports {
     pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), StatsError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.timeout;
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
-        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(read)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 
     /// Reads which state the read models are in, and nothing of them.
@@ -226,11 +232,12 @@ impl Reports {
     pub(crate) async fn version(&self) -> Result<Version, StatsError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.timeout;
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
-        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(read)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 
     fn place(&self) -> Result<SemaphorePermit<'_>, StatsError> {
@@ -238,10 +245,11 @@ impl Reports {
     }
 
     async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
-        let snapshot = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(snapshot)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 }
