@@ -15,8 +15,14 @@ use tokio::time::Instant;
 use crate::log::Log;
 use crate::publisher::Unstored;
 
-/// Between two tries to publish the same envelope.
+/// Between the first two tries to publish the same envelope. Each pause is twice the one before …
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// … up to this: a stream without a leader refuses at once, for as long as servers take to elect one.
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// Envelopes that were sent once more, because it was not known what became of them.
+const RETRIES: &str = "ingest_envelope_retries_total";
 
 /// So often others get on before an envelope is closed that has fewer requests than the last one. Measured with 64
 /// connections: 24,400 events a second without, 28,000 with it, at 23 and 17 CPU seconds of nats-server a million.
@@ -144,9 +150,19 @@ impl Committer {
     /// Publishes until it is stored for certain, or nobody waits for it any more.
     async fn store(&self, envelope: &Envelope) -> Result<u64, Unstored> {
         tokio::time::timeout_at(envelope.deadline, async {
+            let mut pause = RETRY_PAUSE;
             loop {
-                self.log.trusted().await.map_err(|_| Unstored::LogRefused)?;
-                match self.try_store(envelope).await {
+                self.log.trusted(self.partition).await.map_err(|_| Unstored::LogRefused)?;
+                let outcome = tokio::select! {
+                    biased;
+                    outcome = self.try_store(envelope) => outcome,
+                    // What was on its way over a connection that broke is sent over the next one: nobody answers it.
+                    () = self.log.doubtful() => {
+                        metrics::counter!(RETRIES).increment(1);
+                        continue;
+                    }
+                };
+                match outcome {
                     Ok(sequence) => return Ok(sequence),
                     Err(err) if is_full(&err) => {
                         tracing::error!(stream.name = self.stream, error = %chain(&err), "The log is full");
@@ -160,9 +176,10 @@ impl Committer {
                             error = %chain(&err),
                             "Publishing the same envelope again"
                         );
-                        metrics::counter!("ingest_envelope_retries_total").increment(1);
+                        metrics::counter!(RETRIES).increment(1);
                         self.log.doubt();
-                        tokio::time::sleep(RETRY_PAUSE).await;
+                        tokio::time::sleep(pause).await;
+                        pause = (2 * pause).min(RETRY_PAUSE_MAX);
                     }
                 }
             }

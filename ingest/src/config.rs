@@ -23,6 +23,9 @@ pub struct Config {
     pub nats_monitor_urls: Vec<String>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
+    /// Copies of each stream that ingest makes, 1, 3 or 5: on so many of the log's servers it lies. Streams that are there
+    /// stay as they are. Default 1.
+    pub stream_replicas: u8,
     /// Milliseconds after which an event that is not surely stored is answered with 503. Default 5,000.
     pub publish_deadline_ms: u64,
     /// Bytes of events that may wait for the log: at 200 bytes and 512 of bookkeeping an event, the default of 64 MiB
@@ -44,6 +47,7 @@ impl Default for Config {
             nats_password: None,
             nats_monitor_urls: vec!["http://127.0.0.1:8222".to_owned()],
             partitions: 4,
+            stream_replicas: 1,
             publish_deadline_ms: 5_000,
             queue_bytes_max: 64 << 20,
             bodies_bytes_max: 128 << 20,
@@ -63,6 +67,10 @@ impl Config {
             (1..=contract::Partition::COUNT_MAX).contains(&self.partitions),
             "PARTITIONS must be 1 to {}",
             contract::Partition::COUNT_MAX
+        );
+        anyhow::ensure!(
+            matches!(self.stream_replicas, 1 | 3 | 5),
+            "STREAM_REPLICAS must be 1, 3 or 5: of an even number no more servers may be away than of one less"
         );
         anyhow::ensure!(
             (100..=60_000).contains(&self.publish_deadline_ms),

@@ -30,6 +30,9 @@ mod committer;
 /// The connection to the log, and whether the log can be trusted.
 pub mod log;
 
+/// Whether the log keeps the promises that a 2xx makes.
+mod guard;
+
 /// Streams: made if missing, refused if they break a promise.
 mod streams;
 
