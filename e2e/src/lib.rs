@@ -3,6 +3,12 @@
 /// Servers and services, started and stopped at will.
 pub mod stack;
 
+/// A stream, saved and brought back.
+pub mod backup;
+
+/// Three servers that keep the log together.
+pub mod cluster;
+
 /// What clients say and hear.
 pub mod client;
 

@@ -54,6 +54,12 @@ mod connections;
 /// Servers go away and come back.
 mod outages;
 
+/// Three servers keep the log, and some of them go away.
+mod cluster;
+
+/// Servers are lost with all they had, and brought back from the log or from backups.
+mod backup;
+
 /// No room on the disk.
 mod disk_full;
 
