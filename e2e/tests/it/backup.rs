@@ -37,12 +37,12 @@ impl Drill {
         Ok(Self { stack, ingest, projector, folder })
     }
 
-    /// One view of every site at this path, and one user more each. Each has an id, so that sending it again is the same event.
+    /// One view of every site at this path, and one user more each. Each has an id: sent again it is the same event.
     async fn post(&self, path: &str) -> Result<()> {
         let event = |site: u32| {
-            format!(
-                r#"{{"site_id":"drill-{site}","event_type":"page_view","path":"{path}","timestamp":"2025-11-12T19:30:01Z","user_id":"{path}-{site}","event_id":"{path}"}}"#
-            )
+            let named =
+                format!(r#""site_id":"drill-{site}","user_id":"{path}-{site}","event_id":"{path}","path":"{path}""#);
+            format!(r#"{{{named},"event_type":"page_view","timestamp":"2025-11-12T19:30:01Z"}}"#)
         };
         let answer =
             self.stack.ingest_client.post("/events", (0..SITES).map(event).collect::<Vec<_>>().join("\n")).await?;

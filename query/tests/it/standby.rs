@@ -160,7 +160,8 @@ impl<'a> Conflict<'a> {
         let block = locked(replicated, "referrer_daily").await;
         until(
             &replicated.standby_db,
-            "select exists(select from pg_locks where mode = 'AccessExclusiveLock' and relation = 'referrer_daily'::regclass)",
+            "select exists(select from pg_locks
+                where mode = 'AccessExclusiveLock' and relation = 'referrer_daily'::regclass)",
         )
         .await;
         Self { replicated, _block: block }
@@ -170,7 +171,8 @@ impl<'a> Conflict<'a> {
     async fn end_report(&self, number: i64) -> sqlx::PgTransaction<'static> {
         until(
             &self.replicated.standby_db,
-            "select exists(select from pg_stat_activity where application_name = 'tidemark-query' and wait_event_type = 'Lock')",
+            "select exists(select from pg_stat_activity
+                where application_name = 'tidemark-query' and wait_event_type = 'Lock')",
         )
         .await;
         let ending = locked(self.replicated, "view_daily").await;
