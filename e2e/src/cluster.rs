@@ -65,6 +65,20 @@ impl Cluster {
         self.servers[server].kill().await;
     }
 
+    /// Stops one in mid-air: it holds its connections and answers nothing.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
+    pub fn freeze(&self, server: usize) -> Result<()> {
+        self.servers[server].freeze()
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, server: usize) {
+        self.servers[server].thaw();
+    }
+
     /// Starts some again, at once: one alone is not ready before there is another one.
     ///
     /// # Errors

@@ -41,11 +41,11 @@ impl Guard {
     /// events, because clients are better served by a 503 than by nobody.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let mut was_trusted = false;
-        let (mut known, mut streams) = (0, Streams::unasked(self.partitions));
+        let (mut known, mut streams) = (0, Streams::none_asked(self.partitions));
         loop {
             let connection = self.connected().await?;
             if known != connection {
-                (known, streams) = (connection, Streams::unasked(self.partitions));
+                (known, streams) = (connection, Streams::none_asked(self.partitions));
             }
             let begun = Instant::now();
             match self.verify(&mut streams, was_trusted).await {
@@ -67,7 +67,7 @@ impl Guard {
 
     /// Waits for a connection, and tells which one it is.
     async fn connected(&mut self) -> anyhow::Result<Changes> {
-        if *self.changes.borrow_and_update() % 2 == 0 {
+        if self.changes.borrow_and_update().is_multiple_of(2) {
             self.settle(Trust::Waiting("the log is not connected".to_owned()));
         }
         let connection = self.changes.wait_for(|changes| changes % 2 == 1).await.context("the connection is gone")?;
@@ -121,7 +121,7 @@ impl Guard {
     }
 
     /// One server that cannot write can do nothing. Of several, one may be unwell, as while it catches up or elects a
-    /// leader, and the others store: whether they do, PubAcks tell.
+    /// leader, and the others store: whether they do, their answers tell.
     async fn verify_health(&self, monitor_url: &str) -> Result<(), Distrust> {
         let health = health::verify(monitor_url).await;
         if self.monitor_urls.len() == 1 {

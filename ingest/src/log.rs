@@ -27,6 +27,9 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// Two pings without an answer, and the connection is given up.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The same where there are other servers: sooner than these elect another leader in place of one that hangs.
+const PING_INTERVAL_IN_CLUSTER: Duration = Duration::from_secs(2);
+
 /// Commands on their way to the connection: one envelope a partition, and a few questions.
 const COMMANDS_MAX: usize = 2_048;
 
@@ -82,6 +85,7 @@ impl Log {
     ///
     /// The address cannot be read.
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Guard)> {
+        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
         let (sender, changes) = watch::channel(0);
         let listener = Listener { changed: sender, reported: Mutex::default() };
         let mut options = ConnectOptions::new()
@@ -92,7 +96,7 @@ impl Log {
             .reconnect_delay_callback(|tries| if tries == 0 { Duration::ZERO } else { RECONNECT_PAUSE })
             .connection_timeout(REQUEST_TIMEOUT)
             .request_timeout(Some(REQUEST_TIMEOUT))
-            .ping_interval(PING_INTERVAL)
+            .ping_interval(if servers.len() > 1 { PING_INTERVAL_IN_CLUSTER } else { PING_INTERVAL })
             .client_capacity(COMMANDS_MAX)
             .event_callback(move |event| {
                 listener.note(&event);
@@ -101,7 +105,6 @@ impl Log {
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
             options = options.user_and_password(user.clone(), password.clone());
         }
-        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
         let client = options.connect(servers).await.context("reading NATS_URL")?;
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
         let (trust, watched) = watch::channel(Trust::Waiting("the log is not connected".to_owned()));
@@ -156,7 +159,7 @@ impl Log {
 
 impl Streams {
     /// None of these has been asked.
-    pub(crate) fn unasked(partitions: u16) -> Self {
+    pub(crate) fn none_asked(partitions: u16) -> Self {
         let silent = |partition: Partition| (partition, format!("stream {} was not asked yet", partition.stream()));
         Self { unasked: Partition::all(partitions).collect(), silent: Partition::all(partitions).map(silent).collect() }
     }

@@ -131,6 +131,23 @@ async fn any_one_of_three_servers_may_die() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_is_left_for_the_others() -> Result<()> {
+    let running = running(SERVERS).await?;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    for server in 0..SERVERS {
+        running.cluster.freeze(server)?;
+        let stored = join_all(sites().iter().map(|site| running.until_stored(site))).await;
+        println!("server {server} hangs; stored after {stored:?}");
+        // It may still take itself for the leader.
+        running.cluster.thaw(server);
+        running.in_step().await;
+    }
+    running.check_counted(load).await
+}
+
+#[tokio::test]
 async fn two_of_three_servers_away_mean_503_and_nothing_acknowledged_is_lost() -> Result<()> {
     let mut running = running(SERVERS).await?;
     running.in_step().await;
