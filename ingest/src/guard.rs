@@ -14,8 +14,8 @@ use crate::log::{Changes, Distrust, Streams, Trust};
 use crate::streams::{self, Declaration};
 use crate::{durability, health};
 
-/// From one look at the log to the next at least. While a partition's stream has no leader, its committer doubts the log
-/// several times a second.
+/// From one look at the log to the next at least. While a partition's stream has no leader, its committer doubts the
+/// log several times a second.
 const VERIFY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Streams that are asked at once: of a thousand, 60 times one round trip.
@@ -55,7 +55,7 @@ impl Guard {
                     self.doubted().await?;
                 }
                 Ok(()) if was_trusted => self.settle(Trust::Given(streams.clone())),
-                // Who starts tells at once of streams that cannot be used, and is not ready before it has seen all of them.
+                // Who starts tells at once of streams that cannot be used, and is not ready before it has seen all.
                 Ok(()) => self.settle(Trust::Waiting(streams.lack())),
                 Err(Distrust::Broken(promise)) if !was_trusted => anyhow::bail!(promise),
                 Err(Distrust::Broken(promise)) => self.settle(Trust::Refused(promise)),

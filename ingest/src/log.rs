@@ -53,8 +53,8 @@ pub(crate) enum Trust {
     Refused(String),
 }
 
-/// Which streams do not answer: of several servers one has died, and nobody leads what it led. The others need not wait for
-/// that.
+/// Which streams do not answer: of several servers one has died, and nobody leads what it led. The others need not wait
+/// for that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Streams {
     /// Those that have not answered since there is this connection. Who has answered once stays trusted while the
@@ -121,8 +121,8 @@ impl Log {
         Ok((Self { jetstream, partitions: config.partitions, trust: watched, doubts }, guard))
     }
 
-    /// Ready, or what is missing, for an operator. Ready is who can store something: as long as some streams have no leader,
-    /// all ingests lack the same, and none may be left out for it.
+    /// Ready, or what is missing, for an operator. Ready is who can store something: as long as some streams have no
+    /// leader, all ingests lack the same, and none may be left out for it.
     pub(crate) fn readiness(&self) -> Result<(), String> {
         match &*self.trust.borrow() {
             Trust::Given(Streams { silent, .. }) if silent.len() < usize::from(self.partitions) => Ok(()),

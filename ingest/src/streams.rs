@@ -108,8 +108,8 @@ fn broken_promise(config: &Config, partition: Partition) -> Option<String> {
     promises.into_iter().find_map(|(kept, broken)| (!kept).then_some(broken))
 }
 
-/// nats-server 2.15.1 spoils compressed files that it copies between servers: one that was killed afterwards cannot read
-/// its own any more.
+/// nats-server 2.15.1 spoils compressed files that it copies between servers: one that was killed afterwards cannot
+/// read its own any more.
 fn copies_are_readable(config: &Config) -> bool {
     config.num_replicas <= 1 || matches!(config.compression, None | Some(Compression::None))
 }

@@ -1,5 +1,5 @@
-//! Reports that Postgres ends in favour of somebody else. On a standby that is how its recovery gets by: what the primary
-//! has removed, as the tables of a dropped generation, cannot stay for as long as a report wants to read it.
+//! Reports that Postgres ends in favour of somebody else. On a standby that is how its recovery gets by: what the
+//! primary has removed, as the tables of a dropped generation, cannot stay for as long as a report wants to read it.
 
 use crate::stats::StatsError;
 
@@ -15,8 +15,8 @@ pub(crate) fn is_conflict(err: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with(TRANSACTION_ROLLBACK))
 }
 
-/// Reads, and after a conflict once more at once: recovery has what it wanted then. Who meets a second one leaves it to the
-/// client when to ask again.
+/// Reads, and after a conflict once more at once: recovery has what it wanted then. Who meets a second one leaves it to
+/// the client when to ask again.
 pub(crate) async fn tried_twice<T, Reading>(read: impl Fn() -> Reading) -> Result<T, StatsError>
 where
     Reading: Future<Output = Result<T, StatsError>>,
