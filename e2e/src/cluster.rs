@@ -89,39 +89,39 @@ impl Cluster {
         try_join_all(down.map(|(_, server)| server.restart())).await?;
         Ok(())
     }
+}
 
-    /// Which server leads a partition's stream.
-    ///
-    /// # Errors
-    ///
-    /// None does, or nobody says.
-    pub async fn leader(&self, log: &jetstream::Context, partition: Partition) -> Result<usize> {
-        let stream = log.get_stream(partition.stream()).await?;
-        let leader = stream.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone());
-        let number = leader.as_deref().and_then(|name| name.strip_prefix("tidemark-")?.parse::<usize>().ok());
-        number.context("the stream has no leader").map(|number| number - 1)
-    }
+/// Which server leads a partition's stream.
+///
+/// # Errors
+///
+/// None does, or nobody says.
+pub async fn leader(log: &jetstream::Context, partition: Partition) -> Result<usize> {
+    let stream = log.get_stream(partition.stream()).await?;
+    let leader = stream.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone());
+    let number = leader.as_deref().and_then(|name| name.strip_prefix("tidemark-")?.parse::<usize>().ok());
+    number.context("the stream has no leader").map(|number| number - 1)
+}
 
-    /// Lets another server than this one lead a partition's stream.
-    ///
-    /// # Errors
-    ///
-    /// The server gives its leadership to nobody.
-    ///
-    /// # Panics
-    ///
-    /// No other one is elected.
-    pub async fn lead_elsewhere(&self, log: &jetstream::Context, partition: Partition, server: usize) -> Result<()> {
-        if self.leader(log, partition).await? == server {
-            let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{}", partition.stream());
-            log.client().request(subject, Bytes::new()).await.context("asking a leader to step down")?;
-        }
-        wait::until("another server leads", CATCH_UP_BOUND, async || {
-            (self.leader(log, partition).await.ok()? != server).then_some(())
-        })
-        .await;
-        Ok(())
+/// Lets another server than this one lead a partition's stream.
+///
+/// # Errors
+///
+/// The server gives its leadership to nobody.
+///
+/// # Panics
+///
+/// No other one is elected.
+pub async fn lead_elsewhere(log: &jetstream::Context, partition: Partition, server: usize) -> Result<()> {
+    if leader(log, partition).await? == server {
+        let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{}", partition.stream());
+        log.client().request(subject, Bytes::new()).await.context("asking a leader to step down")?;
     }
+    wait::until("another server leads", CATCH_UP_BOUND, async || {
+        (leader(log, partition).await.ok()? != server).then_some(())
+    })
+    .await;
+    Ok(())
 }
 
 /// Asks for three copies of a partition's stream, without compression, as `nats stream edit --compression none

@@ -11,7 +11,7 @@ const TRANSACTION_ROLLBACK: &str = "40";
 
 /// Whether this was nobody's fault: begun anew, the same can succeed.
 pub(crate) fn is_conflict(err: &sqlx::Error) -> bool {
-    let code = err.as_database_error().and_then(|err| err.code());
+    let code = err.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with(TRANSACTION_ROLLBACK))
 }
 
@@ -21,13 +21,16 @@ pub(crate) async fn tried_twice<T, Reading>(read: impl Fn() -> Reading) -> Resul
 where
     Reading: Future<Output = Result<T, StatsError>>,
 {
-    match read().await {
-        Err(StatsError::Conflict(err)) => {
-            tracing::debug!(error = %err, "Reading a report once more");
-            metrics::counter!(RETRIES).increment(1);
-            read().await
+    let mut is_first = true;
+    loop {
+        match read().await {
+            Err(StatsError::Conflict(err)) if is_first => {
+                is_first = false;
+                tracing::debug!(error = %err, "Reading a report once more");
+                metrics::counter!(RETRIES).increment(1);
+            }
+            outcome => return outcome,
         }
-        outcome => outcome,
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use contract::{Partition, SiteId};
-use e2e::cluster::{Cluster, SERVERS, copy_thrice, in_step};
+use e2e::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
 use e2e::load::{self, Load, event};
 use e2e::picture::views_by_path;
 use e2e::stack::{DATABASE, Projector, Stack};
@@ -22,7 +22,7 @@ const ELECTION_BOUND: Duration = Duration::from_secs(30);
 /// Below any election, and below the wait for a PubAck: a new connection, and a look at the servers and at the stream.
 const UNDISTURBED: Duration = Duration::from_millis(1_900);
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A log of three servers, and those who use it.
 struct Running {
@@ -89,10 +89,10 @@ impl Running {
     /// Kills a server: what others lead is stored all the while, and the rest as soon as there are other leaders.
     async fn lose(&mut self, server: usize) -> Result<()> {
         // At least this one must not notice.
-        self.cluster.lead_elsewhere(&self.log, partitions().next().context("there is one")?, server).await?;
+        lead_elsewhere(&self.log, partitions().next().context("there is one")?, server).await?;
         let mut leaders = vec![];
         for partition in partitions() {
-            leaders.push(self.cluster.leader(&self.log, partition).await?);
+            leaders.push(leader(&self.log, partition).await?);
         }
         self.cluster.kill(server).await;
         let stored = join_all(sites().iter().map(|site| self.until_stored(site))).await;
@@ -178,7 +178,7 @@ async fn streams_get_their_copies_while_events_come() -> Result<()> {
     running.more_acknowledged(&load, 500).await;
     let mut leaders = vec![];
     for partition in partitions() {
-        leaders.push(running.cluster.leader(&running.log, partition).await?);
+        leaders.push(leader(&running.log, partition).await?);
         copy_thrice(&running.log, partition).await?;
         in_step(&running.log, partition).await;
         running.more_acknowledged(&load, 100).await;

@@ -148,7 +148,7 @@ async fn reports_go_on_without_the_primary() {
 struct Conflict<'a> {
     replicated: &'a Replicated,
     /// Keeps reports that lock all tables of a day from getting further than to their last table.
-    _block: sqlx::PgTransaction<'static>,
+    block: sqlx::PgTransaction<'static>,
 }
 
 impl<'a> Conflict<'a> {
@@ -164,7 +164,7 @@ impl<'a> Conflict<'a> {
                 where mode = 'AccessExclusiveLock' and relation = 'referrer_daily'::regclass)",
         )
         .await;
-        Self { replicated, _block: block }
+        Self { replicated, block }
     }
 
     /// Waits until a report has begun, and ends it. What ended it stands in the way until it is dropped.
@@ -212,7 +212,7 @@ async fn a_report_that_recovery_has_ended_is_read_once_more() {
     let conflict = Conflict::prepare(&replicated).await;
     let disturb = async {
         let ending = conflict.end_report(1).await;
-        let Conflict { _block: block, .. } = conflict;
+        let Conflict { block, .. } = conflict;
         unlock(&replicated, block).await;
         unlock(&replicated, ending).await;
     };
