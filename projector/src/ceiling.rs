@@ -131,8 +131,8 @@ impl Ceiling {
         self.bounds.events_per_second_max.is_some()
     }
 
-    /// Whoever is active stays so until it is let go.
-    fn is_active(&self) -> bool {
+    /// Whether reports come from it. Whoever is active stays so until it is let go.
+    pub(crate) fn is_active(&self) -> bool {
         self.bounds.until == u64::MAX
     }
 
