@@ -21,6 +21,10 @@ pub enum Effort {
 /// Work between two rests: a few turns of what else wants the processor.
 const WORK: Duration = Duration::from_millis(5);
 
+/// What takes longer was not work, but waiting for the log. A rest stays far below `source.rs` `REST_MAX`: it is 90 ms at
+/// most.
+const WORK_MAX: Duration = Duration::from_millis(10);
+
 /// A rest is so many times as long as the work before it.
 const RESTS: u32 = 9;
 
@@ -51,7 +55,7 @@ impl Rests {
     pub(crate) async fn rest(&mut self) {
         let worked = self.since.elapsed();
         if self.effort == Effort::Gentle && worked >= WORK {
-            sleep(worked * RESTS).await;
+            sleep(worked.min(WORK_MAX) * RESTS).await;
             self.since = Instant::now();
         }
     }

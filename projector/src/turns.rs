@@ -48,24 +48,24 @@ impl Turns {
     /// The database is away.
     pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
         let permit = self.permit(TURNS).await;
-        loop {
-            let mut db = pool.acquire().await?;
-            let is_alone = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE);
-            if is_alone.fetch_one(&mut *db).await? {
-                // Not of the pool any more: there it would outlive the turn.
-                let mut alone = db.detach();
-                // Nobody is alone for longer, not even a projector that stands still: a commit is given up after a minute.
-                sqlx::query!("set idle_session_timeout = '2min'").execute(&mut alone).await?;
-                return Ok(Turn { _permit: permit, _alone: Some(alone) });
-            }
-            drop(db);
+        // A connection of its own: in the pool the lock would outlive the turn, or whoever waited for it and was stopped.
+        let mut alone = pool.acquire().await?.detach();
+        // Nobody is alone for longer, not even a projector that stands still: a batch is read within 100 seconds, and its
+        // commit is given up after 60.
+        sqlx::query!("set idle_session_timeout = '3min'").execute(&mut alone).await?;
+        while !try_lock(&mut alone).await? {
             sleep(TRY_PAUSE).await;
         }
+        Ok(Turn { _permit: permit, _alone: Some(alone) })
     }
 
     async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {
         self.0.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")
     }
+}
+
+async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE).fetch_one(db).await
 }
 
 /// How many of its turns a projector takes for a wide batch, where there are so many projectors.
