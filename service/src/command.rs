@@ -35,8 +35,9 @@ pub struct Options {
 
 /// Reads the command line of a process without commands of its own. Ends the process where that is asked for, or wrong.
 pub fn parse(name: &'static str, about: &'static str, variables: &[Variable]) -> Options {
-    let command = Command::new(name).about(about).version(VERSION).after_help(help(variables));
-    let matches = Options::augment_args(command).get_matches();
+    // The options bring a description of their own: what the process is for comes after them.
+    let command = Options::augment_args(Command::new(name)).about(about).long_about(None);
+    let matches = command.version(VERSION).after_help(help(variables)).get_matches();
     Options::from_arg_matches(&matches).unwrap_or_else(|err| err.exit())
 }
 

@@ -27,10 +27,15 @@ fn documented() -> Result<String> {
 async fn every_program_says_its_version_and_what_can_be_set() -> Result<()> {
     let programs = build::services(Profile::Dev).await?;
     let documented = documented()?;
-    for (program, least) in [(&programs.ingest, 14), (&programs.projector, 17), (&programs.query, 10)] {
+    for (program, about, least) in [
+        (&programs.ingest, "Accepts events", 14),
+        (&programs.projector, "Folds the log", 17),
+        (&programs.query, "Answers reports", 10),
+    ] {
         let version = text(&run(program, &["--version"], &[])?.stdout);
         assert!(version.contains(" (commit ") && version.trim_end().ends_with(')'), "{version}");
         let help = text(&run(program, &["--help"], &[])?.stdout);
+        assert!(help.starts_with(about), "{help}");
         let (_, variables) = help.split_once("Environment [default]").context("help tells of variables")?;
         let names: Vec<_> = variables.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert!(names.len() >= least, "only {names:?}");
