@@ -87,6 +87,23 @@ fn on_path(name: &str) -> Vec<PathBuf> {
     files.filter(|file| file.is_file()).collect()
 }
 
+/// What is found on this machine, or else installed: by one process, while others that miss it too wait.
+async fn found_or_installed<T>(
+    workspace: &Workspace,
+    find: impl Fn() -> Option<T>,
+    install: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let _lock = lock(workspace).await?;
+    // Whoever held the lock may have installed it.
+    match find() {
+        Some(found) => Ok(found),
+        None => install.await,
+    }
+}
+
 /// Several test binaries may find a server missing at once; one of them installs it while the others wait.
 async fn lock(workspace: &Workspace) -> Result<File> {
     let path = workspace.data().join("install.lock");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Version, apt, install_log, lock, on_path};
+use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::workspace::{self, Workspace};
 
 /// The first whose `promtool` checks rules as the tests want it.
@@ -37,15 +37,8 @@ impl PrometheusPrograms {
 ///
 /// One sentence that says what to install when that is not possible.
 pub async fn prometheus(workspace: &Workspace) -> Result<PrometheusPrograms> {
-    if let Some(programs) = find(workspace) {
-        return Ok(programs);
-    }
-    let _lock = lock(workspace).await?;
-    // Whoever held the lock may have unpacked it.
-    if let Some(programs) = find(workspace) {
-        return Ok(programs);
-    }
-    unpack(workspace).await.map_err(|err| {
+    let found = found_or_installed(workspace, || find(workspace), unpack(workspace)).await;
+    found.map_err(|err| {
         anyhow!(
             "Prometheus {OLDEST} or newer was not found and cannot be unpacked ({err:#}): put prometheus and promtool \
              on the PATH and start again."
