@@ -1,5 +1,5 @@
 //! What every process of Tidemark needs to run, and none of what it does: logs, metrics, health, connections,
-//! shutdown. Knows neither events nor the log nor the database.
+//! access, shutdown. Knows neither events nor the log nor the database.
 
 /// Configuration from the environment.
 pub mod config;
@@ -18,5 +18,8 @@ pub mod health;
 
 /// Answers that say no.
 pub mod refusal;
+
+/// Who may ask for what, and how often.
+pub mod access;
 
 pub use refusal::Refusal;

@@ -1,13 +1,15 @@
 //! HTTP/1.1 connections with bounds: how many there are, how long a client may take for its headers, how long it
 //! may take nothing of an answer, how long the last answers may take when the process stops.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,27 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// After an error of accept, such as too many open files, until the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who is at the other end of a request's connection: the client, or a proxy before it. An extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// The router for one connection: its requests say where they come from.
+struct Connection {
+    router: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl hyper::service::Service<hyper::Request<Incoming>> for Connection {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        hyper::service::Service::call(&self.router, request)
+    }
+}
+
 /// Serves until `shutdown`, then answers what has arrived and closes.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let connections = GracefulShutdown::new();
@@ -41,12 +64,13 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = accepted;
+        let (stream, peer, place) = accepted;
+        let served = Connection { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_READ_TIMEOUT)
             .max_buf_size(HEADER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+            .serve_connection(TokioIo::new(stream), served);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             // A client that breaks off or talks nonsense is its own business.
@@ -65,15 +89,15 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 async fn accept(
     listener: &TcpListener,
     places: &std::sync::Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
     let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
                 limit_sending(&stream);
-                return (stream, place);
+                return (stream, peer, place);
             }
             Err(err) => {
                 tracing::warn!(error = %err, "Cannot accept a connection");
