@@ -1,10 +1,15 @@
 //! What can be set from outside: a field is an environment variable of the same name in capitals.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use service::access::{Proxies, Rate, Settings};
 use service::logging::LogFormat;
+
+/// The variable that names the file of keys.
+pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 
 /// Configuration of the process. Not `Debug`: it holds a password.
 #[derive(Clone, Deserialize)]
@@ -31,6 +36,14 @@ pub struct Config {
     /// Bytes of request bodies that may be in memory. The default of 128 MiB is sixteen of the largest, or a thousand
     /// times as many ordinary ones.
     pub bodies_bytes_max: usize,
+    /// The file of keys without which nothing is accepted; `ingest keys` writes it. Default: none, everybody may.
+    pub ingest_keys_file: Option<PathBuf>,
+    /// Requests of one address: so many a second, as `50`, or `50:200` with a burst. Default: as many as come.
+    pub rate_per_address: Option<Rate>,
+    /// The same for requests with one key.
+    pub rate_per_key: Option<Rate>,
+    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: Proxies,
     /// `text` or `json`. Default `text`.
     pub log_format: LogFormat,
 }
@@ -47,6 +60,10 @@ impl Default for Config {
             publish_deadline_ms: 5_000,
             queue_bytes_max: 64 << 20,
             bodies_bytes_max: 128 << 20,
+            ingest_keys_file: None,
+            rate_per_address: None,
+            rate_per_key: None,
+            trusted_proxies: Proxies::default(),
             log_format: LogFormat::default(),
         }
     }
@@ -74,6 +91,18 @@ impl Config {
         anyhow::ensure!(self.bodies_bytes_max >= 2 * least, "BODIES_BYTES_MAX must be at least {}", 2 * least);
         anyhow::ensure!(!self.nats_monitor_urls.is_empty(), "NATS_MONITOR_URLS must name the log's monitoring address");
         Ok(())
+    }
+
+    /// Who may send, and how often.
+    pub(crate) fn access(&self) -> Settings {
+        Settings {
+            keys_file: self.ingest_keys_file.clone(),
+            keys_variable: KEYS_FILE,
+            rate_per_address: self.rate_per_address,
+            rate_per_key: self.rate_per_key,
+            trusted_proxies: self.trusted_proxies.clone(),
+            takes_basic: false,
+        }
     }
 
     /// From an event's arrival to its 503.

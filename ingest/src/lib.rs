@@ -52,6 +52,7 @@ use config::Config;
 use http::Ingest;
 use log::Log;
 use publisher::Publisher;
+use service::access::Access;
 
 /// Serves until `shutdown`; then finishes what was accepted.
 ///
@@ -60,12 +61,13 @@ use publisher::Publisher;
 /// The log breaks a promise that a 2xx makes (the message says what to change), or a task ended that must not.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
+    let access = Access::new(config.access())?;
     let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
     let mut tasks = JoinSet::new();
     tasks.spawn(guard.run());
     let publisher = Publisher::start(&log, &config, &mut tasks);
     let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), &config);
-    let router = http::router(ingest, log.clone());
+    let router = http::router(ingest, log.clone(), &access);
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 
     let serving = service::server::serve(listener, router, shutdown.clone());

@@ -1,11 +1,38 @@
 //! The process that accepts events.
 
 use anyhow::Context;
-use ingest::config::Config;
+use clap::{Parser, Subcommand};
+use contract::SiteId;
+use ingest::config::{Config, KEYS_FILE};
+use service::access::KeysCommand;
 use tokio::net::TcpListener;
+
+/// Accepts events over HTTP, and acknowledges each once the log has it on disk. Configured by the environment: see
+/// .env.example.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Accept events (the default).
+    Run,
+    /// Make, show and revoke keys that clients need, where `INGEST_KEYS_FILE` names a file of them.
+    Keys(KeysCommand),
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command.unwrap_or(Command::Run) {
+        Command::Run => run().await,
+        Command::Keys(keys) => keys.run(KEYS_FILE, check_site).await,
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let config: Config = service::config::from_env()?;
     service::logging::init(config.log_format);
     let shutdown = service::shutdown::on_signal()?;
@@ -13,4 +40,8 @@ async fn main() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listening on {} (INGEST_LISTEN)", config.ingest_listen))?;
     ingest::run(config, listener, shutdown).await
+}
+
+fn check_site(text: &str) -> Result<(), String> {
+    SiteId::try_from(text.to_owned()).map(drop).map_err(|err| err.to_string())
 }
