@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use service::access::{Proxies, Rate, Settings};
 use service::logging::LogFormat;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
@@ -12,6 +14,9 @@ use tokio::sync::Semaphore;
 
 /// A connection that has been idle for less is used without asking whether it still lives: that would be a round trip.
 const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// The variable that names the file of keys.
+pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
 
 /// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
 #[derive(Clone, Deserialize)]
@@ -54,6 +59,19 @@ pub struct Config {
     #[serde(default = "query_live_heartbeat_ms")]
     pub query_live_heartbeat_ms: NonZeroU32,
 
+    /// The file of keys without which nothing is answered; `query keys` writes it. Default: none, everybody may.
+    pub query_keys_file: Option<PathBuf>,
+
+    /// Requests of one address: so many a second, as `50`, or `50:200` with a burst. Default: as many as come.
+    pub rate_per_address: Option<Rate>,
+
+    /// The same for requests with one key.
+    pub rate_per_key: Option<Rate>,
+
+    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
+    #[serde(default)]
+    pub trusted_proxies: Proxies,
+
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -95,6 +113,18 @@ impl Config {
             self.query_timeout_ms
         );
         Ok(())
+    }
+
+    /// Who may read, and how often.
+    pub(crate) fn access(&self) -> Settings {
+        Settings {
+            keys_file: self.query_keys_file.clone(),
+            keys_variable: KEYS_FILE,
+            rate_per_address: self.rate_per_address,
+            rate_per_key: self.rate_per_key,
+            trusted_proxies: self.trusted_proxies.clone(),
+            takes_basic: true,
+        }
     }
 
     pub(crate) fn after_timeout(&self) -> Duration {
@@ -157,6 +187,10 @@ mod tests {
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
             query_live_clients_max: query_live_clients_max(),
             query_live_heartbeat_ms: query_live_heartbeat_ms(),
+            query_keys_file: None,
+            rate_per_address: None,
+            rate_per_key: None,
+            trusted_proxies: Proxies::default(),
             log_format: LogFormat::default(),
         }
     }

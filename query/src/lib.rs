@@ -69,10 +69,11 @@ mod dashboard;
 /// The interface's description.
 mod openapi;
 
-pub use config::Config;
+pub use config::{Config, KEYS_FILE};
 
 use anyhow::Context;
 use live::Live;
+use service::access::Access;
 use service::server;
 use stats::Reports;
 use tokio::net::TcpListener;
@@ -85,13 +86,14 @@ use tokio_util::sync::CancellationToken;
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
+    let access = Access::new(config.access())?;
     let options = config.connect_options().context("DATABASE_URL is no URL of a Postgres database")?;
     let db = config.pool(options.clone());
     let reports = Reports::new(db.clone(), &config);
     let (live, feed) = Live::new(&config, options, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    tokio::join!(server::serve(listener, http::router(reports, live), shutdown.clone()), feed.run(shutdown));
+    tokio::join!(server::serve(listener, http::router(reports, live, &access), shutdown.clone()), feed.run(shutdown));
     // Connections that do not come back are closed by the end of the process.
     let _ = tokio::time::timeout(config.timeout(), db.close()).await;
     tracing::info!("Stopped");
