@@ -23,6 +23,9 @@ mod contents;
 /// What leads an operator's shell to it.
 mod access;
 
+/// Keys that clients need.
+mod keys;
+
 /// The database that query reads.
 pub const DATABASE: &str = "tidemark";
 
@@ -54,6 +57,7 @@ pub enum DatabaseUser {
     Query,
 }
 
+pub use keys::KeysFile;
 pub use services::{Answered, Projector};
 
 impl Stack {
