@@ -299,7 +299,7 @@ async fn who_asks_too_often_waits() {
     let mut taken = 0;
     let answer = loop {
         let answer = get(&key, &format!("203.0.113.{taken}")).await;
-        if answer.status != 200 {
+        if answer.status != 200 || taken == 100 {
             break answer;
         }
         taken += 1;
@@ -310,7 +310,7 @@ async fn who_asks_too_often_waits() {
     // From one address, with whatever key: also who tries out keys. What a client says of itself stands before what the
     // proxy says of it.
     let mut tried = 0;
-    while get("tm_x_y", &format!("198.51.100.{tried}, 192.0.2.7")).await.status == 401 {
+    while tried < 100 && get("tm_x_y", &format!("198.51.100.{tried}, 192.0.2.7")).await.status == 401 {
         tried += 1;
     }
     assert!((10..90).contains(&tried), "{tried}");
