@@ -148,7 +148,7 @@ fn list(path: &Path, json: bool) -> anyhow::Result<()> {
     writeln!(out, "{:<12} {:<20} {:<20} GOOD FOR", "KEY", "MADE", "REVOKED")?;
     for key in keys {
         let instant = |at: chrono::DateTime<chrono::Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let revoked = key.revoked.map(instant).unwrap_or_else(|| "-".to_owned());
+        let revoked = key.revoked.map_or_else(|| "-".to_owned(), instant);
         writeln!(out, "{:<12} {:<20} {revoked:<20} {}", key.id, instant(key.made), describe(&key))?;
     }
     Ok(())

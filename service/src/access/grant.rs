@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::REFUSED;
+use super::key::hex;
 use super::keys::{Key, Keys, Sites};
 use crate::Refusal;
 
@@ -69,7 +70,8 @@ impl Grant {
             hash.update(site.as_bytes());
             hash.update(b"\n");
         }
-        Some(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let digest: [u8; 32] = hash.finalize().into();
+        Some(hex(&digest[..8]))
     }
 
     /// Returns when it is no longer for this site, because the key was revoked or changed. For answers that do not end

@@ -95,13 +95,14 @@ impl Digest {
 
 impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
-        digest
-            .0
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|half| char::from(b"0123456789abcdef"[usize::from(half)]))
-            .collect()
+        hex(&digest.0)
     }
+}
+
+/// Two digits a byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.map(|half| char::from(b"0123456789abcdef"[usize::from(half)])).collect()
 }
 
 impl TryFrom<String> for Digest {
