@@ -10,6 +10,10 @@ pub const SCHEMA_HEADER: &str = "Schema";
 /// Header with the number of events in an envelope, for people and tools; readers count themselves.
 pub const EVENT_COUNT_HEADER: &str = "Event-Count";
 
+/// Header with the place of an envelope in the trace of one of its requests, as W3C Trace Context writes it. Absent unless
+/// somebody traces; means nothing to what is counted.
+pub const TRACE_HEADER: &str = "traceparent";
+
 /// One event of version 1 a line.
 pub const SCHEMA_V1: &str = "event.v1";
 

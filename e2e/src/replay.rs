@@ -35,8 +35,12 @@ const SHAPE: Shape = history::BUSY;
 /// Slices of the log.
 const PARTITIONS: u16 = 4;
 
-/// Reports are measured for so long before the rebuild, and after it.
-const QUIET: Duration = Duration::from_secs(20);
+/// Reports are measured for so long before the rebuild, and after it. Both are the usual: what a minute more or less of live
+/// traffic does to them is not the rebuild's doing.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// And not in the first moments after the switch, when Postgres vacuums what was built.
+const SETTLE: Duration = Duration::from_secs(15);
 
 /// And not in the first moments, when connections are made and statements planned.
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -182,6 +186,8 @@ impl Run {
         }
         let rebuilt_in = begun.elapsed();
         println!("switched after {:.1} s", rebuilt_in.as_secs_f64());
+        self.phase.set(Phase::Settling);
+        sleep(SETTLE).await;
         self.phase.set(Phase::After);
         sleep(QUIET).await;
         Ok(rebuilt_in)

@@ -4,30 +4,38 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use service::access::{Proxies, Rate, Settings};
+use service::command::TRACES;
+use service::config::Variable;
 use service::logging::LogFormat;
 
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 
 /// Configuration of the process. Not `Debug`: it holds a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// Where HTTP is served. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
+    #[serde(serialize_with = "service::config::without_password")]
     pub nats_url: String,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
+    #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
     /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
+    #[serde(serialize_with = "service::config::without_passwords")]
     pub nats_monitor_urls: Vec<String>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
+    /// Copies of each stream that ingest makes, 1, 3 or 5: on so many of the log's servers it lies. Streams that are there
+    /// stay as they are. Default 1.
+    pub stream_replicas: u8,
     /// Milliseconds after which an event that is not surely stored is answered with 503. Default 5,000.
     pub publish_deadline_ms: u64,
     /// Bytes of events that may wait for the log: at 200 bytes and 512 of bookkeeping an event, the default of 64 MiB
@@ -48,6 +56,42 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 17] = [
+    Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
+    Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
+    Variable { name: "NATS_USER", meaning: "User of the log [none]" },
+    Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable {
+        name: "NATS_MONITOR_URLS",
+        meaning: "Monitoring addresses of the log's servers, separated by commas [http://127.0.0.1:8222]",
+    },
+    Variable { name: "STREAM_REPLICAS", meaning: "Copies of a stream, on as many servers: 1, 3 or 5 [1]" },
+    Variable { name: "PARTITIONS", meaning: "Partitions of the log, 1 to 1000 [4]" },
+    Variable {
+        name: "PUBLISH_DEADLINE_MS",
+        meaning: "Until an event that is not surely stored is answered with 503 [5000]",
+    },
+    Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
+    Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
+    Variable {
+        name: "INGEST_KEYS_FILE",
+        meaning: "The file of keys without which nothing is accepted [none: everybody may]",
+    },
+    Variable {
+        name: "RATE_PER_ADDRESS",
+        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
+    },
+    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
+    Variable {
+        name: "TRUSTED_PROXIES",
+        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
+    },
+    TRACES[0],
+    TRACES[1],
+    TRACES[2],
+];
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -57,6 +101,7 @@ impl Default for Config {
             nats_password: None,
             nats_monitor_urls: vec!["http://127.0.0.1:8222".to_owned()],
             partitions: 4,
+            stream_replicas: 1,
             publish_deadline_ms: 5_000,
             queue_bytes_max: 64 << 20,
             bodies_bytes_max: 128 << 20,
@@ -82,6 +127,10 @@ impl Config {
             contract::Partition::COUNT_MAX
         );
         anyhow::ensure!(
+            matches!(self.stream_replicas, 1 | 3 | 5),
+            "STREAM_REPLICAS must be 1, 3 or 5: of an even number no more servers may be away than of one less"
+        );
+        anyhow::ensure!(
             (100..=60_000).contains(&self.publish_deadline_ms),
             "PUBLISH_DEADLINE_MS must be 100 to 60000: an envelope may be sent again only within the log's duplicate window of two minutes"
         );
@@ -90,7 +139,7 @@ impl Config {
         anyhow::ensure!(self.queue_bytes_max >= least, "QUEUE_BYTES_MAX must be at least {least}");
         anyhow::ensure!(self.bodies_bytes_max >= 2 * least, "BODIES_BYTES_MAX must be at least {}", 2 * least);
         anyhow::ensure!(!self.nats_monitor_urls.is_empty(), "NATS_MONITOR_URLS must name the log's monitoring address");
-        Ok(())
+        self.access().check()
     }
 
     /// Who may send, and how often.

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
-use service::Refusal;
 use service::access::{Access, Grant};
+use service::{Refusal, Span};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::Bodies;
 use crate::clock;
 use crate::config::Config;
+use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, Unstored};
@@ -54,6 +55,11 @@ pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .allow_methods([Method::POST])
         .expose_headers([header::RETRY_AFTER]);
+    let (publisher, bodies) = (ingest.publisher.clone(), ingest.bodies.clone());
+    let sample = move || instruments::sample(&publisher, &bodies);
+    let health = service::health::router(move || std::future::ready(log.readiness()), sample);
+    // After the line above, which installs the recorder that takes descriptions.
+    instruments::describe();
     let events = Router::new()
         .route("/event", post(post_event))
         .route("/events", post(post_events))
@@ -62,10 +68,10 @@ pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
         .with_state(Arc::new(ingest));
     let all = events
         .merge(openapi::router(access))
-        .merge(service::health::router(move || std::future::ready(log.readiness())))
+        .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    access.guard(all).layer(cors)
+    service::requests::measured(access.guard(all)).layer(cors)
 }
 
 /// Stores one event.
@@ -90,11 +96,25 @@ pub(crate) async fn post_event(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
+    let span = Span::request("POST /event", &headers);
+    let answer = accept_event(&ingest, grant, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_event(
+    ingest: &Ingest,
+    grant: Grant,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<EventAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, EVENT_BODY_BYTES_MAX).await?;
     let submission = Submission::one(&body.bytes, &ingest.rules(grant)).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
-    let receipt = ingest.publisher.publish(submission).await.map_err(refuse_for_now)?;
+    let stored = ingest.publisher.publish(submission, span.map(Span::context)).await;
+    let receipt = stored.map_err(|reason| refuse_for_now(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
 
@@ -127,7 +147,20 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
+    let span = Span::request("POST /events", &headers);
+    let answer = accept_events(&ingest, grant, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_events(
+    ingest: &Ingest,
+    grant: Grant,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<BatchAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, BATCH_BYTES_MAX).await?;
     let rules = ingest.rules(grant);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
     let parsing = tokio::task::spawn_blocking(move || {
@@ -139,13 +172,17 @@ pub(crate) async fn post_events(
         .await
         .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
         .map_err(refuse_batch)?;
-    store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
+    for (_, reason) in &batch.rejected {
+        instruments::rejected(reason);
+    }
+    let accepted = batch.accepted;
+    store(&ingest.publisher, batch, span).await.map(Json).map_err(|reason| refuse_for_now(reason, accepted))
 }
 
-async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Unstored> {
+async fn store(publisher: &Publisher, batch: Batch, span: Option<&Span>) -> Result<BatchAccepted, Unstored> {
     let mut receipts = vec![String::new(); batch.accepted];
     let stored = batch.parts.into_iter().map(|part| async move {
-        let first = publisher.publish(part.submission).await?;
+        let first = publisher.publish(part.submission, span.map(Span::context)).await?;
         Ok((first, part.positions))
     });
     for (first, positions) in try_join_all(stored).await? {
@@ -164,9 +201,16 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
     })
 }
 
+/// Ends the span of a request that somebody traces.
+fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
+    if let Some(span) = span {
+        span.answered(answer.as_ref().map_or_else(Refusal::status, |_| StatusCode::OK));
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_event(reason: Rejected) -> Refusal {
-    metrics::counter!("ingest_events_rejected_total").increment(1);
+    instruments::rejected(&reason);
     match reason {
         Rejected::NotAllowed => Grant::refusal(),
         Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
@@ -183,6 +227,8 @@ fn refuse_batch(reason: InvalidBatch) -> Refusal {
     }
 }
 
-fn refuse_for_now(reason: Unstored) -> Refusal {
+/// All events of the request count as unconfirmed, whatever became of some of them.
+fn refuse_for_now(reason: Unstored, events: usize) -> Refusal {
+    instruments::unconfirmed(reason, events);
     Refusal::unavailable(reason.code(), reason.to_string())
 }

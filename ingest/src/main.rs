@@ -3,15 +3,18 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use contract::SiteId;
-use ingest::config::{Config, KEYS_FILE};
+use ingest::config::{Config, KEYS_FILE, VARIABLES};
 use service::access::KeysCommand;
+use service::command::Options;
 use tokio::net::TcpListener;
 
-/// Accepts events over HTTP, and acknowledges each once the log has it on disk. Configured by the environment: see
-/// .env.example.
+/// Accepts events over HTTP and acknowledges each once the log has it on disk.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = service::VERSION, after_help = service::command::help(&VARIABLES))]
 struct Arguments {
+    #[command(flatten)]
+    options: Options,
+
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -26,7 +29,12 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command.unwrap_or(Command::Run) {
+    let Arguments { options, command } = Arguments::parse();
+    if options.check_config {
+        let config: Config = service::config::from_env()?;
+        return service::command::answer_check(&config, config.check());
+    }
+    match command.unwrap_or(Command::Run) {
         Command::Run => run().await,
         Command::Keys(keys) => keys.run(KEYS_FILE, check_site).await,
     }
@@ -35,6 +43,8 @@ async fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let config: Config = service::config::from_env()?;
     service::logging::init(config.log_format);
+    // Kept to the end, where it sends what waits.
+    let _traces = service::traces::init("tidemark-ingest")?;
     let shutdown = service::shutdown::on_signal()?;
     let listener = TcpListener::bind(config.ingest_listen)
         .await

@@ -14,14 +14,17 @@ use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
-use contract::log::SCHEMA_HEADER;
+use contract::log::{SCHEMA_HEADER, TRACE_HEADER};
 use futures_util::{FutureExt, StreamExt};
+use service::Span;
+use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::{Instant, timeout};
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
 use crate::config::Limits;
 use crate::deltas::{Fold, Message};
+use crate::instruments;
 use crate::repeats::RecentIds;
 
 pub use fault::{HistoryError, SourceError};
@@ -66,6 +69,8 @@ pub struct Source {
     is_fresh: bool,
     /// What happened behind the last batch.
     fault: Option<SourceError>,
+    /// Of the envelopes of the last batch that somebody traces.
+    traces: Vec<SpanContext>,
 }
 
 impl Stream {
@@ -125,7 +130,15 @@ impl Stream {
             .await
             .map_err(log_error("asking for messages"))?;
         let stream = self.stream.clone();
-        Ok(Source { messages, stream, checkpoint, expected: checkpoint.sequence + 1, is_fresh: true, fault: None })
+        Ok(Source {
+            messages,
+            stream,
+            checkpoint,
+            expected: checkpoint.sequence + 1,
+            is_fresh: true,
+            fault: None,
+            traces: vec![],
+        })
     }
 
     fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
@@ -169,9 +182,10 @@ impl Source {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
+        self.traces.clear();
         let mut batch =
             Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
-        let mut begun = None;
+        let (mut begun, mut rests) = (None, limits.effort.begin());
         while self.expected <= until && !batch.is_full(limits) {
             if begun.is_some_and(|begun: Instant| begun.elapsed() > limits.batch_time_max) {
                 break;
@@ -190,8 +204,12 @@ impl Source {
                 }
                 Err(fault) => return Err(fault),
             }
+            rests.rest().await;
         }
         batch.deltas.sort();
+        if let Some(begun) = begun {
+            instruments::folded(begun.elapsed());
+        }
         Ok(batch)
     }
 
@@ -235,6 +253,7 @@ impl Source {
         let schema = message.headers.as_ref().and_then(|headers| headers.get(SCHEMA_HEADER)).map(HeaderValue::as_str);
         let body = message.payload.as_ref();
         fold.add(recent, &mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
+        self.note_trace(message);
         batch.last_sequence = found;
         batch.last_logged_at = Some(as_stored(info.published));
         batch.envelopes += 1;
@@ -242,6 +261,19 @@ impl Source {
         self.expected += 1;
         self.is_fresh = false;
         Ok(())
+    }
+
+    /// The span of the last batch, from now on: in the trace of its first envelope that has one, with links to others.
+    pub(crate) fn span(&self, partition: Partition) -> Option<Span> {
+        Span::following(format!("commit {}", partition.subject()), SpanKind::Consumer, &self.traces)
+    }
+
+    fn note_trace(&mut self, message: &jetstream::Message) {
+        if !traces::is_on() || self.traces.len() >= traces::CONTEXTS_MAX {
+            return;
+        }
+        let header = message.headers.as_ref().and_then(|headers| headers.get(TRACE_HEADER));
+        self.traces.extend(header.and_then(|header| traces::carried(header.as_str())));
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {

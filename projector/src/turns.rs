@@ -18,22 +18,25 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The turns of a projector.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub struct Turns(Arc<Semaphore>);
 
 /// Given back when it is dropped.
-pub(crate) struct Turn {
+pub struct Turn {
     _permit: OwnedSemaphorePermit,
     /// Whose end is the end of the lock.
     _alone: Option<PgConnection>,
 }
 
-impl Turns {
-    pub(crate) fn new() -> Self {
+impl Default for Turns {
+    /// All of them are free.
+    fn default() -> Self {
         Self(Arc::new(Semaphore::new(TURNS as usize)))
     }
+}
 
+impl Turns {
     /// Waits for a turn, where there are so many projectors.
-    pub(crate) async fn take(&self, projectors: usize) -> Turn {
+    pub async fn take(&self, projectors: usize) -> Turn {
         Turn { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
     }
 
@@ -43,26 +46,26 @@ impl Turns {
     /// # Errors
     ///
     /// The database is away.
-    pub(crate) async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
+    pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
         let permit = self.permit(TURNS).await;
-        loop {
-            let mut db = pool.acquire().await?;
-            let is_alone = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE);
-            if is_alone.fetch_one(&mut *db).await? {
-                // Not of the pool any more: there it would outlive the turn.
-                let mut alone = db.detach();
-                // Nobody is alone for longer, not even a projector that stands still: a commit is given up after a minute.
-                sqlx::query!("set idle_session_timeout = '2min'").execute(&mut alone).await?;
-                return Ok(Turn { _permit: permit, _alone: Some(alone) });
-            }
-            drop(db);
+        // A connection of its own: in the pool the lock would outlive the turn, or whoever waited for it and was stopped.
+        let mut alone = pool.acquire().await?.detach();
+        // Nobody is alone for longer, not even a projector that stands still: a batch is read within 100 seconds, and its
+        // commit is given up after 60.
+        sqlx::query!("set idle_session_timeout = '3min'").execute(&mut alone).await?;
+        while !try_lock(&mut alone).await? {
             sleep(TRY_PAUSE).await;
         }
+        Ok(Turn { _permit: permit, _alone: Some(alone) })
     }
 
     async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {
         self.0.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")
     }
+}
+
+async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE).fetch_one(db).await
 }
 
 /// How many of its turns a projector takes for a wide batch, where there are so many projectors.

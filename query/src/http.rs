@@ -9,14 +9,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use service::access::{Access, Grant};
 use service::refusal::RefusalBody;
-use service::{Refusal, health};
+use service::{Refusal, health, requests};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::arrivals;
 use crate::caching::{self, Caching};
 use crate::dashboard;
+use crate::instruments;
 use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
@@ -30,12 +30,10 @@ pub(crate) mod lists;
 
 /// Everything that is answered.
 pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
-    let probed = reports.clone();
-    let health = health::router(move || ready(probed.clone()));
+    let (probed, sampled, watched) = (reports.clone(), reports.clone(), live.clone());
+    let health = health::router(move || ready(probed.clone()), move || instruments::sample(&sampled, &watched));
     // After the line above, which installs the recorder that takes descriptions.
-    metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
-    arrivals::describe_metrics();
-    live::describe_metrics();
+    instruments::describe();
     let all = Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
@@ -53,7 +51,7 @@ pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
         .allow_methods([Method::GET])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([header::ETAG, header::LINK, header::RETRY_AFTER]);
-    access.guard(all).layer(cors)
+    requests::measured(access.guard(all)).layer(cors)
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -99,10 +97,7 @@ pub(crate) async fn stats(
     measured(answer(&reports, &grant, &headers, query.as_deref())).await
 }
 
-/// One series an outcome: `answered`, `unchanged`, `refused` or `unavailable`. Its count is the number of reports.
-const DURATION_S: &str = "query_report_duration_seconds";
-
-/// Answers a report, and measures how long that takes.
+/// Answers a report, and measures how long that takes, by outcome: `answered`, `unchanged`, `refused` or `unavailable`.
 async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Result<Response, Refusal> {
     let started = Instant::now();
     let answer = answer.await;
@@ -112,7 +107,7 @@ async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Re
         Err(refusal) if refusal.status().is_client_error() => "refused",
         Err(_) => "unavailable",
     };
-    metrics::histogram!(DURATION_S, "outcome" => outcome).record(started.elapsed());
+    instruments::answered(outcome, started.elapsed());
     answer
 }
 

@@ -3,14 +3,18 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use contract::SiteId;
-use query::{Config, KEYS_FILE};
+use query::{Config, KEYS_FILE, VARIABLES};
 use service::access::KeysCommand;
+use service::command::Options;
 use tokio::net::TcpListener;
 
-/// Answers reports from the read models. Configured by the environment: see .env.example.
+/// Answers reports from the read models.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = service::VERSION, after_help = service::command::help(&VARIABLES))]
 struct Arguments {
+    #[command(flatten)]
+    options: Options,
+
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -25,7 +29,12 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command.unwrap_or(Command::Run) {
+    let Arguments { options, command } = Arguments::parse();
+    if options.check_config {
+        let config: Config = service::config::from_env()?;
+        return service::command::answer_check(&config, config.check());
+    }
+    match command.unwrap_or(Command::Run) {
         Command::Run => run().await,
         Command::Keys(keys) => keys.run(KEYS_FILE, check_site).await,
     }

@@ -1,7 +1,7 @@
 -- A page of the sites: $1 event type, $2 what a site begins with, $3 the last one of the page before (empty is none), $4
--- sites, $5 the only sites that there may be (null is all). A row a site with its views and its last day, and one a site and partition with its users, site by site. Each
--- begins with the state that all were read from; where there are no sites, that is the only row. None if no generation
--- is active.
+-- sites, $5 the only sites that there may be (null is all). A row a site with its views and its last day, and one a site
+-- and partition with its users, site by site. Each begins with the state that all were read from; where there are no
+-- sites, that is the only row. None if no generation is active.
 --
 -- The tables must stay in the order in which create_generation() locks them: see stats/daily.sql.
 with recursive active as (

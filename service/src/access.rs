@@ -41,7 +41,7 @@ mod command;
 /// How all of it is described.
 mod openapi;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -57,9 +57,6 @@ pub use client::Proxies;
 pub use command::KeysCommand;
 pub use grant::Grant;
 pub use rate::Rate;
-
-/// Requests that were refused, by code.
-const REFUSED: &str = "access_refused_total";
 
 /// What a service is told about access.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +75,27 @@ pub struct Settings {
     pub takes_basic: bool,
 }
 
+impl Settings {
+    /// Checks what a type cannot, and that the file of keys is there and whole.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or the settings contradict each other; the message names the variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.rate_per_key.is_none() || self.keys_file.is_some(),
+            "RATE_PER_KEY takes keys: {} must name a file of them",
+            self.keys_variable
+        );
+        self.keys_file.as_deref().map_or(Ok(()), |path| keys::read(path).map(drop).with_context(|| self.reading(path)))
+    }
+
+    fn reading(&self, path: &Path) -> String {
+        let (path, variable) = (path.display(), self.keys_variable);
+        format!("reading the keys in {path} ({variable}); `keys add` makes the file and a first key")
+    }
+}
+
 /// Guards a service's routes.
 #[derive(Clone)]
 pub struct Access(Arc<Guard>);
@@ -89,21 +107,13 @@ impl Access {
     ///
     /// The file cannot be read, or the settings contradict each other.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { keys_file, keys_variable, rate_per_address, rate_per_key, trusted_proxies, takes_basic } =
-            settings;
-        anyhow::ensure!(
-            rate_per_key.is_none() || keys_file.is_some(),
-            "RATE_PER_KEY takes keys: {keys_variable} must name a file of them"
-        );
-        let follow = |path: PathBuf| {
-            let name = path.display().to_string();
-            watch::follow(path).with_context(|| {
-                format!("reading the keys in {name} ({keys_variable}); `keys add` makes the file and a first key")
-            })
-        };
+        settings.check()?;
+        let follow = |path: &PathBuf| watch::follow(path.clone()).with_context(|| settings.reading(path));
+        let keys = settings.keys_file.as_ref().map(follow).transpose()?;
+        let Settings { rate_per_address, rate_per_key, trusted_proxies, takes_basic, .. } = settings;
         let now = Instant::now();
         Ok(Self(Arc::new(Guard {
-            keys: keys_file.map(follow).transpose()?,
+            keys,
             per_address: rate_per_address.map(|rate| Allowances::new(rate, CLIENTS_MAX, now)),
             per_key: rate_per_key.map(|rate| Allowances::new(rate, CLIENTS_MAX, now)),
             proxies: trusted_proxies,
@@ -118,7 +128,6 @@ impl Access {
             // Nothing to do with each request.
             return router.layer(Extension(Grant::everything()));
         }
-        metrics::describe_counter!(REFUSED, metrics::Unit::Count, "Requests that were refused for their key or rate");
         router.layer(from_fn_with_state(self.0.clone(), admit))
     }
 

@@ -21,6 +21,10 @@ pub struct Refusal {
     retry_after_s: Option<u64>,
 }
 
+/// Why an answer is a refusal, for whoever counts answers: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusalCode(pub(crate) &'static str);
+
 /// Its body.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody {
@@ -104,7 +108,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let code = RefusalCode(self.code);
         let mut response = (self.status, Json(RefusalBody { error: self.error, code: self.code })).into_response();
+        response.extensions_mut().insert(code);
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -27,7 +27,9 @@ pub(super) enum Phase {
     Usual,
     /// A rebuild beside it.
     Rebuilding,
-    /// The new generation is active.
+    /// The new generation has just become active.
+    Settling,
+    /// It is, and live traffic is alone again.
     After,
 }
 

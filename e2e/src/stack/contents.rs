@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
-use contract::Partition;
 use launcher::servers::nats::NatsUser;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::{DATABASE, DatabaseUser, Stack};
+use crate::log;
 use crate::picture;
 use crate::wait;
 
@@ -66,7 +66,19 @@ impl Stack {
     ///
     /// Nothing moves for too long.
     pub async fn drained(&self, database: &str) -> Result<Vec<String>> {
-        let ends = self.log_ends().await?;
+        self.drained_to(&self.log_ends().await?, database).await
+    }
+
+    /// Waits until a database is as far as `ends` of a log, and answers its picture.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    ///
+    /// # Panics
+    ///
+    /// Nothing moves for too long.
+    pub async fn drained_to(&self, ends: &[(i32, i64)], database: &str) -> Result<Vec<String>> {
         let pool = self.database(database)?;
         let mut last = Vec::new();
         while last != ends {
@@ -94,13 +106,6 @@ impl Stack {
     ///
     /// The log is away.
     pub async fn log_ends(&self) -> Result<Vec<(i32, i64)>> {
-        let log = self.log().await?;
-        let mut ends = Vec::new();
-        for partition in Partition::all(64) {
-            let Ok(stream) = log.get_stream(partition.stream()).await else { continue };
-            let last = i64::try_from(stream.cached_info().state.last_sequence)?;
-            ends.push((i32::from(partition.number()), last));
-        }
-        Ok(ends)
+        log::ends(&self.log().await?).await
     }
 }

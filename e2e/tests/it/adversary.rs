@@ -97,14 +97,14 @@ async fn an_address_leads_where_it_says_or_nowhere() -> Result<()> {
             let request = format!("GET {address} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n");
             let heard = exchange(port, request.as_bytes()).await?;
             let status = statuses(&heard).first().copied();
-            let is_refused = matches!(status, Some(400 | 401 | 404 | 405));
+            let is_turned_away = matches!(status, Some(400 | 401 | 404 | 405));
             // As proxies ask: it is answered as what it asks for.
             let is_absolute = address.starts_with("http") && with == "a key";
             assert!(!heard.contains("root:"), "{address} with {with}: {heard}");
             assert!(is_absolute || !heard.contains("total_views\":"), "{address} with {with}: {heard}");
             // Below the description there is nothing but the description.
             let is_document = address.starts_with("/api-docs");
-            assert!(is_refused || is_absolute || is_document, "{address} with {with}: {heard}");
+            assert!(is_turned_away || is_absolute || is_document, "{address} with {with}: {heard}");
         }
     }
     // What is in a header stays there.
@@ -113,8 +113,8 @@ async fn an_address_leads_where_it_says_or_nowhere() -> Result<()> {
             "GET /stats?site_id={value}&key={key} HTTP/1.1\r\nhost: test\r\norigin: {value}\r\nconnection: close\r\n\r\n"
         );
         let heard = exchange(port, request.as_bytes()).await?;
-        let head = heard.split("\r\n\r\n").next().unwrap_or_default().to_lowercase();
-        assert!(!head.contains("set-cookie"), "{heard}");
+        let headers = heard.split("\r\n\r\n").next().unwrap_or_default().to_lowercase();
+        assert!(!headers.contains("set-cookie"), "{heard}");
     }
     let said = query.log_tail(1_000_000);
     assert!(!said.contains(&key[key.len() - 43..]), "a secret in the log");

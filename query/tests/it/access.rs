@@ -223,7 +223,7 @@ async fn the_dashboard_shows_the_sites_of_a_key() {
     for site in ["a", "unknown"] {
         let page = get(&format!("/?site={site}")).await;
         assert_eq!((page.status, page.body.contains("Your key is not for")), (403, true), "{site}");
-        assert_eq!(links(&page)[2], false, "{site}");
+        assert!(!links(&page)[2], "{site}");
     }
     let style = overview.body.split('"').find(|part| part.starts_with("/assets/style")).expect("a style");
     let style = get(style).await;
@@ -275,8 +275,8 @@ async fn without_its_file_it_does_not_start() {
     assert!(ended.contains("line 1 is no key") && !ended.contains("tm_secret"), "{ended}");
 }
 
-fn rate(text: &str) -> Option<Rate> {
-    Some(Rate::try_from(text.to_owned()).expect("a rate"))
+fn rate(text: &str) -> Rate {
+    Rate::try_from(text.to_owned()).expect("a rate")
 }
 
 #[tokio::test]
@@ -285,8 +285,8 @@ async fn who_asks_too_often_waits() {
     let (key, other) = (keys.add(&["--site", "a"]).await, keys.add(&["--site", "a"]).await);
     let service = keys
         .service_with(&database, |config| {
-            config.rate_per_key = rate("1:3");
-            config.rate_per_address = rate("1:10");
+            config.rate_per_key = Some(rate("1:3"));
+            config.rate_per_address = Some(rate("1:10"));
             config.trusted_proxies = Proxies::try_from("127.0.0.1".to_owned()).expect("an address");
         })
         .await;
@@ -322,7 +322,7 @@ async fn who_asks_too_often_waits() {
 async fn keys_and_rates_are_described_where_there_are_any() {
     let (database, keys) = (database().await, KeysFile::new());
     keys.add(&["--all-sites"]).await;
-    let service = keys.service_with(&database, |config| config.rate_per_key = rate("50")).await;
+    let service = keys.service_with(&database, |config| config.rate_per_key = Some(rate("50"))).await;
     let document = service.get("/api-docs/openapi.json").await.json();
     let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
     assert_eq!(schemes.keys().collect::<Vec<_>>(), ["key", "key_as_password", "key_in_address"]);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Each proxy adds one address, and names it by this header.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -15,8 +15,8 @@ const HOPS_MAX: usize = 16;
 
 /// Networks whose proxies are believed. Variable `TRUSTED_PROXIES`: addresses, or networks as `10.0.0.0/8`, separated by
 /// commas. Default: none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Proxies(Vec<IpNet>);
 
 impl TryFrom<String> for Proxies {
@@ -26,9 +26,17 @@ impl TryFrom<String> for Proxies {
         let network = |text: &str| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
             let network = text.parse::<IpNet>().or_else(|_| address());
-            network.map_err(|_| format!("\"{text}\" is neither an address nor a network such as 10.0.0.0/8"))
+            network.map_err(|_| {
+                format!("TRUSTED_PROXIES: \"{text}\" is neither an address nor a network such as 10.0.0.0/8")
+            })
         };
         text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Proxies> for String {
+    fn from(proxies: Proxies) -> Self {
+        proxies.0.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -100,6 +108,8 @@ mod tests {
         ] {
             assert_eq!(client(trusted, peer, forwarded_for), expected, "{peer} {forwarded_for:?}");
         }
+        let shown = String::from(Proxies::try_from(trusted.to_owned()).expect("networks"));
+        assert_eq!(shown, "10.0.0.0/8,192.0.2.1/32,2001:db8::/32");
         assert_eq!(client("", "10.1.2.3", &["203.0.113.5"]), "10.1.2.3");
         for text in ["10.0.0.0/33", "localhost", "10.0.0"] {
             assert!(Proxies::try_from(text.to_owned()).is_err(), "{text}");

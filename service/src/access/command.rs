@@ -58,7 +58,7 @@ struct Add {
     /// It is good for all sites, and for those that come
     #[arg(long)]
     all_sites: bool,
-    /// An origin whose pages may use it, such as https://shop.example; may be given several times. With one, whoever
+    /// An origin whose pages may use it, such as `https://shop.example`; may be given several times. With one, whoever
     /// sends no header `Origin` is refused, too
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -213,18 +213,21 @@ mod tests {
         for added in adding {
             added.await.expect("no panic").expect("a key");
         }
-        let made = keys::read(&path).expect("keys");
-        assert_eq!(made.len(), 20);
-        let revoking: Vec<_> = made.iter().map(|key| (path.clone(), key.id.clone())).collect();
-        let revoking = revoking.into_iter().map(|(path, id)| tokio::spawn(async move { revoke(&path, &id).await }));
-        for revoked in revoking.collect::<Vec<_>>() {
+        let added = keys::read(&path).expect("keys");
+        assert_eq!(added.len(), 20);
+        let take_back = |key: &Key| {
+            let (path, id) = (path.clone(), key.id.clone());
+            tokio::spawn(async move { revoke(&path, &id).await })
+        };
+        let taking_back: Vec<_> = added.iter().map(take_back).collect();
+        for revoked in taking_back {
             revoked.await.expect("no panic").expect("revoked");
         }
         assert!(keys::read(&path).expect("keys").iter().all(|key| key.revoked.is_some()));
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("a file"));
         assert_eq!(mode & 0o777, 0o600);
-        let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
-        assert_eq!(names.len(), 1, "nothing is left behind");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+        assert_eq!(left.len(), 1, "nothing is left behind");
         assert!(revoke(&path, "nobody").await.is_err());
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::REFUSED;
 use crate::Refusal;
 
 /// How a key is asked for, by the schemes of HTTP. Browsers ask for a password where they see the second.
@@ -31,9 +30,7 @@ pub(super) enum Denied {
 impl Denied {
     /// The answer; where a key would help it says how to send one.
     pub(super) fn answer(&self, takes_basic: bool) -> Response {
-        let refusal = self.refusal();
-        metrics::counter!(REFUSED, "code" => refusal.code()).increment(1);
-        let mut response = refusal.into_response();
+        let mut response = self.refusal().into_response();
         let headers = response.headers_mut();
         if matches!(self, Self::NoKey | Self::InvalidKey | Self::RevokedKey) {
             headers.append(header::WWW_AUTHENTICATE, BEARER);

@@ -7,7 +7,6 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::REFUSED;
 use super::key::hex;
 use super::keys::{Key, Keys, Sites};
 use crate::Refusal;
@@ -49,9 +48,7 @@ impl Grant {
 
     /// What is told to those who ask for another site than their key's.
     pub fn refusal() -> Refusal {
-        let refusal = Refusal::forbidden("site_not_allowed", "the key is not good for this site");
-        metrics::counter!(REFUSED, "code" => refusal.code()).increment(1);
-        refusal
+        Refusal::forbidden("site_not_allowed", "the key is not good for this site")
     }
 
     /// The sites it is for, in byte order; none is all of them.

@@ -19,16 +19,12 @@ use super::grant::Grant;
 use super::key::SentKey;
 use super::keys::{Key, Keys, Sites};
 use super::rate::Allowances;
+use crate::health::{METRICS_PATH, READINESS_PATHS};
 use crate::server::Peer;
 
-/// Open whatever keys there are: they say nothing of sites, and those who ask have no keys.
-const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
-
-/// The same, with all below it.
+/// Open whatever keys there are, with all below it, as probes are: they say nothing of sites, and those who ask have no
+/// keys.
 const OPEN_FOLDER: &str = "/api-docs";
-
-/// Numbers of all sites together: for keys that are good for all sites.
-const METRICS_PATH: &str = "/metrics";
 
 /// Of the body of a request that is refused so much is read, and thrown away: as much as the largest that is good. A
 /// connection that is closed while the client still sends is reset, and the client never reads why.
@@ -50,9 +46,10 @@ pub(super) struct Guard {
 pub(super) async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_default();
-    if OPEN_PATHS.contains(&path.as_str()) || path.strip_prefix(OPEN_FOLDER).is_some_and(is_below) {
+    if READINESS_PATHS.contains(&path.as_str()) || path.strip_prefix(OPEN_FOLDER).is_some_and(is_below) {
         return next.run(request).await;
     }
+    // Metrics are numbers of all sites together.
     match guard.check(&mut request, path == METRICS_PATH) {
         Ok(grant) => {
             request.extensions_mut().insert(grant);

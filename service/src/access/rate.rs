@@ -10,7 +10,7 @@ use std::hash::Hash;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Clients that are remembered. An entry is some 80 bytes with its share of empty places, together 5 MiB.
 pub(super) const CLIENTS_MAX: usize = 65_536;
@@ -23,8 +23,8 @@ const NUMBER_MAX: u32 = 1_000_000;
 
 /// So many requests a second, and at most `burst` at once: `50`, or `50:200`. Without the second number the burst is what
 /// a second allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Rate {
     per_second: u32,
     burst: u32,
@@ -37,9 +37,17 @@ impl TryFrom<String> for Rate {
         let number = |text: &str| text.parse().ok().filter(|number| (1..=NUMBER_MAX).contains(number));
         let (per_second, burst) = text.split_once(':').unwrap_or((&text, &text));
         let (per_second, burst) = number(per_second).zip(number(burst)).ok_or_else(|| {
-            format!("a rate is written 50, or 50:200 with a burst, both 1 to {NUMBER_MAX}; not \"{text}\"")
+            format!(
+                "RATE_PER_ADDRESS and RATE_PER_KEY are written 50, or 50:200 with a burst, both 1 to {NUMBER_MAX}; not \"{text}\""
+            )
         })?;
         Ok(Self { per_second, burst })
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        format!("{}:{}", rate.per_second, rate.burst)
     }
 }
 
@@ -161,6 +169,7 @@ mod tests {
     #[test]
     fn a_rate_is_read_or_refused() {
         assert_eq!(rate("50"), rate("50:50"));
+        assert_eq!(String::from(rate("50:200")), "50:200");
         for text in ["", "0", "-1", "1.5", "50:", "50:0", ":50", "50:50:50", "1000001", "50 "] {
             assert!(Rate::try_from(text.to_owned()).is_err(), "{text}");
         }
