@@ -66,7 +66,7 @@ RUN printf '%s\n' \
 
 
 # No package is added. There are no CA certificates: Postgres over TLS brings its own, and inside compose.yaml nothing
-# speaks TLS. For a log behind TLS, mount a bundle and name it in SSL_CERT_FILE.
+# speaks TLS. For a log behind TLS, mount a bundle and name it in NATS_CA_FILE.
 FROM debian:bookworm-slim
 COPY --from=build /image/ /usr/local/bin/
 # Where a volume for files of keys belongs; a new one takes its owner from here.

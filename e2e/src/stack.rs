@@ -130,7 +130,8 @@ impl Stack {
         Ok(())
     }
 
-    fn url_of(&self, user: DatabaseUser, database: &str) -> String {
+    /// The URL of a database for one of the services, with its password.
+    pub fn url_of(&self, user: DatabaseUser, database: &str) -> String {
         match user {
             DatabaseUser::Projector => self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database),
             DatabaseUser::Query => self.postgres.url("tidemark_query", QUERY_PASSWORD, database),

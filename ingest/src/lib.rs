@@ -62,6 +62,7 @@ use http::Ingest;
 use log::Log;
 use publisher::Publisher;
 use service::access::Access;
+use service::tls::Tls;
 
 /// Serves until `shutdown`; then finishes what was accepted.
 ///
@@ -71,6 +72,7 @@ use service::access::Access;
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let access = Access::new(config.access())?;
+    let tls = config.identity()?.map(Tls::follow).transpose()?;
     let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
     let mut tasks = JoinSet::new();
     tasks.spawn(guard.run());
@@ -80,7 +82,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let router = http::router(ingest, log.clone(), &access);
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 
-    let serving = service::server::serve(listener, router, shutdown.clone());
+    let serving = service::server::serve(listener, tls, router, shutdown.clone());
     tokio::select! {
         biased;
         ended = tasks.join_next() => match ended {

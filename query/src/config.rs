@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::access::{Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
+use service::tls::{self, Identity};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::sync::Semaphore;
@@ -80,13 +81,19 @@ pub struct Config {
     #[serde(default)]
     pub trusted_proxies: Proxies,
 
+    /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// The key of the first one. Both are read again when they change.
+    pub tls_key_file: Option<PathBuf>,
+
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 13] = [
+pub const VARIABLES: [Variable; 15] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database, to read reports from [none]" },
     Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
@@ -118,6 +125,8 @@ pub const VARIABLES: [Variable; 13] = [
         name: "TRUSTED_PROXIES",
         meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
     },
+    tls::VARIABLES[0],
+    tls::VARIABLES[1],
 ];
 
 fn query_listen() -> SocketAddr {
@@ -161,7 +170,8 @@ impl Config {
             "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",
             self.query_timeout_ms
         );
-        self.access().check()
+        self.access().check()?;
+        self.identity()?.map_or(Ok(()), |identity| identity.check())
     }
 
     /// Who may read, and how often.
@@ -174,6 +184,15 @@ impl Config {
             trusted_proxies: self.trusted_proxies.clone(),
             takes_basic: true,
         }
+    }
+
+    /// What HTTPS is served with.
+    ///
+    /// # Errors
+    ///
+    /// Only one of its files is named.
+    pub(crate) fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
     }
 
     pub(crate) fn after_timeout(&self) -> Duration {
@@ -261,6 +280,8 @@ mod tests {
             rate_per_address: None,
             rate_per_key: None,
             trusted_proxies: Proxies::default(),
+            tls_cert_file: None,
+            tls_key_file: None,
             log_format: LogFormat::default(),
         }
     }

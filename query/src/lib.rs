@@ -81,6 +81,7 @@ use anyhow::Context;
 use live::Live;
 use service::access::Access;
 use service::server;
+use service::tls::Tls;
 use stats::Reports;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -93,12 +94,14 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let access = Access::new(config.access())?;
+    let tls = config.identity()?.map(Tls::follow).transpose()?;
     let db = config.pool(config.report_options()?);
     let reports = Reports::new(db.clone(), &config);
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    tokio::join!(server::serve(listener, http::router(reports, live, &access), shutdown.clone()), feed.run(shutdown));
+    let router = http::router(reports, live, &access);
+    tokio::join!(server::serve(listener, tls, router, shutdown.clone()), feed.run(shutdown));
     // Connections that do not come back are closed by the end of the process.
     let _ = tokio::time::timeout(config.timeout(), db.close()).await;
     tracing::info!("Stopped");

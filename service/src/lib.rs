@@ -22,6 +22,12 @@ pub mod shutdown;
 /// HTTP/1.1 connections with bounds.
 pub mod server;
 
+/// TLS of connections that come in.
+pub mod tls;
+
+/// What is in files now.
+mod followed;
+
 /// `/healthz`, `/readyz` and `/metrics`.
 pub mod health;
 

@@ -8,17 +8,23 @@ use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+use crate::tls::Tls;
 
 /// Connections that are served at once; further ones wait in the kernel's queue. An idle one costs about 10 KiB.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// From a connection's opening, or its last answer, to the end of the next request's headers. Also ends idle ones.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// From a connection's opening until both ends have agreed on how to encrypt it: two round trips.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client is sent may wait for so long to be acknowledged, or to fit into what the client has room for. Then the
 /// client has left without a word, or does not read, and the kernel closes its connection.
@@ -54,8 +60,35 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Connection {
     }
 }
 
-/// Serves until `shutdown`, then answers what has arrived and closes.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+impl Connection {
+    async fn speak<S>(self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), self);
+        // A client that breaks off or talks nonsense is its own business.
+        if let Err(err) = watcher.watch(connection).await {
+            tracing::trace!(error = %err, "Connection ended early");
+        }
+    }
+
+    /// The same behind TLS. Who has not agreed on it yet when the process stops has sent no request.
+    async fn agree_and_speak(self, stream: TcpStream, tls: Tls, (watcher, shutdown): (Watcher, CancellationToken)) {
+        let agreeing = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        match shutdown.run_until_cancelled(agreeing).await {
+            Some(Ok(Ok(stream))) => self.speak(stream, watcher).await,
+            Some(Ok(Err(err))) => tracing::trace!(error = %err, "No agreement on TLS"),
+            Some(Err(_)) | None => tracing::trace!("No agreement on TLS in time"),
+        }
+    }
+}
+
+/// Serves until `shutdown`, then answers what has arrived and closes. Without `tls` it is plain HTTP.
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: CancellationToken) {
     let connections = GracefulShutdown::new();
     let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -66,16 +99,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         };
         let (stream, peer, place) = accepted;
         let served = Connection { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .max_buf_size(HEADER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), served);
-        let connection = connections.watch(connection);
+        let (watcher, tls, shutdown) = (connections.watcher(), tls.clone(), shutdown.clone());
         tokio::spawn(async move {
-            // A client that breaks off or talks nonsense is its own business.
-            if let Err(err) = connection.await {
-                tracing::trace!(error = %err, "Connection ended early");
+            match tls {
+                None => served.speak(stream, watcher).await,
+                // Beside the future, so that those without TLS do not pay for its size.
+                Some(tls) => Box::pin(served.agree_and_speak(stream, tls, (watcher, shutdown))).await,
             }
             drop(place);
         });

@@ -92,6 +92,13 @@ async fn a_configuration_is_checked_and_shown_without_secrets() -> Result<()> {
     let missing = refused(&programs.ingest, "INGEST_KEYS_FILE", "/nowhere/keys")?;
     assert!(missing.contains("keys add"), "{missing}");
     refused(&programs.query, "QUERY_KEYS_FILE", "/nowhere/keys")?;
+    for program in [&programs.ingest, &programs.query] {
+        let alone = refused(program, "TLS_CERT_FILE", "/nowhere/certificate.pem")?;
+        assert!(alone.contains("TLS_KEY_FILE belong together"), "{alone}");
+    }
+    for program in [&programs.ingest, &programs.projector] {
+        refused(program, "NATS_CA_FILE", "/nowhere/authority.pem")?;
+    }
     refused(&programs.query, "QUERY_AFTER_TIMEOUT_MS", "9000")?;
     refused(&programs.query, "DATABASE_URL", &format!("nonsense//{SECRET}"))?;
     Ok(())

@@ -54,6 +54,9 @@ mod access;
 /// What somebody may try with bytes.
 mod adversary;
 
+/// Who is who, and who listens.
+mod tls;
+
 /// Ten thousand clients at once.
 mod connections;
 

@@ -85,6 +85,10 @@ fn with_keys() -> Kinds {
     promised(DOCUMENT, "Metrics of ingest and query with keys:")
 }
 
+fn with_tls() -> Kinds {
+    promised(DOCUMENT, "Metrics of ingest and query with TLS:")
+}
+
 #[tokio::test]
 async fn keys_are_measured_and_so_is_who_is_refused() -> Result<()> {
     let stack = Stack::servers().await?;
@@ -136,7 +140,7 @@ async fn keys_are_measured_and_so_is_who_is_refused() -> Result<()> {
 #[test]
 fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
     let of_services = ["ingest", "projector", "query"].into_iter().flat_map(promised_of);
-    let promised: BTreeSet<String> = of_services.chain(with_keys()).map(|(name, _)| name).collect();
+    let promised: BTreeSet<String> = of_services.chain(with_keys()).chain(with_tls()).map(|(name, _)| name).collect();
     let rules = fs::read_to_string(rules_folder()?.join("alerts.yml"))?;
     let expressions: String = dashboard()?.into_iter().map(|(_, expression)| expression + "\n").collect();
     for (text, least) in [(rules, 8), (expressions, 30)] {

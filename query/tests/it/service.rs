@@ -125,6 +125,8 @@ pub(crate) fn config(database_url: String) -> Config {
         rate_per_address: None,
         rate_per_key: None,
         trusted_proxies: service::access::Proxies::default(),
+        tls_cert_file: None,
+        tls_key_file: None,
         log_format: service::logging::LogFormat::Text,
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::key::{Digest, SentKey, is_id};
+use crate::followed::read_bounded;
 
 /// Bytes of the file: ten thousand keys of 400 bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -88,11 +89,7 @@ pub(super) struct Keys(HashMap<String, Arc<Key>>);
 ///
 /// See [`KeysError`]; either all keys are read or none.
 pub(super) fn read(path: &Path) -> Result<Vec<Key>, KeysError> {
-    use std::io::Read;
-    let mut text = Vec::new();
-    // One byte more shows that it is too large, however large it is.
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
-    parse(&text)
+    parse(&read_bounded(path, FILE_BYTES_MAX)?)
 }
 
 fn parse(text: &[u8]) -> Result<Vec<Key>, KeysError> {
