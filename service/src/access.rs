@@ -3,7 +3,7 @@
 //!
 //! One guard stands before all routes of a service, so one that is added later is guarded, too. Only what watches over
 //! processes (`/healthz`, `/readyz`) and what describes them (`/api-docs`) is open. The guard decides before a body is
-//! kept; which sites a request is about its handler knows, and asks the [`Grant`].
+//! kept; which sites a request is about its handler knows, and asks the grant.
 
 /// A key: its form, its making, its digest.
 mod key;
