@@ -1,4 +1,4 @@
-//! What the environment sets, and the pool of connections that follows from it.
+//! What the environment sets, and how connections are made by it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -11,12 +11,8 @@ use service::access::{Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
 use service::tls::{self, Identity};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Semaphore;
-
-/// A connection that has been idle for less is used without asking whether it still lives: that would be a round trip.
-const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
@@ -241,23 +237,6 @@ impl Config {
             ("statement_timeout", self.query_timeout_ms.to_string()),
             ("default_transaction_read_only", "on".to_owned()),
         ]))
-    }
-
-    /// A pool that connects when it is first used.
-    pub(crate) fn pool(&self, options: PgConnectOptions) -> PgPool {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.query_connections_max.get())
-            .acquire_timeout(self.timeout())
-            .test_before_acquire(false)
-            .before_acquire(|connection, usage| {
-                Box::pin(async move {
-                    if usage.idle_for > UNTESTED_IDLE_MAX {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
-        pool.connect_lazy_with(options)
     }
 }
 
