@@ -36,6 +36,11 @@ impl Log {
         Ok(log)
     }
 
+    /// Whether some are full, so that there is something to go by.
+    pub(crate) fn has_full_blocks(&self) -> bool {
+        self.full > 0
+    }
+
     /// Bytes on disk of each of so many events that were stored since `before`.
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub(crate) fn bytes_each(&self, before: &Self, events: u64) -> f64 {

@@ -14,6 +14,9 @@ use crate::server::Server;
 const NAME: &str = "ingest";
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
 
+/// Further turns at most, until blocks of the log are full and show what an event takes.
+const FILLED_MAX: usize = 6;
+
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     let rig = Rig::start(scale.profile).await?;
     let ceiling = Server::start("serve-ceiling", &[]).await?;
@@ -37,7 +40,14 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
         findings.note(if connections == 64 { p99.target(Target::Most(5.0)) } else { p99 });
         if connections == 64 {
             rig.note_cpu(NAME, "64 connections", &cpu, stored, findings)?;
-            let log = Log::measure(&rig.stack).await?;
+            let mut log = Log::measure(&rig.stack).await?;
+            for _ in 0..FILLED_MAX {
+                if log.has_full_blocks() {
+                    break;
+                }
+                stored += load(rig.ingest_port(), None).run().await?.good;
+                log = Log::measure(&rig.stack).await?;
+            }
             let each =
                 Finding::new("disk", "the log, 64 connections, an event", "bytes", log.bytes_each(&before, stored));
             findings.note(each.target(Target::Most(50.0)));
