@@ -34,6 +34,9 @@ mod width;
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 
+/// What stands for envelopes that something was erased from.
+mod amendments;
+
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use contract::{Partition, SiteId};
 use sqlx::{Connection, PgConnection};
 
@@ -109,12 +109,16 @@ async fn take_up(
         let partition = u16::try_from(*number).ok().and_then(Partition::numbered);
         let partition = partition.with_context(|| format!("{number} is no partition"))?;
         match Stream::find(&workshop.jetstream, partition).await {
-            Ok(stream) if stream.first_sequence() > 1 => bail!(
-                "the log of partition {partition} begins at sequence {}: nothing can be proved about what was counted \
-                 before",
-                stream.first_sequence()
-            ),
-            Ok(_) => scratch.take_up(workshop, &fold, Slice { generation: scratch.id, partition }).await?,
+            Ok(stream) => {
+                let missing = stream.missing_until().await?;
+                ensure!(
+                    missing == 0,
+                    "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \
+                     counted before",
+                    missing + 1
+                );
+                scratch.take_up(workshop, &fold, Slice { generation: scratch.id, partition }).await?;
+            }
             Err(err) if err.is_missing_stream() => {
                 misplaced.push(format!("checkpoint of partition {partition}: the log has no such partition"));
             }

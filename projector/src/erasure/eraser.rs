@@ -1,0 +1,159 @@
+//! One envelope, amended and deleted. Every step may be the last one of a run that is killed, and may be done again:
+//!
+//! 1. What is left is published under the envelope's sequence, if what stands there is still what it was made from.
+//!    Nobody reads it while the envelope is there.
+//! 2. The envelope is deleted, and its bytes are overwritten.
+//! 3. What stood there from an erasure before is deleted likewise.
+
+use anyhow::{Context as _, bail, ensure};
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{Config, DeleteMessageErrorKind, Stream};
+use async_nats::jetstream::{self, ErrorCode};
+use chrono::SecondsFormat;
+use contract::Partition;
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER};
+use futures_util::TryStreamExt;
+
+use super::Whose;
+use super::whose::Remainder;
+use crate::amendments;
+use crate::source::Logged;
+
+/// Others who erase may be faster, so often.
+const TRIES_MAX: u32 = 16;
+
+/// Erases from one partition.
+pub(crate) struct Eraser {
+    log: jetstream::Context,
+    partition: Partition,
+    events: Stream,
+    amendments: Stream,
+}
+
+impl Eraser {
+    /// Makes the stream of amendments if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The log is away, the user may not do it, or the stream is of those that keep everything.
+    pub(crate) async fn open(log: &jetstream::Context, partition: Partition) -> anyhow::Result<Self> {
+        let name = partition.stream();
+        let events = log.get_stream(&name).await.with_context(|| format!("looking at {name}"))?;
+        let config = &events.cached_info().config;
+        ensure!(
+            !config.deny_delete,
+            "stream {name} forbids that anything is ever deleted from it, as streams of older versions do, and cannot be \
+             changed: restore it once from a backup without that, as docs/operations.md says"
+        );
+        let made = log.get_or_create_stream(declared(partition, config)).await;
+        let amendments = made.with_context(|| {
+            format!("making {}: erasing needs the log's user `operator`", partition.amendments_stream())
+        })?;
+        Ok(Self { log: log.clone(), partition, events: log.get_stream_no_info(&name).await?, amendments: amendments.into() })
+    }
+
+    /// Erases what is theirs from an envelope.
+    ///
+    /// # Errors
+    ///
+    /// The log is away; nothing is lost, and it can be done again.
+    pub(crate) async fn erase(&self, whose: &Whose, envelope: Logged) -> anyhow::Result<()> {
+        let mut found = envelope;
+        for _ in 0..TRIES_MAX {
+            // In an amendment that somebody else was faster with there may be nothing to erase any more.
+            let Some(remainder) = whose.remainder(&found.body) else { return self.delete(found.sequence, None).await };
+            if self.amend(&found, &remainder).await? {
+                return self.delete(found.sequence, found.amendment).await;
+            }
+            let now = amendments::read(&self.amendments, self.partition, found.sequence).await?;
+            found = now.context("what stands for an envelope does not go away")?;
+        }
+        bail!("others go on changing what stands for sequence {} of partition {}", found.sequence, self.partition)
+    }
+
+    /// Deletes amendments that others have taken the place of: a run was killed between the two.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn sweep(&self) -> anyhow::Result<()> {
+        let subjects = self.amendments.info_with_subjects(self.partition.amendments_subjects()).await;
+        let mut subjects = subjects.context("listing amendments")?;
+        while let Some((subject, count)) = subjects.try_next().await.context("listing amendments")? {
+            let last = if count > 1 { self.amendments.get_last_raw_message_by_subject(&subject).await?.sequence } else { 0 };
+            let mut from = 1;
+            while from < last {
+                let next = self.amendments.raw_message_builder().sequence(from).next_by_subject(&subject);
+                let found = next.send().await.context("looking for amendments of old")?.sequence;
+                if found < last {
+                    delete(&self.amendments, found).await?;
+                }
+                from = found + 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what is left; answers whether what stood there is still what it was made from.
+    async fn amend(&self, found: &Logged, remainder: &Remainder) -> anyhow::Result<bool> {
+        let logged_at = found.logged_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let mut message = PublishMessage::build()
+            .payload(remainder.body.clone().into())
+            .expected_stream(self.partition.amendments_stream())
+            .expected_last_subject_sequence(found.amendment.unwrap_or(0))
+            .header(LOGGED_AT_HEADER, logged_at.as_str())
+            .header(EVENT_COUNT_HEADER, remainder.left.to_string().as_str());
+        if let Some(schema) = &found.schema {
+            message = message.header(SCHEMA_HEADER, schema.as_ref());
+        }
+        let subject = self.partition.amendment_subject(found.sequence);
+        let stored = match self.log.send_publish(subject, message).await {
+            Ok(stored) => stored.await,
+            Err(err) => Err(err),
+        };
+        match stored {
+            Ok(_) => Ok(true),
+            Err(err) if err.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
+            Err(err) => Err(err).context("publishing what is left of an envelope"),
+        }
+    }
+
+    async fn delete(&self, sequence: u64, amendment: Option<u64>) -> anyhow::Result<()> {
+        delete(&self.events, sequence).await?;
+        match amendment {
+            Some(amendment) => delete(&self.amendments, amendment).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Deletes a message and has its bytes overwritten, unless it is gone already.
+async fn delete(stream: &Stream, sequence: u64) -> anyhow::Result<()> {
+    match stream.delete_message(sequence).await {
+        Ok(_) => Ok(()),
+        Err(err) => match err.kind() {
+            DeleteMessageErrorKind::JetStream(said)
+                if matches!(said.error_code(), ErrorCode::SEQUENCE_NOT_FOUND | ErrorCode::NO_MESSAGE_FOUND) =>
+            {
+                Ok(())
+            }
+            _ => Err(err).context("deleting a message; erasing needs the log's user `operator`"),
+        },
+    }
+}
+
+/// A stream of amendments, as durable as the one that they belong to.
+fn declared(partition: Partition, events: &Config) -> Config {
+    Config {
+        name: partition.amendments_stream(),
+        subjects: vec![partition.amendments_subjects()],
+        description: Some(format!("Tidemark: what is left of envelopes of {} after erasures.", partition.stream())),
+        discard: events.discard,
+        storage: events.storage,
+        compression: events.compression.clone(),
+        num_replicas: events.num_replicas,
+        allow_direct: true,
+        ..Config::default()
+    }
+}

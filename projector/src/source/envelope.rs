@@ -1,0 +1,78 @@
+//! One envelope of the log, from its place in the stream or from what stands for it there.
+
+use std::borrow::Cow;
+
+use async_nats::jetstream;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use contract::log::{LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
+
+use super::{SourceError, log_error};
+use crate::deltas::Message;
+
+/// What the log has under one sequence.
+#[derive(Debug, Clone)]
+pub(crate) struct Logged {
+    /// Its sequence in the partition's stream.
+    pub(crate) sequence: u64,
+    /// When the log stored it.
+    pub(crate) logged_at: DateTime<Utc>,
+    /// Its schema header, if it has one.
+    pub(crate) schema: Option<Cow<'static, str>>,
+    /// Its body.
+    pub(crate) body: Bytes,
+    /// Envelopes that the log had behind it.
+    pub(crate) pending: u64,
+    /// Of what stands for an envelope that something was erased from: its own sequence in the stream of amendments.
+    pub(crate) amendment: Option<u64>,
+}
+
+impl Logged {
+    /// An envelope in its place.
+    pub(super) fn of(message: &jetstream::Message) -> Result<Self, SourceError> {
+        let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
+        Ok(Self {
+            sequence: info.stream_sequence,
+            logged_at: info.published,
+            schema: schema(message.headers.as_ref()),
+            body: message.payload.clone(),
+            pending: info.pending,
+            amendment: None,
+        })
+    }
+
+    /// What stands for the envelope of this sequence.
+    pub(crate) fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, SourceError> {
+        let logged_at = amendment.headers.get(LOGGED_AT_HEADER).map_or("", HeaderValue::as_str);
+        let logged_at = DateTime::parse_from_rfc3339(logged_at).map_err(log_error("reading an amendment's time"))?;
+        Ok(Self {
+            sequence,
+            logged_at: logged_at.to_utc(),
+            schema: schema(Some(&amendment.headers)),
+            body: amendment.payload,
+            pending: 0,
+            amendment: Some(amendment.sequence),
+        })
+    }
+
+    /// Whether nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.amendment.is_some() && self.body.trim_ascii().is_empty()
+    }
+
+    /// As the fold is given it.
+    pub(crate) fn message(&self) -> Message<'_> {
+        let Self { sequence, logged_at, .. } = *self;
+        Message { sequence, logged_at, schema: self.schema.as_deref(), body: &self.body }
+    }
+}
+
+/// Almost all are of the same one: it is not copied.
+fn schema(headers: Option<&HeaderMap>) -> Option<Cow<'static, str>> {
+    match headers?.get(SCHEMA_HEADER)?.as_str() {
+        SCHEMA_V1 => Some(Cow::Borrowed(SCHEMA_V1)),
+        other => Some(Cow::Owned(other.to_owned())),
+    }
+}
