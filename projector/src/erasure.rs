@@ -6,7 +6,7 @@
 mod whose;
 
 /// All envelopes of a partition, one after the other.
-mod walk;
+pub(crate) mod walk;
 
 /// One envelope, amended and deleted.
 mod eraser;
@@ -18,5 +18,4 @@ pub(crate) mod record;
 pub(crate) mod search;
 
 pub(crate) use eraser::Eraser;
-pub(crate) use walk::Walk;
 pub(crate) use whose::Whose;

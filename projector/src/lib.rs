@@ -37,6 +37,9 @@ pub mod source;
 /// What stands for envelopes that something was erased from.
 mod amendments;
 
+/// Events taken out of the log, for good.
+mod erasure;
+
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 

@@ -25,6 +25,12 @@ pub mod promote;
 /// The active generation, proved against the log.
 pub mod verify;
 
+/// The same of what is remembered of event ids.
+mod remembered;
+
+/// Events of a site or a user, erased.
+pub mod forget;
+
 /// Two generations, compared.
 pub mod diff;
 

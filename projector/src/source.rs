@@ -27,8 +27,8 @@ use crate::deltas::Fold;
 use crate::repeats::RecentIds;
 
 pub(crate) use envelope::Logged;
-pub use fault::{HistoryError, SourceError};
 pub(crate) use fault::log_error;
+pub use fault::{HistoryError, SourceError};
 
 /// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
 const PULL_BYTES_MAX: usize = 8 << 20;

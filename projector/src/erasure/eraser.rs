@@ -50,7 +50,7 @@ impl Eraser {
         let amendments = made.with_context(|| {
             format!("making {}: erasing needs the log's user `operator`", partition.amendments_stream())
         })?;
-        Ok(Self { log: log.clone(), partition, events: log.get_stream_no_info(&name).await?, amendments: amendments.into() })
+        Ok(Self { log: log.clone(), partition, events, amendments })
     }
 
     /// Erases what is theirs from an envelope.
@@ -81,7 +81,8 @@ impl Eraser {
         let subjects = self.amendments.info_with_subjects(self.partition.amendments_subjects()).await;
         let mut subjects = subjects.context("listing amendments")?;
         while let Some((subject, count)) = subjects.try_next().await.context("listing amendments")? {
-            let last = if count > 1 { self.amendments.get_last_raw_message_by_subject(&subject).await?.sequence } else { 0 };
+            let last =
+                if count > 1 { self.amendments.get_last_raw_message_by_subject(&subject).await?.sequence } else { 0 };
             let mut from = 1;
             while from < last {
                 let next = self.amendments.raw_message_builder().sequence(from).next_by_subject(&subject);

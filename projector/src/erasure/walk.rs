@@ -42,6 +42,11 @@ impl Walk {
         Ok(Self { log: log.clone(), partition, source: None, at: 0, until, asked_at, tries: 0 })
     }
 
+    /// Through which one.
+    pub(crate) fn partition(&self) -> Partition {
+        self.partition
+    }
+
     /// Where it ends.
     pub(crate) fn until(&self) -> u64 {
         self.until
@@ -104,7 +109,7 @@ impl Walk {
 /// # Errors
 ///
 /// The log is away.
-pub(super) async fn all(log: &jetstream::Context) -> anyhow::Result<Vec<Walk>> {
+pub(crate) async fn all(log: &jetstream::Context) -> anyhow::Result<Vec<Walk>> {
     let mut walks = Vec::new();
     for partition in crate::log_end::partitions(log).await.context("looking for the log's partitions")? {
         walks.push(Walk::through(log, partition).await?);

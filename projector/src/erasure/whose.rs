@@ -1,7 +1,7 @@
 //! Whose events are to be erased, and what is left of an envelope without them.
 
 use anyhow::{Context as _, ensure};
-use contract::{Event, SiteId, UserId};
+use contract::{Event, EventDigest, EventId, SiteId, SketchKey, UserId};
 use serde_json::Value;
 
 /// A site, or one of its users. Not `Debug`: it names a person.
@@ -48,6 +48,14 @@ impl Whose {
     /// Which kind of erasure this is.
     pub(crate) fn kind(&self) -> &'static str {
         if self.user_id.is_some() { "user" } else { "site" }
+    }
+
+    /// What recognises the same erasure, to those who have the key.
+    pub(crate) fn digest(&self, key: &SketchKey) -> EventDigest {
+        let kind = EventId::try_from(self.kind()).expect("letters make an id");
+        let site = key.event_digest(&SiteId::try_from(self.site_id.as_str()).expect("it was checked"), &kind);
+        let user = self.user_id.as_deref().map(|user_id| UserId::try_from(user_id).expect("it was checked"));
+        EventDigest(site.0 ^ user.map_or(0, |user| key.digest(&user).to_bits()))
     }
 
     /// What is left of an envelope; `None` where nothing is to be erased.

@@ -29,6 +29,15 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// The log or the database is away, the log is incomplete, or the read models are of a fold, key or window that is not
 /// ours.
 pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<ExitCode> {
+    Ok(if differences(workshop, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The same, and answers how many differ.
+///
+/// # Errors
+///
+/// See [`verify`].
+pub(super) async fn differences(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<u64> {
     let generations = generation::list(&workshop.pool).await?;
     let active = generation::active(&generations).context("there is no active generation")?;
     ensure!(
@@ -46,7 +55,7 @@ pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Resul
     };
     // Where this fails, a projector clears it away later.
     let _ = scratch.drop(&workshop.pool).await;
-    Ok(if outcome?.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(outcome?.differences)
 }
 
 async fn try_verify(
@@ -67,6 +76,9 @@ async fn try_verify(
     let place = positions(&mut snapshot, active.id).await?;
     misplaced.append(&mut beyond_the_end(workshop, &place).await?);
     fold(scratch, &place).await?;
+    if narrow.with_ids {
+        misplaced.append(&mut scratch.other_ids(&mut snapshot, active.id).await?);
+    }
 
     let mut other = workshop.pool.acquire().await?;
     sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
