@@ -84,6 +84,11 @@ impl Stack {
         Self::servers_of(programs, None).await
     }
 
+    /// Where data and logs of all of it lie.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Leaves data and logs where they are when all else is gone, and tells where.
     pub fn keep_folder(&mut self) -> PathBuf {
         self.dir.disable_cleanup(true);

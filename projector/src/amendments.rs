@@ -23,7 +23,7 @@ const AHEAD: usize = 64;
 pub(crate) struct Amendments {
     log: jetstream::Context,
     partition: Partition,
-    /// Sequences that are known to have one: 8 bytes and some each. None is ever taken away.
+    /// Sequences that are known to have one: 8 bytes and some each.
     sequences: BTreeSet<u64>,
     ahead: VecDeque<Logged>,
 }
@@ -60,18 +60,18 @@ impl Amendments {
             }
             self.read_ahead(sequence, until).await?;
         }
-        Ok(self.ahead.pop_front())
+        // What was listed may be gone again: what was restored from an archive is trimmed away some time.
+        Ok(self.ahead.pop_front_if(|logged| logged.sequence == sequence))
     }
 
     /// The last sequence of a gap that begins at `from` and ends at `to` at the latest: what was erased is none of it.
     pub(crate) fn gap_end(&self, from: u64, to: u64) -> u64 {
-        self.sequences.range(from..=to).next().map_or(to, |amended| amended - 1)
+        gap_end(&self.sequences, from, to)
     }
 
     /// The last sequence up to which something stands for every one from `from` on, `to` at the latest.
     pub(crate) fn run_end(&self, from: u64, to: u64) -> u64 {
-        let run = (from..=to).zip(self.sequences.range(from..=to)).take_while(|(expected, known)| expected == *known);
-        run.last().map_or(from.saturating_sub(1), |(last, _)| last)
+        run_end(&self.sequences, from, to)
     }
 
     /// The last sequence before `first` that nothing stands for; 0 where there is none.
@@ -81,9 +81,7 @@ impl Amendments {
     /// The log is away.
     pub(crate) async fn missing_before(mut self, first: u64) -> Result<u64, SourceError> {
         self.list().await?;
-        let known = self.sequences.range(..first).rev();
-        let run = (1..first).rev().zip(known).take_while(|(expected, known)| expected == *known).count();
-        Ok(first - 1 - run as u64)
+        Ok(missing_before(&self.sequences, first))
     }
 
     /// Asks which there are.
@@ -138,5 +136,34 @@ pub(crate) async fn read(
         Ok(message) => Logged::amended(sequence, message).map(Some),
         Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(err) => Err(log_error("reading an amendment")(err)),
+    }
+}
+
+fn gap_end(amended: &BTreeSet<u64>, from: u64, to: u64) -> u64 {
+    amended.range(from..=to).next().map_or(to, |amended| amended - 1)
+}
+
+fn run_end(amended: &BTreeSet<u64>, from: u64, to: u64) -> u64 {
+    let run = (from..=to).zip(amended.range(from..=to)).take_while(|(expected, amended)| expected == *amended);
+    run.last().map_or(from - 1, |(last, _)| last)
+}
+
+fn missing_before(amended: &BTreeSet<u64>, first: u64) -> u64 {
+    let amended = amended.range(..first).rev();
+    let run = (1..first).rev().zip(amended).take_while(|(expected, amended)| expected == *amended).count();
+    first - 1 - run as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_erased_is_no_part_of_a_gap() {
+        let amended = BTreeSet::from([3, 4, 5, 9]);
+        assert_eq!([gap_end(&amended, 1, 8), gap_end(&amended, 6, 7), gap_end(&amended, 6, 20)], [2, 7, 8]);
+        assert_eq!([run_end(&amended, 3, 20), run_end(&amended, 3, 4), run_end(&amended, 6, 20)], [5, 4, 5]);
+        assert_eq!([missing_before(&amended, 6), missing_before(&amended, 10), missing_before(&amended, 2)], [2, 8, 1]);
+        assert_eq!([missing_before(&BTreeSet::from([1, 2]), 3), missing_before(&BTreeSet::new(), 3)], [0, 2]);
     }
 }

@@ -108,11 +108,6 @@ impl Stream {
         self.amendments().missing_before(first).await
     }
 
-    /// How it is set up.
-    pub(crate) fn config(&self) -> &jetstream::stream::Config {
-        &self.stream.cached_info().config
-    }
-
     /// What stands for envelopes of it that are gone on purpose.
     pub(crate) fn amendments(&self) -> Amendments {
         Amendments::of(self.log.clone(), self.partition)
@@ -314,7 +309,7 @@ impl Source {
 
     /// Adds an envelope to the batch.
     fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut RecentIds, logged: &Logged) {
-        if !logged.is_erased() {
+        if !logged.is_erased {
             fold.add(recent, &mut batch.deltas, logged.message());
         }
         batch.last_sequence = logged.sequence;

@@ -145,6 +145,16 @@ impl Stack {
         })
     }
 
+    /// Runs a command of an operator as the user of the log who may do everything, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub async fn operate_on_log(&self, arguments: &[&str]) -> Result<Answered> {
+        let user = self.nats.user(NatsUser::Operator);
+        self.operate_with(&[("NATS_USER", &user.user), ("NATS_PASSWORD", &user.password)], arguments).await
+    }
+
     /// Starts query and waits until it lives; it is ready once there is a generation.
     ///
     /// # Errors

@@ -33,6 +33,9 @@ mod rollout;
 /// Whatever is wrong is found, and nothing where nothing is.
 mod verify;
 
+/// What is forgotten is found nowhere, and everybody else counts.
+mod forget;
+
 /// The log has stored an envelope, and ingest does not hear of it.
 mod lost_ack;
 

@@ -7,7 +7,7 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::log::{LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
 
 use super::{SourceError, log_error};
 use crate::deltas::Message;
@@ -27,6 +27,8 @@ pub(crate) struct Logged {
     pub(crate) pending: u64,
     /// Of what stands for an envelope that something was erased from: its own sequence in the stream of amendments.
     pub(crate) amendment: Option<u64>,
+    /// Nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
+    pub(crate) is_erased: bool,
 }
 
 impl Logged {
@@ -40,6 +42,7 @@ impl Logged {
             body: message.payload.clone(),
             pending: info.pending,
             amendment: None,
+            is_erased: false,
         })
     }
 
@@ -54,12 +57,8 @@ impl Logged {
             body: amendment.payload,
             pending: 0,
             amendment: Some(amendment.sequence),
+            is_erased: amendment.headers.get(EVENT_COUNT_HEADER).is_some_and(|count| count.as_str() == "0"),
         })
-    }
-
-    /// Whether nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
-    pub(crate) fn is_erased(&self) -> bool {
-        self.amendment.is_some() && self.body.trim_ascii().is_empty()
     }
 
     /// As the fold is given it.
