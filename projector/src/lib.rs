@@ -40,6 +40,9 @@ mod amendments;
 /// Events taken out of the log, for good.
 mod erasure;
 
+/// Old envelopes, as files.
+mod archive;
+
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 

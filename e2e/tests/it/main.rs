@@ -36,6 +36,9 @@ mod verify;
 /// What is forgotten is found nowhere, and everybody else counts.
 mod forget;
 
+/// Old envelopes leave the log, and come back where they are needed.
+mod archive;
+
 /// The log has stored an envelope, and ingest does not hear of it.
 mod lost_ack;
 

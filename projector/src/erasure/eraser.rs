@@ -10,7 +10,7 @@ use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, DeleteMessageErrorKind, Stream};
 use async_nats::jetstream::{self, ErrorCode};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use contract::Partition;
 use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER};
 use futures_util::TryStreamExt;
@@ -18,6 +18,7 @@ use futures_util::TryStreamExt;
 use super::Whose;
 use super::whose::Remainder;
 use crate::amendments;
+use crate::archive::Line;
 use crate::source::Logged;
 
 /// Others who erase may be faster, so often.
@@ -96,19 +97,49 @@ impl Eraser {
         Ok(())
     }
 
+    /// Puts an archived envelope in the place of one that is gone, unless something stands there.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn restore(&self, line: Line) -> anyhow::Result<()> {
+        let count = line.is_erased.then_some(0);
+        let message = self.message((line.logged_at, line.schema.as_deref()), line.body().to_vec(), count);
+        self.publish(line.sequence, 0, message).await.map(|_| ())
+    }
+
     /// Publishes what is left; answers whether what stood there is still what it was made from.
     async fn amend(&self, found: &Logged, remainder: &Remainder) -> anyhow::Result<bool> {
-        let logged_at = found.logged_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let place = (found.logged_at, found.schema.as_deref());
+        let message = self.message(place, remainder.body.clone(), Some(remainder.left));
+        self.publish(found.sequence, found.amendment.unwrap_or(0), message).await
+    }
+
+    /// What stands for an envelope of that time and schema.
+    fn message(
+        &self,
+        (logged_at, schema): (DateTime<Utc>, Option<&str>),
+        body: Vec<u8>,
+        count: Option<u64>,
+    ) -> PublishMessage {
+        let logged_at = logged_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
         let mut message = PublishMessage::build()
-            .payload(remainder.body.clone().into())
+            .payload(body.into())
             .expected_stream(self.partition.amendments_stream())
-            .expected_last_subject_sequence(found.amendment.unwrap_or(0))
-            .header(LOGGED_AT_HEADER, logged_at.as_str())
-            .header(EVENT_COUNT_HEADER, remainder.left.to_string().as_str());
-        if let Some(schema) = &found.schema {
-            message = message.header(SCHEMA_HEADER, schema.as_ref());
+            .header(LOGGED_AT_HEADER, logged_at.as_str());
+        if let Some(count) = count {
+            message = message.header(EVENT_COUNT_HEADER, count.to_string().as_str());
         }
-        let subject = self.partition.amendment_subject(found.sequence);
+        if let Some(schema) = schema {
+            message = message.header(SCHEMA_HEADER, schema);
+        }
+        message
+    }
+
+    /// Publishes it, if the last that stands there is the one of this sequence; answers whether it is.
+    async fn publish(&self, sequence: u64, last: u64, message: PublishMessage) -> anyhow::Result<bool> {
+        let subject = self.partition.amendment_subject(sequence);
+        let message = message.expected_last_subject_sequence(last);
         let stored = match self.log.send_publish(subject, message).await {
             Ok(stored) => stored.await,
             Err(err) => Err(err),

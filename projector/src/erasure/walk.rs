@@ -37,9 +37,18 @@ impl Walk {
     ///
     /// The log is away.
     pub(crate) async fn through(log: &jetstream::Context, partition: Partition) -> anyhow::Result<Self> {
+        Self::behind(log, partition, 0).await
+    }
+
+    /// From the first envelope behind a sequence.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn behind(log: &jetstream::Context, partition: Partition, at: u64) -> anyhow::Result<Self> {
         let until = Stream::find(log, partition).await?.last_sequence();
         let asked_at = Instant::now();
-        Ok(Self { log: log.clone(), partition, source: None, at: 0, until, asked_at, tries: 0 })
+        Ok(Self { log: log.clone(), partition, source: None, at, until, asked_at, tries: 0 })
     }
 
     /// Through which one.

@@ -7,6 +7,10 @@ mod log;
 /// The read models' part.
 mod models;
 
+/// That of files.
+mod files;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
@@ -18,6 +22,8 @@ use crate::erasure::search::{self, Ends};
 use crate::erasure::{Whose, record};
 use crate::generation::{self, GenerationId};
 use crate::generations::Workshop;
+use crate::log_end;
+use crate::source::Stream;
 
 /// What is to be erased.
 #[derive(Clone, clap::Args)]
@@ -35,6 +41,9 @@ pub struct Options {
     /// speed.
     #[arg(long, value_name = "EVENTS_PER_SECOND", value_parser = clap::value_parser!(i32).range(1_000..))]
     pub throttle: Option<i32>,
+    /// Erase from this archive, too; all archives have to be named.
+    #[arg(long, value_name = "FOLDER")]
+    pub archive: Vec<PathBuf>,
     /// The PUBLISH_DEADLINE_MS of ingest. An envelope that ingest may still send again is not erased before that has
     /// passed.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 60_000,
@@ -60,6 +69,9 @@ pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Res
     if options.dry_run {
         let found = log::count(workshop, &whose).await?;
         println!("{found} would be erased.");
+        for archive in &options.archive {
+            println!("{} would be erased from {}.", files::count(archive, &whose)?, archive.display());
+        }
         return Ok(ExitCode::SUCCESS);
     }
     check(workshop).await?;
@@ -68,6 +80,9 @@ pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Res
         _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped; the same command, run again, goes on"),
     };
     println!("{} erased from the log.", erased.found);
+    for archive in &options.archive {
+        println!("{} erased from {}.", files::erase(archive, &whose)?, archive.display());
+    }
     if record::unfinished(&workshop.pool).await? > 0 {
         let built = models::build(workshop, options.throttle).await?;
         prove(workshop, &whose, &erased.ends, Some(built)).await
@@ -86,6 +101,14 @@ async fn check(workshop: &Workshop) -> anyhow::Result<()> {
         active.identity,
         workshop.abilities.newest
     );
+    for partition in log_end::partitions(&workshop.jetstream).await? {
+        let missing = Stream::find(&workshop.jetstream, partition).await?.missing_until().await?;
+        ensure!(
+            missing == 0,
+            "the log of partition {partition} lacks sequences 1 to {missing}, and the read models have to be built anew \
+             from all of it: bring them back with `projector restore` first, and trim the log again afterwards"
+        );
+    }
     Ok(())
 }
 

@@ -34,8 +34,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// How much is theirs.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
-    events: u64,
-    envelopes: u64,
+    pub(super) events: u64,
+    pub(super) envelopes: u64,
 }
 
 impl fmt::Display for Found {
