@@ -30,7 +30,9 @@ pub(crate) async fn watch(pool: PgPool, log: jetstream::Context, shutdown: Cance
 /// The partitions that have a stream.
 pub(crate) async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
     let names: Vec<String> = log.stream_names().try_collect().await?;
-    Ok(names.iter().filter_map(|name| Partition::of_stream(name)).collect())
+    let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();
+    partitions.sort();
+    Ok(partitions)
 }
 
 async fn look(pool: &PgPool, log: &jetstream::Context) -> anyhow::Result<()> {

@@ -30,11 +30,11 @@ fn lines() -> Vec<String> {
     let last = lines.len() - 1;
     for (number, line) in lines.iter_mut().enumerate() {
         let mut event: Value = serde_json::from_str(line).expect("an event");
-        if number % 9 == 0 || number > last - 30 {
-            event["user_id"] = ANN.into();
-        }
         if number % 4 == 0 || number > last - 30 {
             event["site_id"] = GONE.into();
+        }
+        if number % 12 == 0 || number > last - 30 {
+            event["user_id"] = ANN.into();
         }
         *line = event.to_string();
     }
