@@ -40,6 +40,9 @@ COPY service service
 COPY ingest ingest
 COPY projector projector
 COPY query query
+# What `--version` says. Given at build time, see below.
+ARG REVISION=unknown
+ENV TIDEMARK_COMMIT=$REVISION
 # Compressed, the line numbers are still two fifths of each binary. A backtrace is worth it.
 RUN set -eu; \
     cargo build --release --locked -p ingest -p projector -p query; \

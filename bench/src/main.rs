@@ -27,6 +27,9 @@ mod http;
 /// Events like those of real sites.
 mod events;
 
+/// What the log takes on disk.
+mod disk;
+
 /// CPU time and memory of processes.
 mod usage;
 

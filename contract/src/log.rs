@@ -13,6 +13,10 @@ pub const EVENT_COUNT_HEADER: &str = "Event-Count";
 /// Header of an amendment: when the log stored the envelope that it stands for, RFC 3339 with nanoseconds.
 pub const LOGGED_AT_HEADER: &str = "Logged-At";
 
+/// Header with the place of an envelope in the trace of one of its requests, as W3C Trace Context writes it. Absent unless
+/// somebody traces; means nothing to what is counted.
+pub const TRACE_HEADER: &str = "traceparent";
+
 /// One event of version 1 a line.
 pub const SCHEMA_V1: &str = "event.v1";
 

@@ -13,6 +13,7 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    port: u16,
     base: String,
 }
 
@@ -34,13 +35,18 @@ impl Client {
     ///
     /// Never: there is nothing to fail.
     pub fn new(port: u16) -> Self {
-        Self { http: http(ANSWER_TIMEOUT), base: format!("http://127.0.0.1:{port}") }
+        Self { http: http(ANSWER_TIMEOUT), port, base: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// The port that it talks to.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The same, but it hangs up where an answer takes longer than this.
     #[must_use]
     pub fn patient_for(&self, patience: Duration) -> Self {
-        Self { http: http(patience), base: self.base.clone() }
+        Self { http: http(patience), port: self.port, base: self.base.clone() }
     }
 
     /// Where a path is.

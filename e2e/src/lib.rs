@@ -3,6 +3,12 @@
 /// Servers and services, started and stopped at will.
 pub mod stack;
 
+/// A stream, saved and brought back.
+pub mod backup;
+
+/// Three servers that keep the log together.
+pub mod cluster;
+
 /// What clients say and hear.
 pub mod client;
 
@@ -38,6 +44,15 @@ pub mod kernel;
 
 /// A browser, as a reader of the dashboard has one.
 pub mod browser;
+
+/// Metrics: served, promised, used.
+pub mod metrics;
+
+/// Prometheus with the project's own rules, in a hurry.
+pub mod monitoring;
+
+/// What receives spans.
+pub mod collector;
 
 /// Waiting for what must come, within a bound.
 pub mod wait;

@@ -5,6 +5,9 @@ use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
 use contract::{Partition, Receipt};
 
+/// No test has more partitions.
+const PARTITIONS_MAX: u16 = 64;
+
 /// A partition's stream as `nats/stream.json` declares it.
 ///
 /// # Panics
@@ -14,6 +17,21 @@ pub fn declared(partition: u16) -> Config {
     let partition = Partition::numbered(partition).expect("a partition");
     let declared: Config = serde_json::from_str(include_str!("../../nats/stream.json")).expect("a configuration");
     Config { name: partition.stream(), subjects: vec![partition.subject()], ..declared }
+}
+
+/// The last sequence of every partition that has one.
+///
+/// # Errors
+///
+/// A sequence is beyond all bounds.
+pub async fn ends(log: &jetstream::Context) -> Result<Vec<(i32, i64)>> {
+    let mut ends = Vec::new();
+    for partition in Partition::all(PARTITIONS_MAX) {
+        let Ok(stream) = log.get_stream(partition.stream()).await else { continue };
+        let last = i64::try_from(stream.cached_info().state.last_sequence)?;
+        ends.push((i32::from(partition.number()), last));
+    }
+    Ok(ends)
 }
 
 /// The line that a receipt names, as it lies in the log.

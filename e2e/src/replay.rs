@@ -4,13 +4,16 @@
 /// Clients that post at a steady rate.
 mod live;
 
+/// What reports take and how far the rebuild is, told on the way.
+mod progress;
+
 /// Reports, asked for at a steady rate.
 mod readers;
 
 /// The figures, and PASS or what is wrong.
 mod outcome;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -32,8 +35,12 @@ const SHAPE: Shape = history::BUSY;
 /// Slices of the log.
 const PARTITIONS: u16 = 4;
 
-/// Reports are measured for so long before the rebuild, and after it.
-const QUIET: Duration = Duration::from_secs(20);
+/// Reports are measured for so long before the rebuild, and after it. Both are the usual: what a minute more or less of live
+/// traffic does to them is not the rebuild's doing.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// And not in the first moments after the switch, when Postgres vacuums what was built.
+const SETTLE: Duration = Duration::from_secs(15);
 
 /// And not in the first moments, when connections are made and statements planned.
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -76,6 +83,8 @@ struct Run {
     pool: PgPool,
     is_over: Cell<bool>,
     phase: Cell<Phase>,
+    /// What reports took since it was told last, in milliseconds.
+    recent: RefCell<Vec<f64>>,
 }
 
 /// How long the steps took.
@@ -93,7 +102,14 @@ struct Times {
 pub async fn run(options: Options) -> Result<Outcome> {
     let stack = Stack::servers_for(build::services(Profile::Release).await?).await?;
     let pool = stack.database(DATABASE)?;
-    let mut run = Run { options, stack, pool, is_over: Cell::new(false), phase: Cell::new(Phase::WarmUp) };
+    let mut run = Run {
+        options,
+        stack,
+        pool,
+        is_over: Cell::new(false),
+        phase: Cell::new(Phase::WarmUp),
+        recent: RefCell::default(),
+    };
     let ended = timeout(BOUND, run.run()).await.with_context(|| format!("not at its end within {BOUND:?}"));
     ended.flatten().map_err(|err| {
         let folder = run.stack.keep_folder();
@@ -119,7 +135,8 @@ impl Run {
             self.is_over.set(true);
             took
         };
-        let (took, live, readings) = tokio::join!(storm, live::post(self), readers::read(self));
+        let (took, live, readings, ()) =
+            tokio::join!(storm, live::post(self), readers::read(self), progress::tell(self));
         let rebuild = took?;
         self.stack.drained(DATABASE).await?;
         let counted = picture::views_by_path(&self.pool, "").await?.values().sum::<i64>();
@@ -169,6 +186,8 @@ impl Run {
         }
         let rebuilt_in = begun.elapsed();
         println!("switched after {:.1} s", rebuilt_in.as_secs_f64());
+        self.phase.set(Phase::Settling);
+        sleep(SETTLE).await;
         self.phase.set(Phase::After);
         sleep(QUIET).await;
         Ok(rebuilt_in)
@@ -177,10 +196,7 @@ impl Run {
     /// Waits until so many of so many parts of all events are built.
     async fn wait_until_built(&self, parts: i64, of: i64) -> Result<()> {
         loop {
-            let built = "select coalesce(sum(c.events) filter (where g.status <> 'active'), 0)::bigint,
-                                coalesce(sum(c.events) filter (where g.status = 'active'), 0)::bigint
-                         from checkpoint c join generation g using (generation_id)";
-            let (built, active): (i64, i64) = sqlx::query_as(built).fetch_one(&self.pool).await?;
+            let (built, active) = self.built().await?;
             if built * of >= active * parts {
                 return Ok(());
             }
@@ -190,6 +206,14 @@ impl Run {
             );
             sleep(LOOK_PAUSE).await;
         }
+    }
+
+    /// Events in the generation that is built, and in the active one.
+    async fn built(&self) -> Result<(i64, i64)> {
+        let built = "select coalesce(sum(c.events) filter (where g.status in ('building', 'ready')), 0)::bigint,
+                            coalesce(sum(c.events) filter (where g.status = 'active'), 0)::bigint
+                     from checkpoint c join generation g using (generation_id)";
+        Ok(sqlx::query_as(built).fetch_one(&self.pool).await?)
     }
 
     async fn is_switched(&self) -> Result<bool> {

@@ -27,6 +27,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Bodies {
     room: Arc<Semaphore>,
+    bytes_max: usize,
 }
 
 /// A whole body. Its share of the memory is given back when it is dropped.
@@ -40,7 +41,12 @@ pub struct ReadBody {
 impl Bodies {
     /// Bodies that have at most so many bytes together.
     pub fn new(bytes_max: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(bytes_max)) }
+        Self { room: Arc::new(Semaphore::new(bytes_max)), bytes_max }
+    }
+
+    /// Bytes of bodies that are in memory, and how many may be.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.bytes_max.saturating_sub(self.room.available_permits()), self.bytes_max)
     }
 
     /// Reads a body of at most `bytes_max`, and unpacks it if it is gzipped.

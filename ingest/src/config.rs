@@ -3,26 +3,34 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use service::command::TRACES;
+use service::config::Variable;
 use service::logging::LogFormat;
 
 /// Configuration of the process. Not `Debug`: it holds a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// Where HTTP is served. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
+    #[serde(serialize_with = "service::config::without_password")]
     pub nats_url: String,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
+    #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
     /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
+    #[serde(serialize_with = "service::config::without_passwords")]
     pub nats_monitor_urls: Vec<String>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
+    /// Copies of each stream that ingest makes, 1, 3 or 5: on so many of the log's servers it lies. Streams that are there
+    /// stay as they are. Default 1.
+    pub stream_replicas: u8,
     /// Milliseconds after which an event that is not surely stored is answered with 503. Default 5,000.
     pub publish_deadline_ms: u64,
     /// Bytes of events that may wait for the log: at 200 bytes and 512 of bookkeeping an event, the default of 64 MiB
@@ -35,6 +43,29 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 13] = [
+    Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
+    Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
+    Variable { name: "NATS_USER", meaning: "User of the log [none]" },
+    Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable {
+        name: "NATS_MONITOR_URLS",
+        meaning: "Monitoring addresses of the log's servers, separated by commas [http://127.0.0.1:8222]",
+    },
+    Variable { name: "STREAM_REPLICAS", meaning: "Copies of a stream, on as many servers: 1, 3 or 5 [1]" },
+    Variable { name: "PARTITIONS", meaning: "Partitions of the log, 1 to 1000 [4]" },
+    Variable {
+        name: "PUBLISH_DEADLINE_MS",
+        meaning: "Until an event that is not surely stored is answered with 503 [5000]",
+    },
+    Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
+    Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
+    TRACES[0],
+    TRACES[1],
+    TRACES[2],
+];
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -44,6 +75,7 @@ impl Default for Config {
             nats_password: None,
             nats_monitor_urls: vec!["http://127.0.0.1:8222".to_owned()],
             partitions: 4,
+            stream_replicas: 1,
             publish_deadline_ms: 5_000,
             queue_bytes_max: 64 << 20,
             bodies_bytes_max: 128 << 20,
@@ -63,6 +95,10 @@ impl Config {
             (1..=contract::Partition::COUNT_MAX).contains(&self.partitions),
             "PARTITIONS must be 1 to {}",
             contract::Partition::COUNT_MAX
+        );
+        anyhow::ensure!(
+            matches!(self.stream_replicas, 1 | 3 | 5),
+            "STREAM_REPLICAS must be 1, 3 or 5: of an even number no more servers may be away than of one less"
         );
         anyhow::ensure!(
             (100..=60_000).contains(&self.publish_deadline_ms),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use crate::log::Distrust;
@@ -12,29 +13,33 @@ const MONITOR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The part of `/jsz?config=true` that matters.
 #[derive(Deserialize)]
-struct JetStreamReport {
+pub(crate) struct JetStreamReport {
     server_id: String,
+    /// Bytes that streams have on its disk.
     #[serde(default)]
-    config: JetStreamConfig,
+    pub(crate) storage: u64,
+    #[serde(default)]
+    pub(crate) config: JetStreamConfig,
 }
 
 #[derive(Default, Deserialize)]
-struct JetStreamConfig {
+pub(crate) struct JetStreamConfig {
     #[serde(default)]
     sync_always: bool,
+    /// Bytes that streams may have there; not above 0 where there is no bound.
+    #[serde(default)]
+    pub(crate) max_storage: i64,
 }
 
 /// Asks every server; one of them must be the one we are connected to: its address is the answer. Others may be away:
 /// of several servers one may die, and one that is away stores nothing.
 pub(crate) async fn verify<'a>(monitor_urls: &'a [String], connected_to: &str) -> Result<&'a str, Distrust> {
-    let client = reqwest::Client::builder()
-        .timeout(MONITOR_TIMEOUT)
-        .build()
-        .context("preparing to ask the log's server")
-        .map_err(Distrust::Unknown)?;
+    let client = client().map_err(Distrust::Unknown)?;
     let (mut ours, mut silent) = (None, None);
-    for url in monitor_urls {
-        let report = match ask(&client, url).await {
+    // At once: a machine that is gone answers nothing, and takes all of its time.
+    let reports = join_all(monitor_urls.iter().map(async |url| (url, ask(&client, url).await))).await;
+    for (url, report) in reports {
+        let report = match report {
             Ok(report) => report,
             Err(err) => {
                 silent.get_or_insert(err);
@@ -56,7 +61,14 @@ pub(crate) async fn verify<'a>(monitor_urls: &'a [String], connected_to: &str) -
     ours.ok_or_else(|| Distrust::Unknown(silent.unwrap_or_else(unknown)))
 }
 
-async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<JetStreamReport> {
+/// Who asks servers at their monitoring addresses.
+pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().timeout(MONITOR_TIMEOUT).build();
+    client.context("preparing to ask the log's server")
+}
+
+/// Asks one of them.
+pub(crate) async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<JetStreamReport> {
     let asked = format!("{}/jsz?config=true", url.trim_end_matches('/'));
     let answer = client.get(&asked).send().await.and_then(reqwest::Response::error_for_status);
     let answer = answer.with_context(|| format!("asking {asked} (NATS_MONITOR_URLS)"))?;

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
-use service::Refusal;
+use service::{Refusal, Span};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::Bodies;
 use crate::clock;
 use crate::config::Config;
+use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, Unstored};
@@ -43,6 +44,11 @@ impl Ingest {
 pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
     // Any page may send its events: there is nothing to steal here, no answer depends on who asks.
     let cors = CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods([Method::POST]);
+    let (publisher, bodies) = (ingest.publisher.clone(), ingest.bodies.clone());
+    let sample = move || instruments::sample(&publisher, &bodies);
+    let health = service::health::router(move || std::future::ready(log.readiness()), sample);
+    // After the line above, which installs the recorder that takes descriptions.
+    instruments::describe();
     let events = Router::new()
         .route("/event", post(post_event))
         .route("/events", post(post_events))
@@ -50,11 +56,12 @@ pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
         // Bodies have limits of their own, which also count what is unpacked.
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::new(ingest));
-    events
+    let served = events
         .merge(openapi::router())
-        .merge(service::health::router(move || std::future::ready(log.readiness())))
         .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+    // Whoever asks how things are is no traffic, and a 503 there is no failure of ours.
+    service::requests::measured(served).merge(health)
 }
 
 /// Stores one event.
@@ -78,11 +85,24 @@ pub(crate) async fn post_event(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
+    let span = Span::request("POST /event", &headers);
+    let answer = accept_event(&ingest, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_event(
+    ingest: &Ingest,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<EventAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, EVENT_BODY_BYTES_MAX).await?;
     let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
-    let receipt = ingest.publisher.publish(submission).await.map_err(refuse_for_now)?;
+    let stored = ingest.publisher.publish(submission, span.map(Span::context)).await;
+    let receipt = stored.map_err(|reason| refuse_for_now(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
 
@@ -114,7 +134,19 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchAccepted>, Refusal> {
-    let body = ingest.bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
+    let span = Span::request("POST /events", &headers);
+    let answer = accept_events(&ingest, &headers, body, span.as_ref()).await;
+    end(span, &answer);
+    answer
+}
+
+async fn accept_events(
+    ingest: &Ingest,
+    headers: &HeaderMap,
+    body: Body,
+    span: Option<&Span>,
+) -> Result<Json<BatchAccepted>, Refusal> {
+    let body = ingest.bodies.read(headers, body, BATCH_BYTES_MAX).await?;
     let (now, partitions) = (clock::now(), ingest.partitions);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
     let parsing = tokio::task::spawn_blocking(move || {
@@ -126,13 +158,17 @@ pub(crate) async fn post_events(
         .await
         .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
         .map_err(refuse_batch)?;
-    store(&ingest.publisher, batch).await.map(Json).map_err(refuse_for_now)
+    for (_, reason) in &batch.rejected {
+        instruments::rejected(reason);
+    }
+    let accepted = batch.accepted;
+    store(&ingest.publisher, batch, span).await.map(Json).map_err(|reason| refuse_for_now(reason, accepted))
 }
 
-async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Unstored> {
+async fn store(publisher: &Publisher, batch: Batch, span: Option<&Span>) -> Result<BatchAccepted, Unstored> {
     let mut receipts = vec![String::new(); batch.accepted];
     let stored = batch.parts.into_iter().map(|part| async move {
-        let first = publisher.publish(part.submission).await?;
+        let first = publisher.publish(part.submission, span.map(Span::context)).await?;
         Ok((first, part.positions))
     });
     for (first, positions) in try_join_all(stored).await? {
@@ -151,9 +187,16 @@ async fn store(publisher: &Publisher, batch: Batch) -> Result<BatchAccepted, Uns
     })
 }
 
+/// Ends the span of a request that somebody traces.
+fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
+    if let Some(span) = span {
+        span.answered(answer.as_ref().map_or_else(Refusal::status, |_| StatusCode::OK));
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_event(reason: Rejected) -> Refusal {
-    metrics::counter!("ingest_events_rejected_total").increment(1);
+    instruments::rejected(&reason);
     match reason {
         Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
@@ -168,6 +211,8 @@ fn refuse_batch(reason: InvalidBatch) -> Refusal {
     }
 }
 
-fn refuse_for_now(reason: Unstored) -> Refusal {
+/// All events of the request count as unconfirmed, whatever became of some of them.
+fn refuse_for_now(reason: Unstored, events: usize) -> Refusal {
+    instruments::unconfirmed(reason, events);
     Refusal::unavailable(reason.code(), reason.to_string())
 }

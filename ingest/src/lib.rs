@@ -30,6 +30,9 @@ mod committer;
 /// The connection to the log, and whether the log can be trusted.
 pub mod log;
 
+/// Whether the log keeps the promises that a 2xx makes.
+mod guard;
+
 /// Streams: made if missing, refused if they break a promise.
 mod streams;
 
@@ -38,6 +41,12 @@ mod durability;
 
 /// Whether the server can store anything.
 mod health;
+
+/// How much more it can store.
+mod capacity;
+
+/// What is measured.
+mod instruments;
 
 /// The only clock.
 pub mod clock;
@@ -63,6 +72,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
     let mut tasks = JoinSet::new();
     tasks.spawn(guard.run());
+    tasks.spawn(capacity::watch(config.nats_monitor_urls.clone()));
     let publisher = Publisher::start(&log, &config, &mut tasks);
     let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), &config);
     let router = http::router(ingest, log.clone());

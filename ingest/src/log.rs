@@ -1,28 +1,34 @@
 //! The connection to the log, and whether the log can be trusted with events.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{ConnectOptions, Event, jetstream};
+use contract::Partition;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
-use crate::{durability, health, streams};
+use crate::guard::Guard;
+use crate::streams::Declaration;
 
-/// One try to publish, or to ask the server something.
+/// One try to publish.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One question about a stream. Nobody answers while it has no leader; whoever is elected hears only the next one.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between tries to connect: long enough not to hurt, short enough that a restart of the server goes unnoticed by
 /// clients that wait.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between tries to find out whether the log can be trusted.
-const VERIFY_PAUSE: Duration = Duration::from_millis(500);
-
 /// Two pings without an answer, and the connection is given up.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The same where there are other servers: sooner than these elect another leader in place of one that hangs.
+const PING_INTERVAL_IN_CLUSTER: Duration = Duration::from_secs(2);
 
 /// Commands on their way to the connection: one envelope a partition, and a few questions.
 const COMMANDS_MAX: usize = 2_048;
@@ -31,6 +37,7 @@ const COMMANDS_MAX: usize = 2_048;
 #[derive(Debug, Clone)]
 pub struct Log {
     pub(crate) jetstream: jetstream::Context,
+    partitions: u16,
     trust: watch::Receiver<Trust>,
     doubts: Arc<Notify>,
 }
@@ -40,10 +47,21 @@ pub struct Log {
 pub(crate) enum Trust {
     /// Not known yet, and why.
     Waiting(String),
-    /// It keeps its promises.
-    Given,
+    /// Its servers keep their promises, and so do all streams but some.
+    Given(Streams),
     /// It breaks one; what to change.
     Refused(String),
+}
+
+/// Which streams do not answer: of several servers one has died, and nobody leads what it led. The others need not wait
+/// for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Streams {
+    /// Those that have not answered since there is this connection. Who has answered once stays trusted while the
+    /// connection does: what it stores its PubAck tells, and who has lost its leader sends none.
+    pub(crate) unasked: BTreeSet<Partition>,
+    /// Those that did not answer when they were asked last, or were not asked yet, and why.
+    pub(crate) silent: BTreeMap<Partition, String>,
 }
 
 /// Why the log is not trusted.
@@ -58,7 +76,7 @@ pub(crate) enum Distrust {
 }
 
 /// How often the connection changed; odd while there is one.
-type Changes = u64;
+pub(crate) type Changes = u64;
 
 impl Log {
     /// Connects in the background, for as long as it takes. The guard has to be run: it says when the log is trusted.
@@ -67,6 +85,7 @@ impl Log {
     ///
     /// The address cannot be read.
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Guard)> {
+        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
         let (sender, changes) = watch::channel(0);
         let listener = Listener { changed: sender, reported: Mutex::default() };
         let mut options = ConnectOptions::new()
@@ -77,7 +96,7 @@ impl Log {
             .reconnect_delay_callback(|tries| if tries == 0 { Duration::ZERO } else { RECONNECT_PAUSE })
             .connection_timeout(REQUEST_TIMEOUT)
             .request_timeout(Some(REQUEST_TIMEOUT))
-            .ping_interval(PING_INTERVAL)
+            .ping_interval(if servers.len() > 1 { PING_INTERVAL_IN_CLUSTER } else { PING_INTERVAL })
             .client_capacity(COMMANDS_MAX)
             .event_callback(move |event| {
                 listener.note(&event);
@@ -86,26 +105,28 @@ impl Log {
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
             options = options.user_and_password(user.clone(), password.clone());
         }
-        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
         let client = options.connect(servers).await.context("reading NATS_URL")?;
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
         let (trust, watched) = watch::channel(Trust::Waiting("the log is not connected".to_owned()));
         let doubts = Arc::new(Notify::new());
         let guard = Guard {
-            jetstream: jetstream.clone(),
+            jetstream: ContextBuilder::new().timeout(QUESTION_TIMEOUT).build(jetstream.client()),
             monitor_urls: config.nats_monitor_urls.clone(),
             partitions: config.partitions,
+            declaration: Declaration { replicas: config.stream_replicas },
             changes,
             doubts: doubts.clone(),
             trust,
         };
-        Ok((Self { jetstream, trust: watched, doubts }, guard))
+        Ok((Self { jetstream, partitions: config.partitions, trust: watched, doubts }, guard))
     }
 
-    /// Ready, or what is missing, for an operator.
+    /// Ready, or what is missing, for an operator. Ready is who can store something: as long as some streams have no
+    /// leader, all ingests lack the same, and none may be left out for it.
     pub(crate) fn readiness(&self) -> Result<(), String> {
         match &*self.trust.borrow() {
-            Trust::Given => Ok(()),
+            Trust::Given(Streams { silent, .. }) if silent.len() < usize::from(self.partitions) => Ok(()),
+            Trust::Given(streams) => Err(streams.lack()),
             Trust::Waiting(lack) | Trust::Refused(lack) => Err(lack.clone()),
         }
     }
@@ -115,14 +136,37 @@ impl Log {
         self.doubts.notify_one();
     }
 
-    /// Waits until events may be given to the log; returns at once where that needs a person first.
-    pub(crate) async fn trusted(&self) -> Result<(), Refused> {
+    /// Returns when it is not known any more whether events may be given to the log, as when the connection breaks.
+    pub(crate) async fn doubtful(&self) {
+        // Without a guard the process is about to end.
+        let _ = self.trust.clone().wait_for(|trust| matches!(trust, Trust::Waiting(_))).await;
+    }
+
+    /// Waits until events may be given to a partition's stream; returns at once where that needs a person first.
+    pub(crate) async fn trusted(&self, partition: Partition) -> Result<(), Refused> {
         let mut trust = self.trust.clone();
-        let known = trust.wait_for(|trust| !matches!(trust, Trust::Waiting(_))).await;
-        match known.as_deref() {
-            Ok(Trust::Given) => Ok(()),
+        let is_known = |trust: &Trust| match trust {
+            Trust::Waiting(_) => false,
+            Trust::Given(Streams { unasked, .. }) => !unasked.contains(&partition),
+            Trust::Refused(_) => true,
+        };
+        match trust.wait_for(is_known).await.as_deref() {
+            Ok(Trust::Given(_)) => Ok(()),
             _ => Err(Refused),
         }
+    }
+}
+
+impl Streams {
+    /// None of these has been asked.
+    pub(crate) fn none_asked(partitions: u16) -> Self {
+        let silent = |partition: Partition| (partition, format!("stream {} was not asked yet", partition.stream()));
+        Self { unasked: Partition::all(partitions).collect(), silent: Partition::all(partitions).map(silent).collect() }
+    }
+
+    /// What an operator is told of them.
+    pub(crate) fn lack(&self) -> String {
+        self.silent.values().next().cloned().unwrap_or_default()
     }
 }
 
@@ -159,77 +203,5 @@ impl Listener {
         let is_new = *reported != report;
         report.clone_into(&mut reported);
         is_new
-    }
-}
-
-/// Asks, after each connection and at each doubt, whether the log keeps the promises that a 2xx makes.
-pub(crate) struct Guard {
-    jetstream: jetstream::Context,
-    monitor_urls: Vec<String>,
-    partitions: u16,
-    changes: watch::Receiver<Changes>,
-    doubts: Arc<Notify>,
-    trust: watch::Sender<Trust>,
-}
-
-impl Guard {
-    /// Runs for as long as the process.
-    ///
-    /// # Errors
-    ///
-    /// The log breaks a promise at the first look: it was set up wrongly. Later on that only stops the acceptance of
-    /// events, because clients are better served by a 503 than by nobody.
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        let mut was_trusted = false;
-        loop {
-            self.changes.wait_for(|changes| changes % 2 == 1).await.context("the connection is gone")?;
-            match self.verify().await {
-                Ok(()) => {
-                    was_trusted = true;
-                    self.settle(Trust::Given);
-                    tokio::select! {
-                        changed = self.changes.changed() => {
-                            changed.context("the connection is gone")?;
-                            self.settle(Trust::Waiting("the log is not connected".to_owned()));
-                        }
-                        () = self.doubts.notified() => {}
-                    }
-                }
-                Err(Distrust::Broken(promise)) if !was_trusted => anyhow::bail!(promise),
-                Err(Distrust::Broken(promise)) => {
-                    self.settle(Trust::Refused(promise));
-                    tokio::time::sleep(VERIFY_PAUSE).await;
-                }
-                Err(Distrust::Unknown(err)) => {
-                    self.settle(Trust::Waiting(format!("{err:#}")));
-                    tokio::time::sleep(VERIFY_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    async fn verify(&self) -> Result<(), Distrust> {
-        let connected_to = self.jetstream.client().server_info().server_id;
-        let monitor_url = durability::verify(&self.monitor_urls, &connected_to).await?;
-        health::verify(monitor_url).await.map_err(Distrust::Unknown)?;
-        streams::ensure(&self.jetstream, self.partitions).await
-    }
-
-    /// Tells those who wait, and logs what is new.
-    fn settle(&self, trust: Trust) {
-        self.trust.send_if_modified(|known| {
-            if *known == trust {
-                return false;
-            }
-            match &trust {
-                Trust::Given => tracing::info!("The log keeps its promises"),
-                Trust::Waiting(lack) => tracing::warn!(reason = lack, "Waiting for the log"),
-                Trust::Refused(promise) => {
-                    tracing::error!(reason = promise, "Accepting nothing: the log breaks a promise");
-                }
-            }
-            *known = trust;
-            true
-        });
     }
 }

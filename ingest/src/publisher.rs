@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contract::{Partition, Receipt};
+use service::traces::SpanContext;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ pub struct Publisher {
     queues: Arc<[mpsc::UnboundedSender<Pending>]>,
     /// Bounds the queues, in bytes over all of them.
     room: Arc<Semaphore>,
+    bytes_max: usize,
     deadline: Duration,
 }
 
@@ -48,6 +50,10 @@ pub enum Unstored {
 }
 
 impl Unstored {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::QueueFull, Self::Deadline, Self::LogFull, Self::LogRefused, Self::Stopping];
+
     /// For programs; stays what it is when sentences change.
     pub fn code(self) -> &'static str {
         match self {
@@ -71,25 +77,32 @@ impl Publisher {
         Self {
             queues: queues.collect(),
             room: Arc::new(Semaphore::new(config.queue_bytes_max)),
+            bytes_max: config.queue_bytes_max,
             deadline: config.publish_deadline(),
         }
     }
 
+    /// Bytes of events that wait for the log, and how many may.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        (self.bytes_max.saturating_sub(self.room.available_permits()), self.bytes_max)
+    }
+
     /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines
-    /// behind it.
+    /// behind it. `trace` is the place of their request in its trace, if somebody traces it.
     ///
     /// # Errors
     ///
     /// It is not certain that they are.
-    pub async fn publish(&self, submission: Submission) -> Result<Receipt, Unstored> {
+    pub async fn publish(&self, submission: Submission, trace: Option<&SpanContext>) -> Result<Receipt, Unstored> {
         let Submission { partition, lines, events } = submission;
         let cost = lines.len() + EVENT_OVERHEAD_BYTES * events as usize;
         let cost = u32::try_from(cost).map_err(|_| Unstored::QueueFull)?;
         let room = self.room.clone().try_acquire_many_owned(cost).map_err(|_| Unstored::QueueFull)?;
         let deadline = Instant::now() + self.deadline;
         let (answer, stored) = oneshot::channel();
+        let trace = trace.cloned().map(Box::new);
         self.queues[usize::from(partition.number())]
-            .send(Pending { lines, events, deadline, answer, _room: room })
+            .send(Pending { lines, events, deadline, answer, trace, _room: room })
             .map_err(|_| Unstored::Stopping)?;
         match tokio::time::timeout_at(deadline, stored).await {
             Ok(Ok(stored)) => stored,

@@ -30,6 +30,10 @@ pub enum Rejected {
 }
 
 impl Rejected {
+    /// All codes that there are.
+    pub(crate) const CODES: [&'static str; 7] =
+        ["event_too_large", "not_utf8", "not_json", "not_an_object", "missing_field", "invalid_field", "in_the_future"];
+
     /// For programs; stays what it is when sentences change.
     pub fn code(&self) -> &'static str {
         match self {

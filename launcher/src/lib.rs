@@ -13,7 +13,7 @@ pub mod run;
 /// Where the project lies, and its data folder.
 pub mod workspace;
 
-/// Finds nats-server, Postgres, the nats CLI and Chromium, or installs them.
+/// Finds nats-server, Postgres, the nats CLI, Chromium and Prometheus, or installs them.
 pub mod install;
 
 /// Builds the three services.

@@ -2,10 +2,15 @@
 
 use clap::Parser;
 
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("TIDEMARK_COMMIT"), ")");
+
+const AFTER_HELP: &str = "Environment:\n  RUST_LOG  Which lines the services log: error, warn, info, debug or trace [info]\n\n\
+    The services get the rest of theirs from here; each has `--help` of its own.";
+
 /// Runs the whole of Tidemark on this machine: finds or installs its servers, builds its services, starts everything
 /// on the loopback interface, and plays demo traffic. Ctrl-C stops it; data stay in `.tidemark`.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "tidemark", version)]
+#[command(name = "tidemark", version = VERSION, after_help = AFTER_HELP)]
 pub struct Options {
     /// Forget all data, passwords and ports of earlier runs
     #[arg(long)]

@@ -6,6 +6,9 @@ pub mod nats;
 /// Postgres.
 pub mod postgres;
 
+/// Prometheus.
+pub mod prometheus;
+
 use anyhow::{Result, bail};
 
 use crate::process::Process;

@@ -13,7 +13,7 @@ use async_nats::jetstream::{self, ErrorCode};
 use contract::Partition;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::source::{Logged, SourceError, log_error};
+use crate::source::{Entry, SourceError, log_error};
 
 /// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
 const AHEAD: usize = 64;
@@ -25,7 +25,7 @@ pub(crate) struct Amendments {
     partition: Partition,
     /// Sequences that are known to have one: 8 bytes and some each.
     sequences: BTreeSet<u64>,
-    ahead: VecDeque<Logged>,
+    ahead: VecDeque<Entry>,
 }
 
 impl Amendments {
@@ -50,7 +50,7 @@ impl Amendments {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Logged>, SourceError> {
+    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, SourceError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
         }
@@ -131,9 +131,9 @@ pub(crate) async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,
     sequence: u64,
-) -> Result<Option<Logged>, SourceError> {
+) -> Result<Option<Entry>, SourceError> {
     match stream.get_last_raw_message_by_subject(&partition.amendment_subject(sequence)).await {
-        Ok(message) => Logged::amended(sequence, message).map(Some),
+        Ok(message) => Entry::amended(sequence, message).map(Some),
         Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(err) => Err(log_error("reading an amendment")(err)),
     }

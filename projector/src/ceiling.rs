@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::checkpoint::Slice;
 use crate::config::Limits;
+use crate::effort::Effort;
 
 /// Between two looks at a ceiling that is in the way.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -18,9 +19,10 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A throttled partition folds so many batches a second, where its envelopes are small enough.
 const THROTTLED_BATCHES_PER_SECOND: u64 = 2;
 
-/// A throttled wide batch has what is due in so many seconds. The wider, the less often a row is written that many events
-/// add to: a throttle is there to spare the machine. But progress shows only with each of them.
-const THROTTLED_WIDE_SECONDS: u64 = 120;
+/// A throttled wide batch has what is due in so many seconds. A throttle is there to spare the machine, and the wider a
+/// batch, the less often a row is written that many events add to: with ten seconds' events an event cost Postgres five
+/// times as much as with two minutes'.
+const THROTTLED_WIDE_SECONDS: u64 = 600;
 
 /// What a throttled partition was late by is made up for up to this much.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
@@ -90,9 +92,12 @@ impl Ceiling {
 
     /// The bounds of a wide batch: at a pace, what it allows in some seconds.
     pub(crate) fn wide_limits(&self, wide: Limits) -> Limits {
-        let paced = self.bounds.events_per_second_max.map(|max| (max * THROTTLED_WIDE_SECONDS).max(1));
+        let Some(max) = self.bounds.events_per_second_max else { return wide };
+        let effort = Effort::Gentle;
         Limits {
-            batch_events_max: paced.map_or(wide.batch_events_max, |paced| paced.min(wide.batch_events_max)),
+            batch_events_max: (max * THROTTLED_WIDE_SECONDS).clamp(1, wide.batch_events_max),
+            batch_time_max: effort.lasting(wide.batch_time_max),
+            effort,
             ..wide
         }
     }
@@ -121,8 +126,13 @@ impl Ceiling {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// Whoever is active stays so until it is let go.
-    fn is_active(&self) -> bool {
+    /// Whether there is a pace to keep.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.bounds.events_per_second_max.is_some()
+    }
+
+    /// Whether reports come from it. Whoever is active stays so until it is let go.
+    pub(crate) fn is_active(&self) -> bool {
         self.bounds.until == u64::MAX
     }
 

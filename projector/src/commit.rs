@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contract::top_paths::CorruptTopPaths;
+use service::Span;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
 use crate::checkpoint::{self, Checkpoint, Moved, Slice, Unmoved};
 use crate::config::Limits;
 use crate::deltas::Deltas;
+use crate::instruments;
 use crate::models::{self, UnusableSketch};
 use crate::recent;
 
@@ -91,7 +93,7 @@ pub async fn commit(
     let begun = Instant::now();
     let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
     let checkpoint = committed.await.map_err(|_| CommitError::Timeout)??;
-    metrics::histogram!("projector_commit_seconds").record(begun.elapsed());
+    instruments::commit(begun.elapsed());
     tracing::debug!(
         partition = slice.partition.number(),
         stream.sequence = checkpoint.sequence,
@@ -103,6 +105,16 @@ pub async fn commit(
         "Committed batch"
     );
     Ok(checkpoint)
+}
+
+/// Ends the span of a commit that somebody traces.
+pub(crate) fn end(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoint, CommitError>) {
+    let Some(mut span) = span else { return };
+    span.note("messaging.batch.message_count", batch.envelopes);
+    span.note("tidemark.batch.events", batch.events());
+    if let Err(err) = committed {
+        span.fail(err.to_string());
+    }
 }
 
 async fn try_commit(

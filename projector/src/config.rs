@@ -5,9 +5,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use service::command::TRACES;
+use service::config::Variable;
 use service::logging::LogFormat;
+use sqlx::postgres::PgConnectOptions;
 
+use crate::effort::Effort;
 use crate::fold_version::FoldVersion;
 use crate::repeats::WindowSeconds;
 
@@ -30,22 +34,25 @@ const WIDE_EVENTS_MAX: u64 = 10_000_000;
 const WIDE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Configuration of the process. Not `Debug`: it holds secrets.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
     /// The read models, as a user that may write them: `postgres://user:password@host:port/database`.
+    #[serde(serialize_with = "service::config::without_password")]
     pub database_url: String,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
-    #[serde(default = "default_nats_url")]
+    #[serde(default = "default_nats_url", serialize_with = "service::config::without_password")]
     pub nats_url: String,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
+    #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
     /// Where health and metrics are served. Default `127.0.0.1:3002`.
     #[serde(default = "default_projector_listen")]
     pub projector_listen: SocketAddr,
     /// 32 hexadecimal digits, the secret under which users are counted. It must not change within a generation.
     /// Default: a key that everybody knows, with a warning.
+    #[serde(serialize_with = "service::config::secret")]
     pub sketch_key: Option<SketchKey>,
     /// Seconds of log time within which an event with a known `event_id` is a repeat and not counted: 60 to 86,400. It
     /// must not change within a generation. Default 3,600. An id costs about 20 bytes of memory in that time.
@@ -64,10 +71,42 @@ pub struct Config {
     /// Generations that were active before and are kept for a rollback. Default 1; each is as large as the active one.
     #[serde(default = "default_generations_kept")]
     pub generations_kept: u32,
+    /// Milliseconds after which a partition that has something to fold and commits nothing of it makes `/readyz` fail: 1,000
+    /// to 3,600,000. Default 60,000: a batch is read within 10 seconds, and made narrower where its commit takes 10 more.
+    #[serde(default = "default_stall_max_ms")]
+    pub stall_max_ms: u64,
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
 }
+
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 15] = [
+    Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
+    Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
+    Variable { name: "NATS_USER", meaning: "User of the log [none]" },
+    Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable { name: "PROJECTOR_LISTEN", meaning: "Where health and metrics are served [127.0.0.1:3002]" },
+    Variable {
+        name: "SKETCH_KEY",
+        meaning: "Secret under which users are counted, 32 hexadecimal digits [one that all know]",
+    },
+    Variable {
+        name: "EVENT_ID_WINDOW_S",
+        meaning: "Seconds of log time within which a repeat is known, 60 to 86400 [3600]",
+    },
+    Variable { name: "FOLD_VERSION", meaning: "The newest fold to build [the newest there is]" },
+    Variable { name: "LEASE_MS", meaning: "Without a sign of life, until others take over, 1500 to 60000 [5000]" },
+    Variable { name: "BATCH_EVENTS_MAX", meaning: "Events of one transaction [50000, more where nobody looks yet]" },
+    Variable { name: "GENERATIONS_KEPT", meaning: "Former generations that are kept for a rollback [1]" },
+    Variable {
+        name: "STALL_MAX_MS",
+        meaning: "Without a commit of what is there, until /readyz says so, 1000 to 3600000 [60000]",
+    },
+    TRACES[0],
+    TRACES[1],
+    TRACES[2],
+];
 
 /// Configuration of `projector migrate`.
 #[derive(Clone, Deserialize)]
@@ -107,13 +146,21 @@ pub struct Limits {
     pub batch_time_max: Duration,
     /// Whether a batch may be wider where nobody looks at what is built.
     pub may_be_wide: bool,
+    /// How hard is worked at it.
+    pub effort: Effort,
 }
 
 impl Limits {
     /// For read models that nobody looks at yet: a row that many events add to is written once, so a batch is as wide
     /// as memory allows.
     pub(crate) fn wide(batch_bytes_max: usize) -> Self {
-        Self { batch_events_max: WIDE_EVENTS_MAX, batch_bytes_max, batch_time_max: WIDE_TIME_MAX, may_be_wide: true }
+        Self {
+            batch_events_max: WIDE_EVENTS_MAX,
+            batch_bytes_max,
+            batch_time_max: WIDE_TIME_MAX,
+            may_be_wide: true,
+            effort: Effort::Full,
+        }
     }
 }
 
@@ -151,6 +198,35 @@ impl Config {
         WindowSeconds::try_from(self.event_id_window_s).context("reading EVENT_ID_WINDOW_S")
     }
 
+    /// Checks what a type cannot.
+    ///
+    /// # Errors
+    ///
+    /// Values that cannot work; the message names the variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.connect_options()?;
+        self.lease()?;
+        self.window()?;
+        self.newest_fold()?;
+        self.stall_max()?;
+        Ok(())
+    }
+
+    /// Where the read models are.
+    pub(crate) fn connect_options(&self) -> anyhow::Result<PgConnectOptions> {
+        self.database_url.parse().context("DATABASE_URL is no URL of a Postgres database")
+    }
+
+    /// How long nothing may be committed where there is something to fold.
+    ///
+    /// # Errors
+    ///
+    /// The variable is out of its bounds.
+    pub fn stall_max(&self) -> anyhow::Result<Duration> {
+        anyhow::ensure!((1_000..=3_600_000).contains(&self.stall_max_ms), "STALL_MAX_MS must be 1000 to 3600000");
+        Ok(Duration::from_millis(self.stall_max_ms))
+    }
+
     /// The newest fold to build.
     ///
     /// # Errors
@@ -168,6 +244,7 @@ impl Config {
             batch_bytes_max: BATCH_BYTES_MAX,
             batch_time_max: BATCH_TIME_MAX,
             may_be_wide: self.batch_events_max.is_none(),
+            effort: Effort::Full,
         }
     }
 }
@@ -182,6 +259,10 @@ fn default_projector_listen() -> SocketAddr {
 
 fn default_lease_ms() -> u64 {
     5_000
+}
+
+fn default_stall_max_ms() -> u64 {
+    60_000
 }
 
 fn default_event_id_window_s() -> u32 {

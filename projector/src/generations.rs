@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
+use chrono::Utc;
 use contract::SketchKey;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits};
 use crate::deltas::Fold;
 use crate::fold_version::FoldVersion;
 use crate::generation::{self, Generation, GenerationId, Identity, Status};
+use crate::instruments;
 use crate::lease::Instance;
 use crate::log;
+use crate::log_end::LogEnd;
 use crate::partitions::Partitions;
 use crate::plan::{self, Abilities};
 use crate::projection::Parts;
 use crate::repeats::WindowSeconds;
-use crate::width;
+use crate::turns::Turns;
 
 /// Between two looks at which generations there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -46,7 +49,7 @@ pub(crate) struct Workshop {
     /// Bounds of one batch.
     pub(crate) limits: Limits,
     /// Who may fold a wide batch now, of all generations.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
 /// The generations that are followed.
@@ -80,7 +83,7 @@ impl Workshop {
             key,
             abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
             limits: config.limits(),
-            turns: Arc::new(Semaphore::new(width::TURNS as usize)),
+            turns: Turns::default(),
         })
     }
 
@@ -140,15 +143,30 @@ impl Generations {
         Ok(())
     }
 
-    /// Whether the work can be done, or what is in its way: of the active generation, or where that is somebody
-    /// else's, of those that are built.
-    pub(crate) fn readiness(&self) -> Result<(), String> {
+    /// Notes where the log ends.
+    pub(crate) fn seen(&self, ends: &[LogEnd], now: Instant) {
+        self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
+    }
+
+    /// Shows how all of them are.
+    #[expect(clippy::disallowed_methods, reason = "how old the log's end is; nothing that is folded depends on it")]
+    pub(crate) fn sample(&self) {
+        let (now, time) = (Instant::now(), Utc::now());
+        for (&id, followed) in self.lock().iter() {
+            instruments::generation(id, followed.status == Status::Active);
+            followed.partitions.sample(now, time);
+        }
+    }
+
+    /// Whether the work can be done and is, or what is in its way: of the active generation, or where that is somebody
+    /// else's, of those that are built. `stall_max` is how long nothing may be committed where there is something to fold.
+    pub(crate) fn readiness(&self, stall_max: Duration) -> Result<(), String> {
         let followed = self.lock();
         let active = followed.values().find(|followed| followed.status == Status::Active);
         match active {
-            Some(active) => active.partitions.readiness(),
+            Some(active) => active.partitions.readiness(stall_max),
             None if followed.is_empty() => Err("there is no generation that this projector can build".to_owned()),
-            None => followed.values().try_for_each(|followed| followed.partitions.readiness()),
+            None => followed.values().try_for_each(|followed| followed.partitions.readiness(stall_max)),
         }
     }
 

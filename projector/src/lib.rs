@@ -31,6 +31,12 @@ mod ceiling;
 /// How much of it at once.
 mod width;
 
+/// And who may now.
+pub mod turns;
+
+/// And how hard.
+pub mod effort;
+
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 
@@ -76,6 +82,15 @@ mod switch;
 /// Where each stream ends.
 mod log_end;
 
+/// Whether a partition gets on.
+mod progress;
+
+/// Parked events that wait for somebody.
+mod pending_decisions;
+
+/// What is measured.
+mod instruments;
+
 /// The connection to the log.
 mod log;
 
@@ -90,8 +105,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -118,9 +134,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let generations = Generations::default();
 
     let mut tasks = JoinSet::new();
-    let ops = ops::router(workshop.pool.clone(), generations.clone());
+    let ops = ops::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
     tasks.spawn(serve(listener, ops, shutdown.clone()));
-    tasks.spawn(log_end::watch(workshop.pool.clone(), workshop.jetstream.clone(), shutdown.clone()));
+    let (ends, seen) = watch::channel(vec![]);
+    tasks.spawn(log_end::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
+    tasks.spawn(log_end::tell(workshop.pool.clone(), seen, shutdown.clone()));
+    tasks.spawn(pending_decisions::watch(workshop.pool.clone(), shutdown.clone()));
     tasks.spawn(switch::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
@@ -144,7 +163,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 /// The database or the log is away, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
-    Desk { pool, config }.carry_out(task).await
+    Box::pin(Desk { pool, config }.carry_out(task)).await
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -162,7 +181,7 @@ enum Commits {
 }
 
 fn pool(config: &Config, lease: Duration, commits: Commits) -> anyhow::Result<PgPool> {
-    let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
+    let options = config.connect_options()?;
     let (statement_timeout, idle_timeout) = (STATEMENT_TIMEOUT.as_millis().to_string(), lease.as_millis().to_string());
     let options = options.application_name("tidemark-projector").options([
         ("statement_timeout", statement_timeout.as_str()),

@@ -1,4 +1,5 @@
-//! Where each stream ends, told to those who do not know the log: query, and operators.
+//! Where each stream ends: kept for those who want to know how far behind the log they are, and told to those who do not
+//! know the log, query and operators.
 
 use std::time::Duration;
 
@@ -6,25 +7,62 @@ use async_nats::jetstream;
 use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::as_bigint;
+use crate::generations::Generations;
+use crate::instruments;
 
 /// Between two looks. Whoever reads it takes what is older than a few of these for stale.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// Looks again and again until `shutdown`. A log or a database that is away is waited for: what is there grows old.
-pub(crate) async fn watch(pool: PgPool, log: jetstream::Context, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// Where one stream ended when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogEnd {
+    pub(crate) partition: Partition,
+    pub(crate) sequence: u64,
+}
+
+/// Looks again and again until `shutdown`. A log that is away is waited for: what is known grows old.
+pub(crate) async fn watch(
+    log: jetstream::Context,
+    generations: Generations,
+    ends: Sender<Vec<LogEnd>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     loop {
-        if let Err(err) = look(&pool, &log).await {
-            tracing::debug!(error = format!("{err:#}"), "Cannot tell where the streams end");
+        let looked_at = Instant::now();
+        match shutdown.run_until_cancelled(look(&log)).await {
+            None => return Ok(()),
+            Some(Ok(seen)) => {
+                generations.seen(&seen, looked_at);
+                ends.send_replace(seen);
+            }
+            Some(Err(err)) => tracing::debug!(error = format!("{err:#}"), "Cannot see where the streams end"),
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(LOOK_PAUSE) => {}
+        if shutdown.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_none() {
+            return Ok(());
         }
     }
+}
+
+/// Tells the database of each look, until `shutdown`. One that is away hears of the latest when it is back.
+pub(crate) async fn tell(
+    pool: PgPool,
+    mut ends: Receiver<Vec<LogEnd>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    while let Some(Ok(())) = shutdown.run_until_cancelled(ends.changed()).await {
+        let seen = ends.borrow_and_update().clone();
+        if let Err(err) = store(&pool, &seen).await {
+            tracing::debug!(error = %err, "Cannot tell where the streams end");
+        }
+    }
+    // It looks no more, or was asked to stop: either way the whole process is about to.
+    shutdown.cancelled().await;
+    Ok(())
 }
 
 /// The partitions that have a stream.
@@ -35,13 +73,21 @@ pub(crate) async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<P
     Ok(partitions)
 }
 
-async fn look(pool: &PgPool, log: &jetstream::Context) -> anyhow::Result<()> {
-    let (mut partition_id, mut stream_sequence) = (vec![], vec![]);
+async fn look(log: &jetstream::Context) -> anyhow::Result<Vec<LogEnd>> {
+    let mut ends = vec![];
     for partition in partitions(log).await? {
         let stream = log.get_stream(partition.stream()).await?;
-        partition_id.push(i32::from(partition.number()));
-        stream_sequence.push(as_bigint(stream.cached_info().state.last_sequence));
+        let info = stream.cached_info();
+        let bytes_max = u64::try_from(info.config.max_bytes).ok().filter(|max| *max > 0);
+        instruments::log_bytes(partition, info.state.bytes, bytes_max);
+        ends.push(LogEnd { partition, sequence: info.state.last_sequence });
     }
+    Ok(ends)
+}
+
+async fn store(pool: &PgPool, ends: &[LogEnd]) -> sqlx::Result<()> {
+    let partition_id: Vec<i32> = ends.iter().map(|end| i32::from(end.partition.number())).collect();
+    let stream_sequence: Vec<i64> = ends.iter().map(|end| as_bigint(end.sequence)).collect();
     // Sorted: several projectors tell the same, and must not wait for each other in a circle.
     sqlx::query!(
         "insert into log_end (partition_id, stream_sequence, observed_at)

@@ -3,12 +3,16 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use projector::config::{Config, MigrateConfig};
+use projector::config::{Config, MigrateConfig, VARIABLES};
+use service::command::Options;
 
 /// Folds the log into Postgres read models, exactly once. Configured by the environment: see .env.example.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = service::VERSION, after_help = service::command::help(&VARIABLES))]
 struct Arguments {
+    #[command(flatten)]
+    options: Options,
+
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -17,7 +21,8 @@ struct Arguments {
 enum Command {
     /// Follow the log (the default).
     Run,
-    /// Bring the database to this version's schema, as its owner, and end.
+    /// Bring the database to this version's schema, as its owner (`DATABASE_URL`), and end. `PROJECTOR_DB_PASSWORD`
+    /// and `QUERY_DB_PASSWORD` let the roles of projector and query log in.
     Migrate,
     #[command(flatten)]
     Operate(projector::Task),
@@ -25,10 +30,18 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command.unwrap_or(Command::Run) {
+    let Arguments { options, command } = Arguments::parse();
+    if options.check_config {
+        let config: Config = service::config::from_env()?;
+        service::command::answer_check(&config, config.check())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match command.unwrap_or(Command::Run) {
         Command::Run => {
             let config: Config = service::config::from_env()?;
             service::logging::init(config.log_format);
+            // Kept to the end, where it sends what waits.
+            let _traces = service::traces::init("tidemark-projector")?;
             projector::run(config, service::shutdown::on_signal()?).await?;
         }
         Command::Operate(task) => {

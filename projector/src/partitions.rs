@@ -7,15 +7,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
+use chrono::{DateTime, Utc};
 use contract::Partition;
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::Slice;
+use crate::checkpoint::{Checkpoint, Slice};
+use crate::commit::Batch;
 use crate::config::Limits;
 use crate::generation::GenerationId;
+use crate::instruments::{self, Condition};
 use crate::lease;
+use crate::log_end::LogEnd;
+use crate::progress::Progress;
 use crate::projection::{Parts, Projection};
 use crate::width::Width;
 
@@ -32,6 +38,8 @@ pub(crate) struct Partitions {
 #[derive(Debug, Default)]
 struct State {
     partitions: BTreeMap<Partition, PartitionState>,
+    /// How far those have come that this projector has.
+    progress: BTreeMap<Partition, Progress>,
     /// Owned, or about to be; cancelled where they are to be given back.
     owned: BTreeMap<Partition, CancellationToken>,
     /// How many may be owned.
@@ -129,23 +137,80 @@ impl Partitions {
 
     /// Notes how a partition is; answers whether that is new.
     pub(crate) fn set(&self, partition: Partition, state: PartitionState) -> bool {
-        let labels = [("generation", self.generation.to_string()), ("partition", partition.to_string())];
-        let halted = f64::from(u8::from(matches!(state, PartitionState::Halted(_))));
-        metrics::gauge!("projector_partition_halted", &labels).set(halted);
-        let owned = f64::from(u8::from(state != PartitionState::Standby));
-        metrics::gauge!("projector_partition_owned", &labels).set(owned);
-        self.lock().partitions.insert(partition, state.clone()) != Some(state)
+        let mut known = self.lock();
+        if state == PartitionState::Standby {
+            known.progress.remove(&partition);
+        }
+        known.partitions.insert(partition, state.clone()) != Some(state)
     }
 
-    /// The first partition that nobody follows because of a fault, and the fault.
-    pub(crate) fn readiness(&self) -> Result<(), String> {
+    /// Notes that a partition is taken at its checkpoint.
+    pub(crate) fn taken(&self, partition: Partition, checkpoint: Checkpoint) {
+        instruments::begun(Slice { generation: self.generation, partition });
+        let mut state = self.lock();
+        let before = state.progress.remove(&partition);
+        state.progress.insert(partition, Progress::resumed(before, checkpoint));
+    }
+
+    /// Notes that a batch was committed.
+    pub(crate) fn committed(&self, partition: Partition, batch: &Batch) {
+        instruments::committed(Slice { generation: self.generation, partition }, batch);
+        self.note(partition, |progress| progress.committed(batch, Instant::now()));
+    }
+
+    /// Notes whether a partition is not to be folded now, whatever there is.
+    pub(crate) fn hold(&self, partition: Partition, is_held: bool) {
+        self.note(partition, |progress| progress.hold(is_held, Instant::now()));
+    }
+
+    /// Notes where the log ends.
+    pub(crate) fn seen(&self, ends: &[LogEnd], now: Instant) {
+        for end in ends {
+            self.note(end.partition, |progress| progress.seen(end.sequence, now));
+        }
+    }
+
+    fn note(&self, partition: Partition, note: impl FnOnce(&mut Progress)) {
+        if let Some(progress) = self.lock().progress.get_mut(&partition) {
+            note(progress);
+        }
+    }
+
+    /// Shows how each partition is. `time` is the time of day.
+    pub(crate) fn sample(&self, now: Instant, time: DateTime<Utc>) {
+        let state = self.lock();
+        for (&partition, known) in &state.partitions {
+            let progress = state.progress.get(&partition);
+            let is_halted = matches!(known, PartitionState::Halted(_));
+            let condition = Condition {
+                is_owned: *known != PartitionState::Standby,
+                is_halted,
+                lag: progress.map(|progress| progress.lag(now, time)).unwrap_or_default(),
+                // One that stands still for a reason that is known does not have to be found out.
+                stalled_for: progress
+                    .filter(|_| !is_halted)
+                    .map(|progress| progress.stalled_for(now))
+                    .unwrap_or_default(),
+            };
+            instruments::condition(Slice { generation: self.generation, partition }, condition);
+        }
+    }
+
+    /// The first partition that nobody follows because of a fault, and the fault; or that does not get on for longer than
+    /// `stall_max`.
+    pub(crate) fn readiness(&self, stall_max: Duration) -> Result<(), String> {
         let state = self.lock();
         if state.partitions.is_empty() {
             return Err("no partition has been found in the log yet".to_owned());
         }
-        for (partition, state) in &state.partitions {
-            match state {
-                PartitionState::Following | PartitionState::Standby => {}
+        for (partition, known) in &state.partitions {
+            match known {
+                PartitionState::Following | PartitionState::Standby => {
+                    state
+                        .progress
+                        .get(partition)
+                        .map_or(Ok(()), |progress| gets_on(*partition, progress, stall_max))?;
+                }
                 PartitionState::Waiting(reason) => return Err(format!("partition {partition} waits: {reason}")),
                 PartitionState::Halted(reason) => return Err(format!("partition {partition} stands still: {reason}")),
             }
@@ -156,6 +221,19 @@ impl Partitions {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether something was committed lately, where there is something to fold.
+fn gets_on(partition: Partition, progress: &Progress, stall_max: Duration) -> Result<(), String> {
+    let stalled_s = progress.stalled_for(Instant::now()).as_secs();
+    if stalled_s < stall_max.as_secs() {
+        return Ok(());
+    }
+    let left = progress.left();
+    Err(format!(
+        "partition {partition} does not get on: the log has {left} envelopes for it, and nothing was committed for \
+         {stalled_s} seconds"
+    ))
 }
 
 async fn discover(log: &jetstream::Context) -> Vec<Partition> {

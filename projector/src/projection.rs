@@ -5,19 +5,17 @@
 mod stumble;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::ceiling::Ceiling;
 use crate::checkpoint::{self, Checkpoint, Moved, Slice};
-use crate::commit::{self, Batch, CommitError};
+use crate::commit::{self, CommitError};
 use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
@@ -27,7 +25,8 @@ use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
 use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
-use crate::width::{self, Width};
+use crate::turns::{Turn, Turns};
+use crate::width::Width;
 use stumble::Stumble;
 
 /// Pauses between tries double from the first to the last.
@@ -69,7 +68,7 @@ pub(crate) struct Parts {
     /// The fold that builds it.
     pub(crate) fold: Fold,
     /// Who may fold a wide batch now.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
 /// One partition's way through the log.
@@ -140,6 +139,7 @@ impl Projection {
         let taken = lease::take(pool, self.slice, instance).await.map_err(Stumble::Checkpoint)?;
         let checkpoint = taken.ok_or(Stumble::Standby)?;
         tenure.epoch = Some(checkpoint.epoch);
+        self.partitions.taken(self.slice.partition, checkpoint);
         let follow = async {
             let recent = recent::load(pool, self.slice, checkpoint, *window).await?;
             self.follow_from(stream, checkpoint, recent, tenure).await
@@ -190,20 +190,20 @@ impl Projection {
     }
 
     /// Waits for its turn to fold a wide batch, where one is due: where much is left that nobody looks at yet.
-    async fn turn(
-        &self,
-        ceiling: &mut Ceiling,
-        from: Checkpoint,
-        stream: &Stream,
-    ) -> Result<Option<OwnedSemaphorePermit>, Stumble> {
+    async fn turn(&self, ceiling: &mut Ceiling, from: Checkpoint, stream: &Stream) -> Result<Option<Turn>, Stumble> {
         if !self.limits.may_be_wide {
             return Ok(None);
         }
         if !ceiling.is_wide(from.sequence, stream.last_sequence()).await.map_err(Stumble::Checkpoint)? {
             return Ok(None);
         }
-        let turns = width::turns_of_one(self.partitions.projectors());
-        Ok(Some(self.parts.turns.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")))
+        // Others fold meanwhile: waiting for them is no fault.
+        self.partitions.hold(self.slice.partition, true);
+        let Parts { turns, pool, .. } = &self.parts;
+        if ceiling.is_paced() {
+            return Ok(Some(turns.take_alone(pool).await.map_err(Stumble::Checkpoint)?));
+        }
+        Ok(Some(turns.take(self.partitions.projectors()).await))
     }
 
     /// Leaves a note for `projector status` where a fault of history stops the partition.
@@ -244,18 +244,23 @@ impl Projection {
                 Ok(until) => until.map_err(Stumble::Checkpoint)?,
                 Err(_) => return Ok(checkpoint),
             };
+            // What is built may rest for as long as it likes; what reports come from may not.
+            self.partitions.hold(self.slice.partition, !ceiling.is_active());
             let limits = if is_wide { ceiling.wide_limits(self.width.limits()) } else { ceiling.limits(self.limits) };
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
+            // What is built anew was traced when it was counted first.
+            let span = if ceiling.is_active() { source.span(self.slice.partition) } else { None };
             let committed = commit::commit(&self.parts.pool, (self.slice, known), checkpoint, &batch).await;
+            commit::end(span, &batch, &committed);
             if is_wide {
                 self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
             }
             checkpoint = committed?;
             let took = read_at.elapsed();
             tenure.committed = true;
-            self.count(&batch);
+            self.partitions.committed(self.slice.partition, &batch);
             ceiling.folded(batch.events());
             if is_wide {
                 // The next one is as wide, and adds to more than can be remembered.
@@ -322,16 +327,5 @@ impl Projection {
         } else if self.partitions.set(partition, PartitionState::Waiting(reason.clone())) {
             tracing::warn!(partition = number, reason, "Opening the partition again at its checkpoint");
         }
-    }
-
-    fn count(&self, batch: &Batch) {
-        let Slice { generation, partition } = self.slice;
-        let labels = [("generation", generation.to_string()), ("partition", partition.to_string())];
-        metrics::counter!("projector_events_total", &labels).increment(batch.deltas.events);
-        metrics::counter!("projector_parked_events_total", &labels).increment(batch.deltas.parked.len() as u64);
-        metrics::counter!("projector_repeats_total", &labels).increment(batch.deltas.repeats());
-        metrics::counter!("projector_batches_total", &labels).increment(1);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        metrics::gauge!("projector_pending_envelopes", &labels).set(batch.pending as f64);
     }
 }

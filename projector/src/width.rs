@@ -6,14 +6,6 @@ use std::time::Duration;
 
 use crate::config::Limits;
 
-/// Wide batches that a projector folds or commits at a time, if it is the only one: one for each of two processors.
-pub(crate) const TURNS: u32 = 2;
-
-/// How many of its turns a projector takes for a wide batch, where there are so many projectors.
-pub(crate) fn turns_of_one(projectors: usize) -> u32 {
-    u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
-}
-
 /// Bytes of the deltas in one of them. Where all that a log has fits into a partition's first batch, it is copied, several
 /// times as fast as what is added to rows that are there.
 const BYTES_MAX: usize = 72 << 20;

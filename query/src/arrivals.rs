@@ -10,6 +10,8 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::as_of::AsOf;
+use crate::conflicts;
+use crate::instruments;
 use crate::lease::Lease;
 use crate::stats::{StatsError, count};
 
@@ -20,9 +22,6 @@ pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Requests that may wait at once. They cost Postgres nothing more, but one commit can let all of them go: 256 reports
 /// are a tenth of a second's work for 8 connections.
 const WAITING_MAX: usize = 256;
-
-/// From the moment a request begins to wait; one series an outcome: `arrived` or `missed`.
-const WAIT_S: &str = "query_after_wait_seconds";
 
 /// Where events are waited for.
 pub(crate) struct Arrivals {
@@ -57,7 +56,7 @@ impl Arrivals {
         let arrived = timeout_at(until, self.look_until_contained(db, receipt)).await;
         let arrived = arrived.unwrap_or(Err(StatsError::NotContained(receipt)));
         let outcome = if arrived.is_ok() { "arrived" } else { "missed" };
-        metrics::histogram!(WAIT_S, "outcome" => outcome).record(begun.elapsed());
+        instruments::waited(outcome, begun.elapsed());
         arrived
     }
 
@@ -83,15 +82,10 @@ impl Arrivals {
         // Where Postgres takes longer than the interval, all who have come meanwhile share the look after this one.
         let look = match last.take().filter(|look| look.at >= asked || look.at.elapsed() < LOOK_INTERVAL) {
             Some(look) => look,
-            None => look(db).await?,
+            None => conflicts::tried_twice(|| look(db)).await?,
         };
         Ok(last.insert(look).as_of.contains(receipt))
     }
-}
-
-/// Describes what is measured here; the recorder must be installed.
-pub(crate) fn describe_metrics() {
-    metrics::describe_histogram!(WAIT_S, metrics::Unit::Seconds, "Of reports that waited for an event, how long");
 }
 
 /// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use serde::Deserialize;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use service::config::Variable;
 use service::logging::LogFormat;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
@@ -14,11 +16,17 @@ use tokio::sync::Semaphore;
 const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
     /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has
     /// the rights it takes.
+    #[serde(serialize_with = "service::config::without_password")]
     pub database_url: String,
+
+    /// A standby of that database, from which all reports are then read. `DATABASE_URL` goes on to serve `GET /live`, which
+    /// hears of commits, and of those a standby cannot tell. Default: none, reports are read from `DATABASE_URL`.
+    #[serde(serialize_with = "service::config::secret")]
+    pub read_database_url: Option<String>,
 
     /// Where to listen. Default `127.0.0.1:3001`.
     #[serde(default = "query_listen")]
@@ -59,6 +67,28 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// The same for `--help`.
+pub const VARIABLES: [Variable; 9] = [
+    Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
+    Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database, to read reports from [none]" },
+    Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
+    Variable { name: "QUERY_CONNECTIONS_MAX", meaning: "Connections to Postgres, and so reports read at once [8]" },
+    Variable {
+        name: "QUERY_REPORTS_MAX",
+        meaning: "Reports in progress at once; a further one is answered with 503 [512]",
+    },
+    Variable { name: "QUERY_TIMEOUT_MS", meaning: "For one report; then the answer is 503 [5000]" },
+    Variable {
+        name: "QUERY_AFTER_TIMEOUT_MS",
+        meaning: "Of these, for the event that a report is to contain [2000, or half of these]",
+    },
+    Variable { name: "QUERY_LIVE_CLIENTS_MAX", meaning: "Clients of GET /live at once [4096]" },
+    Variable {
+        name: "QUERY_LIVE_HEARTBEAT_MS",
+        meaning: "Without totals, until such a client is sent a comment [15000]",
+    },
+];
+
 fn query_listen() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 3001).into()
 }
@@ -88,7 +118,13 @@ const AFTER_TIMEOUT_MS_DEFAULT: u32 = 2_000;
 
 impl Config {
     /// Checks what a type cannot.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Values that cannot work; the message names the variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.live_options()?;
+        self.report_options()?;
         anyhow::ensure!(
             self.query_after_timeout_ms.is_none_or(|after| after < self.query_timeout_ms),
             "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",
@@ -115,9 +151,29 @@ impl Config {
         Duration::from_millis(self.query_live_heartbeat_ms.get().into())
     }
 
-    /// How every connection to Postgres is made.
-    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, sqlx::Error> {
-        let options: PgConnectOptions = self.database_url.parse()?;
+    /// How the connection of `GET /live` is made.
+    ///
+    /// # Errors
+    ///
+    /// That is no URL of Postgres; the message names the variable.
+    pub(crate) fn live_options(&self) -> anyhow::Result<PgConnectOptions> {
+        self.options(&self.database_url).context("DATABASE_URL is no URL of a Postgres database")
+    }
+
+    /// How connections for reports are made.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn report_options(&self) -> anyhow::Result<PgConnectOptions> {
+        match &self.read_database_url {
+            Some(url) => self.options(url).context("READ_DATABASE_URL is no URL of a Postgres database"),
+            None => self.live_options(),
+        }
+    }
+
+    fn options(&self, url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
         Ok(options.application_name("tidemark-query").options([
             // What nobody waits for any more ends in the server, too.
             ("statement_timeout", self.query_timeout_ms.to_string()),
@@ -150,6 +206,7 @@ mod tests {
     fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
         Config {
             database_url: "postgres://nobody@nowhere/nothing".to_owned(),
+            read_database_url: None,
             query_listen: query_listen(),
             query_connections_max: query_connections_max(),
             query_reports_max: query_reports_max(),

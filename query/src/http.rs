@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use service::refusal::RefusalBody;
-use service::{Refusal, health};
+use service::{Refusal, health, requests};
 use tower_http::cors::{Any, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::arrivals;
 use crate::caching::{self, Caching};
 use crate::dashboard;
+use crate::instruments;
 use crate::live::{self, Live};
 use crate::openapi::Document;
 use crate::readiness::{self, Unready};
@@ -29,28 +29,27 @@ pub(crate) mod lists;
 
 /// Everything that is answered.
 pub(crate) fn router(reports: Reports, live: Live) -> Router {
-    let probed = reports.clone();
-    let health = health::router(move || ready(probed.clone()));
+    let (probed, sampled, watched) = (reports.clone(), reports.clone(), live.clone());
+    let health = health::router(move || ready(probed.clone()), move || instruments::sample(&sampled, &watched));
     // After the line above, which installs the recorder that takes descriptions.
-    metrics::describe_histogram!(DURATION_S, metrics::Unit::Seconds, "From a report's request to its answer");
-    arrivals::describe_metrics();
-    live::describe_metrics();
-    Router::new()
+    instruments::describe();
+    let served = Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
         .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
         .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
-        .merge(health)
         .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
-        // Reports are read by browsers from wherever their dashboards are.
-        .layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
-            header::ETAG,
-            header::LINK,
-            header::RETRY_AFTER,
-        ]))
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+    // Reports are read by browsers from wherever their dashboards are.
+    let cors = CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
+        header::ETAG,
+        header::LINK,
+        header::RETRY_AFTER,
+    ]);
+    // Whoever asks how things are is no traffic, and a 503 there is no failure of ours.
+    requests::measured(served).merge(health).layer(cors)
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -95,10 +94,7 @@ pub(crate) async fn stats(
     measured(answer(&reports, &headers, query.as_deref())).await
 }
 
-/// One series an outcome: `answered`, `unchanged`, `refused` or `unavailable`. Its count is the number of reports.
-const DURATION_S: &str = "query_report_duration_seconds";
-
-/// Answers a report, and measures how long that takes.
+/// Answers a report, and measures how long that takes, by outcome: `answered`, `unchanged`, `refused` or `unavailable`.
 async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Result<Response, Refusal> {
     let started = Instant::now();
     let answer = answer.await;
@@ -108,7 +104,7 @@ async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Re
         Err(refusal) if refusal.status().is_client_error() => "refused",
         Err(_) => "unavailable",
     };
-    metrics::histogram!(DURATION_S, "outcome" => outcome).record(started.elapsed());
+    instruments::answered(outcome, started.elapsed());
     answer
 }
 

@@ -4,6 +4,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::time::{Instant, timeout_at};
 
+use crate::instruments;
+
 /// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
 /// left. The pool would read the rest first, and if Postgres hangs, wait for it forever.
 pub(crate) struct Lease {
@@ -23,12 +25,20 @@ impl Lease {
 
     /// The same, for those whose caller stops waiting.
     pub(crate) async fn take_in_time(db: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: db.acquire().await?, is_idle: false })
+        let asked = Instant::now();
+        let connection = db.acquire().await?;
+        instruments::connected(asked.elapsed());
+        Ok(Self { connection, is_idle: false })
     }
 
     /// Gives the connection back for others to use: all of its answers have been read.
     pub(crate) fn end(mut self) {
         self.is_idle = true;
+    }
+
+    /// The same, unless that failed.
+    pub(crate) fn end_with<T, E>(self, read: Result<T, E>) -> Result<T, E> {
+        read.inspect(|_| self.end())
     }
 }
 

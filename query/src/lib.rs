@@ -60,6 +60,9 @@ mod live;
 /// A connection on loan from the pool.
 mod lease;
 
+/// Reports that Postgres ends in favour of somebody else.
+mod conflicts;
+
 /// Whether reports can be answered, or what is missing.
 mod readiness;
 
@@ -69,7 +72,10 @@ mod dashboard;
 /// The interface's description.
 mod openapi;
 
-pub use config::Config;
+/// What is measured.
+mod instruments;
+
+pub use config::{Config, VARIABLES};
 
 use anyhow::Context;
 use live::Live;
@@ -85,10 +91,9 @@ use tokio_util::sync::CancellationToken;
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    let options = config.connect_options().context("DATABASE_URL is no URL of a Postgres database")?;
-    let db = config.pool(options.clone());
+    let db = config.pool(config.report_options()?);
     let reports = Reports::new(db.clone(), &config);
-    let (live, feed) = Live::new(&config, options, shutdown.clone());
+    let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
     tokio::join!(server::serve(listener, http::router(reports, live), shutdown.clone()), feed.run(shutdown));

@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use feed::Feed;
-pub(crate) use http::{describe_metrics, router};
+pub(crate) use http::router;
 use watched::{Pair, State, Subscription, Watched};
 
 use crate::Config;
@@ -40,6 +40,7 @@ use crate::Config;
 pub(crate) struct Live {
     watched: Arc<Watched>,
     places: Arc<Semaphore>,
+    clients_max: usize,
     /// Between two signs of life where there is nothing to tell.
     heartbeat: Duration,
     /// For the first totals of a client.
@@ -82,8 +83,15 @@ impl Live {
     pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {
         let watched = Arc::<Watched>::default();
         let feed = Feed::new(watched.clone(), options, config.timeout());
-        let places = Arc::new(Semaphore::new(config.live_clients_max()));
-        (Self { watched, places, heartbeat: config.live_heartbeat(), timeout: config.timeout(), shutdown }, feed)
+        let clients_max = config.live_clients_max();
+        let places = Arc::new(Semaphore::new(clients_max));
+        let (heartbeat, timeout) = (config.live_heartbeat(), config.timeout());
+        (Self { watched, places, clients_max, heartbeat, timeout, shutdown }, feed)
+    }
+
+    /// How many clients watch something, and how many may.
+    pub(crate) fn clients(&self) -> (usize, usize) {
+        (self.watched.clients(), self.clients_max)
     }
 
     /// Begins to watch; answers when the totals are known.

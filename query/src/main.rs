@@ -6,7 +6,11 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let options = service::command::parse("query", "Answers reports from the read models.", &query::VARIABLES);
     let config: Config = service::config::from_env()?;
+    if options.check_config {
+        return service::command::answer_check(&config, config.check());
+    }
     service::logging::init(config.log_format);
     let shutdown = service::shutdown::on_signal()?;
     let address = config.query_listen;

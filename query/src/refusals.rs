@@ -36,7 +36,7 @@ fn sentence(err: &StatsError) -> Cow<'static, str> {
             "the active generation does not count referrers yet; ask again when the rebuild is done".into()
         }
         StatsError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
-        StatsError::NoConnection | StatsError::Database(_) => {
+        StatsError::NoConnection | StatsError::Database(_) | StatsError::Conflict(_) => {
             "reports cannot be read at the moment; ask again later".into()
         }
         StatsError::CorruptSketch(_)
@@ -58,7 +58,7 @@ fn code(err: &StatsError) -> &'static str {
         StatsError::NoGeneration => "no_read_models",
         StatsError::NoReferrers => "no_referrers_yet",
         StatsError::TimedOut => "report_too_slow",
-        StatsError::NoConnection | StatsError::Database(_) => "database_unavailable",
+        StatsError::NoConnection | StatsError::Database(_) | StatsError::Conflict(_) => "database_unavailable",
         StatsError::CorruptSketch(_)
         | StatsError::CorruptTopPaths(_)
         | StatsError::KeysDiffer(_)

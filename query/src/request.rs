@@ -121,6 +121,14 @@ impl Period {
         }
     }
 
+    /// Whether it is about more than so many days, or about an open number of them.
+    pub(crate) fn is_longer_than(self, days: i64) -> bool {
+        self.days().is_some_and(|ends| match ends {
+            (Some(first), Some(last)) => (last - first).num_days() >= days,
+            _ => true,
+        })
+    }
+
     /// The last day; none where it is open.
     pub(crate) fn last(self) -> Option<NaiveDate> {
         self.days().and_then(|(_, last)| last)

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::arrivals::{Arrivals, LOOK_INTERVAL};
 use crate::config::Config;
+use crate::conflicts;
 use crate::lease::Lease;
 use crate::listing::List;
 use crate::request::Request;
@@ -66,6 +67,7 @@ pub(crate) struct Reports {
     arrivals: Arc<Arrivals>,
     /// For reports that are read or waited for.
     places: Arc<Semaphore>,
+    places_max: usize,
 }
 
 /// A report.
@@ -124,6 +126,9 @@ pub(crate) enum StatsError {
     /// Postgres refused. It may be starting or stopping: try again later.
     #[error("the read models cannot be read")]
     Database(#[source] sqlx::Error),
+    /// A standby had to choose between the report and what its primary did next: try again.
+    #[error("the database ended the report in favour of somebody else")]
+    Conflict(#[source] sqlx::Error),
     /// What is stored cannot be: trying again helps only after a rebuild.
     #[error("the stored users are damaged and have to be rebuilt from the log")]
     CorruptSketch(#[from] CorruptSketch),
@@ -163,6 +168,7 @@ impl From<sqlx::Error> for StatsError {
         match err {
             sqlx::Error::PoolTimedOut => Self::NoConnection,
             sqlx::Error::Database(err) if err.code().as_deref() == Some(QUERY_CANCELED) => Self::TimedOut,
+            err if conflicts::is_conflict(&err) => Self::Conflict(err),
             err => Self::Database(err),
         }
     }
@@ -176,8 +182,14 @@ pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
 impl Reports {
     pub(crate) fn new(db: PgPool, config: &Config) -> Self {
         let arrivals = Arc::new(Arrivals::new());
-        let places = Arc::new(Semaphore::new(config.query_reports_max.get().into()));
-        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places }
+        let places_max = usize::from(config.query_reports_max.get());
+        let places = Arc::new(Semaphore::new(places_max));
+        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places, places_max }
+    }
+
+    /// How many reports are in progress, and how many may be.
+    pub(crate) fn in_progress(&self) -> (usize, usize) {
+        (self.places_max.saturating_sub(self.places.available_permits()), self.places_max)
     }
 
     /// Reads a report, which contains the event it is to be read after.
@@ -211,11 +223,12 @@ impl Reports {
     pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), StatsError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.timeout;
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
-        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(read)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 
     /// Reads which state the read models are in, and nothing of them.
@@ -226,11 +239,12 @@ impl Reports {
     pub(crate) async fn version(&self) -> Result<Version, StatsError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.timeout;
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
-        let read = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(read)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 
     fn place(&self) -> Result<SemaphorePermit<'_>, StatsError> {
@@ -238,10 +252,11 @@ impl Reports {
     }
 
     async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
-        let mut lease = Lease::take(&self.db, deadline).await?;
-        let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
-        let snapshot = read.unwrap_or(Err(StatsError::TimedOut))?;
-        lease.end();
-        Ok(snapshot)
+        conflicts::tried_twice(|| async move {
+            let mut lease = Lease::take(&self.db, deadline).await?;
+            let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
+            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+        })
+        .await
     }
 }

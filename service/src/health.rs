@@ -5,24 +5,34 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 
 use crate::refusal::Refusal;
+use crate::requests;
 
 /// Bounds of a histogram of durations, in seconds.
 const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// Bounds of a histogram of batches, in events.
-const EVENTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 20_000.0];
+const EVENTS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 20_000.0, 200_000.0, 2_000_000.0];
 
-/// What is measured is kept one by one until it is added up, at the latest after this time.
-const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
+/// Bounds of a histogram of sizes, in bytes: from one small event to the largest envelope.
+const BYTES: [f64; 8] = [256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 131_072.0, 196_608.0, 262_144.0];
 
-/// The three routes. `ready` is asked each time; its error is a sentence for an operator.
-pub fn router<Ready, Answer>(ready: Ready) -> Router
+/// What is measured is kept one by one until it is added up, at the latest after this time: 50,000 requests a second
+/// are 400 kB.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// A gauge that nobody has set for so long is not shown: what it was about is gone, or cannot be seen.
+const GAUGE_IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// The three routes. `ready` is asked each time; its error is a sentence for an operator. `sample` is called before
+/// metrics are shown, to set gauges of what is only counted then; it must not wait.
+pub fn router<Ready, Answer>(ready: Ready, sample: impl Fn() + Clone + Send + Sync + 'static) -> Router
 where
     Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
     Answer: Future<Output = Result<(), String>> + Send + 'static,
@@ -31,7 +41,13 @@ where
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || readiness(ready())))
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/metrics", get(move || std::future::ready(shown(metrics, &sample))))
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+}
+
+fn shown(metrics: &PrometheusHandle, sample: &impl Fn()) -> Response {
+    sample();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }
 
 async fn readiness(answer: impl Future<Output = Result<(), String>>) -> Response {
@@ -48,8 +64,11 @@ fn recorder() -> &'static PrometheusHandle {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_events".to_owned()), &EVENTS))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES))
+            .map(|builder| builder.idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE_MAX)))
             .and_then(PrometheusBuilder::install_recorder)
             .expect("there are buckets, and nothing else in the process installs a recorder");
+        requests::describe_metrics();
         let kept = recorder.clone();
         tokio::spawn(async move {
             loop {

@@ -4,8 +4,17 @@
 /// Configuration from the environment.
 pub mod config;
 
+/// What a process says of itself on the command line.
+pub mod command;
+
+/// Which version, of which commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("TIDEMARK_COMMIT"), ")");
+
 /// Logs as text or as JSON.
 pub mod logging;
+
+/// Spans for whoever traces.
+pub mod traces;
 
 /// When to stop.
 pub mod shutdown;
@@ -16,7 +25,11 @@ pub mod server;
 /// `/healthz`, `/readyz` and `/metrics`.
 pub mod health;
 
+/// Requests, counted and timed.
+pub mod requests;
+
 /// Answers that say no.
 pub mod refusal;
 
 pub use refusal::Refusal;
+pub use traces::Span;

@@ -19,6 +19,10 @@ pub struct Refusal {
     error: Cow<'static, str>,
 }
 
+/// Why an answer is a refusal, for whoever counts answers: an extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusalCode(pub(crate) &'static str);
+
 /// Its body.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody {
@@ -80,7 +84,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let code = RefusalCode(self.code);
         let mut response = (self.status, Json(RefusalBody { error: self.error, code: self.code })).into_response();
+        response.extensions_mut().insert(code);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
         }

@@ -1,10 +1,9 @@
 //! `POST /event`, one event a request, on disk before it is acknowledged; beside it the same server which parses and
 //! checks the event and stores nothing.
 
-use std::path::Path;
-
 use anyhow::Result;
 
+use crate::disk::Log;
 use crate::events;
 use crate::findings::{Finding, Findings, Target, median};
 use crate::load::{Heard, Load};
@@ -22,7 +21,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     for connections in CONNECTIONS {
         let load = |port, rate| Load { port, connections, lasting: scale.turn, rate, request: events::single() };
         let (mut ours, mut theirs, mut p99s) = (vec![], vec![], vec![]);
-        let (cpu, before, mut stored) = (rig.cpu()?, bytes_below(&rig.stack.nats.store()), 0);
+        let (cpu, before, mut stored) = (rig.cpu()?, Log::measure(&rig.stack).await?, 0);
         for _ in 0..scale.rounds {
             let heard = load(rig.ingest_port(), None).run().await?;
             stored += heard.good;
@@ -38,7 +37,11 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
         findings.note(if connections == 64 { p99.target(Target::Most(5.0)) } else { p99 });
         if connections == 64 {
             rig.note_cpu(NAME, "64 connections", &cpu, stored, findings)?;
-            note_disk(&rig, before, stored, findings);
+            let log = Log::measure(&rig.stack).await?;
+            let each =
+                Finding::new("disk", "the log, 64 connections, an event", "bytes", log.bytes_each(&before, stored));
+            findings.note(each.target(Target::Most(50.0)));
+            findings.note(Finding::new("disk", "the event's JSON", "bytes", events::json_bytes()));
         }
     }
     let half = Load {
@@ -58,24 +61,4 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     let peak = Finding::new("memory", "ingest, up to 512 connections", "MB", rig.peak_megabytes("ingest")?);
     findings.note(peak.target(Target::Most(64.0)));
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn note_disk(rig: &Rig, before: u64, events: u64, findings: &mut Findings) {
-    let grown = bytes_below(&rig.stack.nats.store()).saturating_sub(before);
-    let each = Finding::new("disk", "the log, 64 connections, an event", "bytes", grown as f64 / events as f64);
-    findings.note(each.target(Target::Most(50.0)));
-    findings.note(Finding::new("disk", "the event's JSON", "bytes", events::json_bytes()));
-}
-
-/// Bytes on disk of all files in a folder.
-pub(crate) fn bytes_below(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.blocks() * 512,
-        Err(_) => 0,
-    };
-    entries.flatten().map(bytes).sum()
 }

@@ -1,5 +1,5 @@
-//! How many events a second are counted within a second, over ten thousand sites: the rate is raised until events come
-//! later than that into reports.
+//! How many events a second are counted within a second, over ten thousand sites and while they happen: the rate is
+//! raised until events come later than that into reports.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn post(rig: &Rig, rate: u32, lasting: Duration) -> Result<u64> {
     let clients = (0..CONNECTIONS).map(|number| {
         tokio::spawn(async move {
             let mut connection = Connection::open(port).await?;
-            let mut visits = LONG_TAIL.visits(u64::from(number) + 100);
+            let mut visits = LONG_TAIL.visits(u64::from(number) + 100).live();
             let pause = Duration::from_secs(1) * BATCH_EVENTS * CONNECTIONS / rate;
             let mut due = begun + pause * number / CONNECTIONS;
             let mut sent = 0;

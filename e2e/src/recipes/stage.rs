@@ -93,6 +93,7 @@ impl Stage {
             Act::MoveToCluster => {
                 self.environment.insert("NATS_URL", self.cluster_urls(Nats::url));
                 self.environment.insert("NATS_MONITOR_URLS", self.cluster_urls(Nats::monitor_url));
+                self.environment.insert("STREAM_REPLICAS", self.cluster.len().to_string());
                 self.stop_ingest().await;
                 self.projector.process.stop().await;
                 self.stack.nats.stop().await;

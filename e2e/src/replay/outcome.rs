@@ -46,18 +46,24 @@ impl Outcome {
         faults
     }
 
-    /// p99 while it was rebuilt, to p99 before. Not after, when Postgres vacuums what was built.
+    /// p99 while it was rebuilt, to p99 of all reports before and after.
     fn slowdown(&self) -> f64 {
-        self.percentile(Phase::Rebuilding, 0.99) / self.percentile(Phase::Usual, 0.99)
+        let phases = [Phase::Usual, Phase::After].iter().filter_map(|phase| self.readings.times_ms.get(phase));
+        let mut usual: Vec<f64> = phases.flatten().copied().collect();
+        usual.sort_by(f64::total_cmp);
+        self.percentile(Phase::Rebuilding, 0.99) / percentile(&usual, 0.99)
     }
 
-    /// Milliseconds.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
     fn percentile(&self, phase: Phase, share: f64) -> f64 {
-        let times = self.readings.times_ms.get(&phase).map(Vec::as_slice).unwrap_or_default();
-        let rank = (times.len() as f64 * share) as usize;
-        times.get(rank.min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+        percentile(self.readings.times_ms.get(&phase).map(Vec::as_slice).unwrap_or_default(), share)
     }
+}
+
+/// Of times in their order; not a number if there are none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+pub(super) fn percentile(times: &[f64], share: f64) -> f64 {
+    let rank = (times.len() as f64 * share) as usize;
+    times.get(rank.min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Outcome {
@@ -74,12 +80,12 @@ impl fmt::Display for Outcome {
         writeln!(f, "rebuild        {:>8.1} s, {:.0} events/s", rebuild.as_secs_f64(), events / rebuild.as_secs_f64())?;
         writeln!(f, "live           {:>8} events, {} tries again", self.live.acknowledged, self.live.retries)?;
         writeln!(f, "reports, ms    {:>8} {:>8} {:>8} {:>8}", "number", "p50", "p99", "largest")?;
-        for (phase, name) in [(Phase::Usual, "usual"), (Phase::Rebuilding, "rebuilding"), (Phase::After, "after")] {
+        for (phase, name) in [(Phase::Usual, "before"), (Phase::Rebuilding, "rebuilding"), (Phase::After, "after")] {
             let number = self.readings.times_ms.get(&phase).map_or(0, Vec::len);
             let [p50, p99, largest] = [0.5, 0.99, 1.0].map(|share| self.percentile(phase, share));
             writeln!(f, "  {name:<12} {number:>8} {p50:>8.1} {p99:>8.1} {largest:>8.1}")?;
         }
-        writeln!(f, "p99 while rebuilding, to the usual one: {:.2}", self.slowdown())?;
+        writeln!(f, "p99 while rebuilding, to the one before and after: {:.2}", self.slowdown())?;
         writeln!(f, "{} acknowledged, {} counted", self.acknowledged, self.counted)?;
         let faults = self.faults();
         if faults.is_empty() { writeln!(f, "\nPASS") } else { writeln!(f, "\nFAIL\n{}", faults.join("\n")) }

@@ -27,7 +27,9 @@ pub(super) enum Phase {
     Usual,
     /// A rebuild beside it.
     Rebuilding,
-    /// The new generation is active.
+    /// The new generation has just become active.
+    Settling,
+    /// It is, and live traffic is alone again.
     After,
 }
 
@@ -71,7 +73,9 @@ async fn read_as(run: &Run, number: u32) -> Readings {
         let path = path(&mut random);
         let phase = run.phase.get();
         let answer = run.stack.query_client.get(&path).await;
-        readings.times_ms.entry(phase).or_default().push(due.elapsed().as_secs_f64() * 1_000.0);
+        let took_ms = due.elapsed().as_secs_f64() * 1_000.0;
+        readings.times_ms.entry(phase).or_default().push(took_ms);
+        run.recent.borrow_mut().push(took_ms);
         due += PAUSE;
         let Some(answer) = answer.ok().filter(|answer| answer.status == 200) else {
             readings.refused += 1;

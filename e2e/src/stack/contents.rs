@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
-use contract::Partition;
 use launcher::servers::nats::NatsUser;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::{DATABASE, DatabaseUser, Stack};
+use crate::log;
 use crate::picture;
 use crate::wait;
 
 /// A projector that has something to fold moves a checkpoint within this time, on a machine that does other things too.
 const DRAIN_STEP_BOUND: Duration = Duration::from_secs(30);
+
+/// The log answers within this time, while compilers write to the same disk.
+const LOG_PATIENCE: Duration = Duration::from_mins(1);
 
 impl Stack {
     /// The log, as an operator sees it.
@@ -25,7 +28,9 @@ impl Stack {
         let user = self.nats.user(NatsUser::Operator);
         let options = async_nats::ConnectOptions::new().user_and_password(user.user, user.password);
         let client = options.connect(self.nats.url()).await.context("connecting as operator")?;
-        Ok(jetstream::new(client))
+        let mut log = jetstream::new(client);
+        log.set_timeout(LOG_PATIENCE);
+        Ok(log)
     }
 
     /// A database, as its owner sees it.
@@ -61,7 +66,19 @@ impl Stack {
     ///
     /// Nothing moves for too long.
     pub async fn drained(&self, database: &str) -> Result<Vec<String>> {
-        let ends = self.log_ends().await?;
+        self.drained_to(&self.log_ends().await?, database).await
+    }
+
+    /// Waits until a database is as far as `ends` of a log, and answers its picture.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    ///
+    /// # Panics
+    ///
+    /// Nothing moves for too long.
+    pub async fn drained_to(&self, ends: &[(i32, i64)], database: &str) -> Result<Vec<String>> {
         let pool = self.database(database)?;
         let mut last = Vec::new();
         while last != ends {
@@ -89,13 +106,6 @@ impl Stack {
     ///
     /// The log is away.
     pub async fn log_ends(&self) -> Result<Vec<(i32, i64)>> {
-        let log = self.log().await?;
-        let mut ends = Vec::new();
-        for partition in Partition::all(64) {
-            let Ok(stream) = log.get_stream(partition.stream()).await else { continue };
-            let last = i64::try_from(stream.cached_info().state.last_sequence)?;
-            ends.push((i32::from(partition.number()), last));
-        }
-        Ok(ends)
+        log::ends(&self.log().await?).await
     }
 }

@@ -60,6 +60,27 @@ mod connections;
 /// Servers go away and come back.
 mod outages;
 
+/// A partition that does not get on makes its projector unready, and is ready again.
+mod progress;
+
+/// Metrics that are promised are served, and what is used of them is promised.
+mod metrics;
+
+/// Every alert fires, in a real Prometheus.
+mod alerts;
+
+/// Versions, variables, and configurations that are checked.
+mod command_line;
+
+/// Whoever traces a request finds it again where it is counted.
+mod traces;
+
+/// Three servers keep the log, and some of them go away.
+mod cluster;
+
+/// Servers are lost with all they had, and brought back from the log or from backups.
+mod backup;
+
 /// No room on the disk.
 mod disk_full;
 

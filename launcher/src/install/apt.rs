@@ -5,9 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::account;
+use crate::process::{self, Launch};
 use crate::progress;
 
 /// Debian's packages of Postgres make and start a database of their own unless a file in this folder says no. The file
@@ -21,6 +22,27 @@ const SCRIPT: &str = r#"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update || echo 'Going on with the package lists of before.'
     apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$1""#;
+
+/// Unpacks a package into a folder. Package lists that are missing or out of date are fetched where that is allowed.
+const UNPACK: &str = r#"
+    cd "$2"
+    apt-get download "$1" || { apt-get update || sudo -n apt-get update; apt-get download "$1"; }
+    dpkg-deb --extract "$1"_*.deb .
+    rm "$1"_*.deb"#;
+
+/// Unpacks a package of the distribution into a folder, without what it depends on. Nothing of it is installed, so this
+/// takes no rights but to the folder, and no server of the package starts.
+///
+/// # Errors
+///
+/// When there is no apt-get, or no such package can be had.
+pub(super) async fn unpack(step: &str, package: &'static str, folder: PathBuf, log: PathBuf) -> Result<()> {
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", UNPACK, "sh", package]).arg(folder);
+    let run = process::run(Launch::new("apt-get download", command).log(&log));
+    let unpacked = progress::step(step, run).await;
+    unpacked.map_err(|_| anyhow!("apt-get download said why in {}", log.display()))
+}
 
 /// Installs a package of the distribution.
 ///

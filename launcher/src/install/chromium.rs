@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
-use super::{Version, apt, install_log, lock, on_path};
+use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::workspace::Workspace;
 
 /// The first whose headless mode is the browser itself, and not one of its own.
@@ -25,14 +25,10 @@ pub struct ChromiumPrograms {
 ///
 /// One sentence that says what to install when that is not possible.
 pub async fn chromium(workspace: &Workspace) -> Result<ChromiumPrograms> {
-    if let Some(programs) = find() {
-        return Ok(programs);
-    }
-    let _lock = lock(workspace).await?;
-    // Whoever held the lock may have installed it.
-    if let Some(programs) = find() {
-        return Ok(programs);
-    }
+    found_or_installed(workspace, find, install(workspace)).await
+}
+
+async fn install(workspace: &Workspace) -> Result<ChromiumPrograms> {
     // It depends on the browser of its own version.
     let installed = apt::install("Installing Chromium", "chromium-driver", install_log(workspace)).await;
     installed.map_err(|err| {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Version, apt, install_log, lock, on_path};
+use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::process::{self, Launch};
 use crate::progress;
 use crate::workspace::{self, Workspace};
@@ -23,15 +23,8 @@ const FOLDER: &str = "nats-server-2.15.1";
 ///
 /// One sentence that says what to install when that is not possible.
 pub async fn nats_server(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(program) = find(workspace) {
-        return Ok(program);
-    }
-    let _lock = lock(workspace).await?;
-    // Whoever held the lock may have installed it.
-    if let Some(program) = find(workspace) {
-        return Ok(program);
-    }
-    install(workspace).await.map_err(|err| {
+    let found = found_or_installed(workspace, || find(workspace), install(workspace)).await;
+    found.map_err(|err| {
         anyhow!(
             "nats-server {OLDEST} or newer was not found and cannot be installed ({err:#}): put it on the PATH and \
              start again."

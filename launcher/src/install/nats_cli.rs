@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Version, install_log, lock, on_path};
+use super::{Version, found_or_installed, install_log, on_path};
 use crate::process::{self, Launch};
 use crate::progress;
 use crate::workspace::{self, Workspace};
@@ -27,15 +27,7 @@ const FOLDER: &str = "nats-cli-0.5.1";
 ///
 /// One sentence that says what to install when that is not possible.
 pub async fn nats_cli(workspace: &Workspace) -> Result<PathBuf> {
-    if let Some(program) = find(workspace) {
-        return Ok(program);
-    }
-    let _lock = lock(workspace).await?;
-    // Whoever held the lock may have installed it.
-    match find(workspace) {
-        Some(program) => Ok(program),
-        None => install(workspace).await,
-    }
+    found_or_installed(workspace, || find(workspace), install(workspace)).await
 }
 
 /// The folder of the nats CLI: where it is, or where it would be put.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
-use super::{Version, apt, install_log, lock, on_path};
+use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::workspace::Workspace;
 
 /// The oldest version whose SQL the migrations use.
@@ -37,13 +37,10 @@ impl PostgresPrograms {
 ///
 /// One sentence that says what to install when that is not possible.
 pub async fn postgres(workspace: &Workspace) -> Result<PostgresPrograms> {
-    if let Some(programs) = find() {
-        return Ok(programs);
-    }
-    let _lock = lock(workspace).await?;
-    if let Some(programs) = find() {
-        return Ok(programs);
-    }
+    found_or_installed(workspace, find, install(workspace)).await
+}
+
+async fn install(workspace: &Workspace) -> Result<PostgresPrograms> {
     let installed = apt::install("Installing Postgres", "postgresql", install_log(workspace)).await;
     installed.map_err(|err| {
         anyhow!(

@@ -3,6 +3,9 @@
 /// The folder of a database: made, and given to the account that may run it.
 mod home;
 
+/// Copies of a server that runs.
+mod copy;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -93,7 +96,7 @@ impl Postgres {
         let workspace = Workspace::find()?;
         let programs = install::postgres(&workspace).await?;
         std::fs::create_dir_all(&options.dir).with_context(|| format!("creating {}", options.dir.display()))?;
-        let password = Secrets::open(options.dir.join("password"))?.password("POSTGRES_PASSWORD")?;
+        let password = Secrets::open(Home::password_path(&options.dir))?.password("POSTGRES_PASSWORD")?;
         let home = Home::settle(&options.dir)?;
         home.make(&programs, &password, options.durability).await?;
         let log = options.log.unwrap_or_else(|| options.dir.join("postgres.log"));

@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::source::Logged;
+use crate::source::Entry;
 
 /// An envelope as it lies in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub(crate) struct Line {
 
 impl Line {
     /// Of an envelope, as it is now.
-    pub(crate) fn of(logged: &Logged) -> Self {
+    pub(crate) fn of(logged: &Entry) -> Self {
         let schema = logged.schema.as_deref().map(str::to_owned);
-        let Logged { sequence, logged_at, is_erased, .. } = *logged;
+        let Entry { sequence, logged_at, is_erased, .. } = *logged;
         Self { sequence, logged_at, schema, is_erased, body: None, bytes: None }.with_body(logged.body.to_vec())
     }
 

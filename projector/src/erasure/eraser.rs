@@ -19,7 +19,7 @@ use super::Whose;
 use super::whose::Remainder;
 use crate::amendments;
 use crate::archive::Line;
-use crate::source::Logged;
+use crate::source::Entry;
 
 /// Others who erase may be faster, so often.
 const TRIES_MAX: u32 = 16;
@@ -59,7 +59,7 @@ impl Eraser {
     /// # Errors
     ///
     /// The log is away; nothing is lost, and it can be done again.
-    pub(crate) async fn erase(&self, whose: &Whose, envelope: Logged) -> anyhow::Result<()> {
+    pub(crate) async fn erase(&self, whose: &Whose, envelope: Entry) -> anyhow::Result<()> {
         let mut found = envelope;
         for _ in 0..TRIES_MAX {
             // In an amendment that somebody else was faster with there may be nothing to erase any more.
@@ -109,7 +109,7 @@ impl Eraser {
     }
 
     /// Publishes what is left; answers whether what stood there is still what it was made from.
-    async fn amend(&self, found: &Logged, remainder: &Remainder) -> anyhow::Result<bool> {
+    async fn amend(&self, found: &Entry, remainder: &Remainder) -> anyhow::Result<bool> {
         let place = (found.logged_at, found.schema.as_deref());
         let message = self.message(place, remainder.body.clone(), Some(remainder.left));
         self.publish(found.sequence, found.amendment.unwrap_or(0), message).await

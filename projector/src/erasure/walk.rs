@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::generation::GenerationId;
-use crate::source::{HistoryError, Logged, REST_MAX, Source, SourceError, Stream};
+use crate::source::{Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -71,7 +71,7 @@ impl Walk {
     /// # Errors
     ///
     /// The log is away for longer.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Logged>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Entry>> {
         while self.at < self.until {
             match self.try_next().await {
                 Ok(logged) => {
@@ -91,7 +91,7 @@ impl Walk {
         Ok(None)
     }
 
-    async fn try_next(&mut self) -> Result<Logged, SourceError> {
+    async fn try_next(&mut self) -> Result<Entry, SourceError> {
         // A source that rests for longer has to be opened again.
         let rested = self.asked_at.elapsed() > REST_MAX;
         let mut source = match self.source.take().filter(|_| !rested) {

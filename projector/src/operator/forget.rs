@@ -44,7 +44,7 @@ pub struct Options {
     /// Erase from this archive, too; all archives have to be named.
     #[arg(long, value_name = "FOLDER")]
     pub archive: Vec<PathBuf>,
-    /// The PUBLISH_DEADLINE_MS of ingest. An envelope that ingest may still send again is not erased before that has
+    /// The `PUBLISH_DEADLINE_MS` of ingest. An envelope that ingest may still send again is not erased before that has
     /// passed.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 60_000,
           value_parser = clap::value_parser!(u64).range(1..=60_000))]

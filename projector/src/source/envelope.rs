@@ -7,14 +7,15 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1};
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1, TRACE_HEADER};
+use service::traces::{self, SpanContext};
 
 use super::{SourceError, log_error};
 use crate::deltas::Message;
 
 /// What the log has under one sequence.
 #[derive(Debug, Clone)]
-pub(crate) struct Logged {
+pub(crate) struct Entry {
     /// Its sequence in the partition's stream.
     pub(crate) sequence: u64,
     /// When the log stored it.
@@ -29,9 +30,11 @@ pub(crate) struct Logged {
     pub(crate) amendment: Option<u64>,
     /// Nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
     pub(crate) is_erased: bool,
+    /// Where somebody traces it, its place in that trace.
+    pub(crate) trace: Option<SpanContext>,
 }
 
-impl Logged {
+impl Entry {
     /// An envelope in its place.
     pub(super) fn of(message: &jetstream::Message) -> Result<Self, SourceError> {
         let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
@@ -43,6 +46,7 @@ impl Logged {
             pending: info.pending,
             amendment: None,
             is_erased: false,
+            trace: trace(message.headers.as_ref()),
         })
     }
 
@@ -58,6 +62,8 @@ impl Logged {
             pending: 0,
             amendment: Some(amendment.sequence),
             is_erased: amendment.headers.get(EVENT_COUNT_HEADER).is_some_and(|count| count.as_str() == "0"),
+            // Long ago.
+            trace: None,
         })
     }
 
@@ -66,6 +72,10 @@ impl Logged {
         let Self { sequence, logged_at, .. } = *self;
         Message { sequence, logged_at, schema: self.schema.as_deref(), body: &self.body }
     }
+}
+
+fn trace(headers: Option<&HeaderMap>) -> Option<SpanContext> {
+    headers.filter(|_| traces::is_on())?.get(TRACE_HEADER).and_then(|header| traces::carried(header.as_str()))
 }
 
 /// Almost all are of the same one: it is not copied.

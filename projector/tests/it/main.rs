@@ -3,6 +3,9 @@
 /// The checkpoint and everything it stands for, or nothing at all.
 mod commit;
 
+/// Who may fold a wide batch.
+mod turns;
+
 /// Where visits came from.
 mod referrers;
 

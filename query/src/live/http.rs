@@ -16,13 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::totals::Totals;
 use super::watched::{Pair, Subscription};
 use super::{Live, LiveError};
+use crate::instruments;
 use crate::request::parameters::{OfEventType, OfSite};
-
-/// Clients that watch.
-pub(super) const CLIENTS: &str = "query_live_clients";
-
-/// Totals that were given to a client's connection.
-const PUSHES: &str = "query_live_pushes_total";
 
 /// With which a client says what it has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -33,13 +28,6 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 /// The route.
 pub(crate) fn router(live: Live) -> Router {
     Router::new().route("/live", get(self::live)).with_state(live)
-}
-
-/// Describes what is measured here; the recorder must be installed.
-pub(crate) fn describe_metrics() {
-    metrics::describe_gauge!(CLIENTS, metrics::Unit::Count, "Clients that watch totals");
-    metrics::describe_counter!(PUSHES, metrics::Unit::Count, "Totals that were sent to clients");
-    metrics::gauge!(CLIENTS).set(0);
 }
 
 /// Totals of today, now and whenever they change.
@@ -90,7 +78,7 @@ fn events(
         let shutdown = shutdown.clone();
         async move {
             let totals = shutdown.run_until_cancelled(subscription.other_than(seen.as_deref())).await??;
-            metrics::counter!(PUSHES).increment(1);
+            instruments::pushed();
             Some((Ok(event(&totals)), (subscription, Some(totals.id().to_owned()))))
         }
     })

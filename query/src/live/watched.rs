@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use contract::{EventType, SiteId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
-use super::http::CLIENTS;
 use super::totals::Totals;
 
 /// What can be watched.
@@ -62,13 +61,17 @@ impl Watched {
             Entry { latest: watch::Sender::new(State::Unread), clients: 0 }
         });
         entry.clients += 1;
-        metrics::gauge!(CLIENTS).increment(1);
         Subscription { pair, latest: entry.latest.subscribe(), watched: self.clone(), _place: place }
     }
 
     /// Returns when something is watched that was not before, or nothing any more. For one who waits.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// How many clients watch something.
+    pub(crate) fn clients(&self) -> usize {
+        self.entries().values().map(|entry| entry.clients).sum()
     }
 
     /// Everything that is watched now.
@@ -111,7 +114,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        metrics::gauge!(CLIENTS).decrement(1);
         let mut entries = self.watched.entries();
         let entry = entries.get_mut(&self.pair).expect("an entry stays while it has clients");
         entry.clients -= 1;

@@ -40,6 +40,14 @@ fn a_range_may_be_open_on_either_side() {
 }
 
 #[test]
+fn a_range_has_both_of_its_ends() {
+    let is_longer = |query: &str| parse(&format!("site_id=a&{query}")).period.is_longer_than(7);
+    assert!(is_longer("from=2025-11-01&to=2025-11-08") && is_longer("from=2025-11-01") && is_longer("to=2025-11-01"));
+    assert!(!is_longer("from=2025-11-01&to=2025-11-07") && !is_longer("date=2025-11-01"));
+    assert!(!parse("site_id=a").period.is_longer_than(7), "all time is one row");
+}
+
+#[test]
 fn a_day_has_one_form() {
     for text in ["2025-02-30", "2025-2-3", "2025-11-12T10:00Z", "+2025-11-12", "%202025-11-12", "2025-11-12%20"] {
         let rule = "must be a day of the calendar, written YYYY-MM-DD, such as 2025-11-12";

@@ -18,6 +18,10 @@ use crate::request::{Period, Request};
 use crate::users::{Count, Users};
 use crate::version::Version;
 
+/// In a range of more days one of the first paths is likely to be missing in some day's list, and has to be looked up
+/// there. To read all of it twice costs more than a transaction does.
+const DAYS_OF_ONE_STATEMENT: i64 = 7;
+
 /// A row of `daily.sql` and `all_time.sql`: the generation and its state, or views, or users, or a position.
 struct Row {
     generation_id: Option<i32>,
@@ -53,12 +57,14 @@ pub(super) struct Reading {
 /// Reads a report, the rows of which `db` may not have sent all when this fails.
 ///
 /// Most often one statement is enough. Where it leaves open which the first paths are, all of it is read again, and the
-/// paths with it, in one transaction.
+/// paths with it, in one transaction. Long ranges, where that is likely, begin with it.
 pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
-    let mut reading = read_rows(db, request).await?;
-    if let Verdict::Decided(paths) = reading.lists.verdict(request.paths_max.into()) {
-        reading.top_paths = paths;
-        return Ok(reading);
+    if !request.period.is_longer_than(DAYS_OF_ONE_STATEMENT) {
+        let mut reading = read_rows(db, request).await?;
+        if let Verdict::Decided(paths) = reading.lists.verdict(request.paths_max.into()) {
+            reading.top_paths = paths;
+            return Ok(reading);
+        }
     }
     let mut tx = transaction::begin(db, request.period).await?;
     let reading = read_within(&mut tx, request).await?;

@@ -78,6 +78,9 @@ mod snapshots;
 /// Life without Postgres.
 mod outages;
 
+/// Reports from a standby.
+mod standby;
+
 /// `/readyz`, `/healthz`, `/metrics`.
 mod health;
 

@@ -40,6 +40,13 @@ impl Server {
         Self { postgres, _dir: dir }
     }
 
+    /// A server that follows this one, with all that is in it.
+    pub(crate) async fn standby(&self) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let postgres = self.postgres.start_standby(dir.path()).await.expect("a standby starts");
+        Self { postgres, _dir: dir }
+    }
+
     /// Makes a database with the read models, empty.
     pub(crate) async fn migrated(&self, name: &str) -> PgPool {
         self.postgres.create_database(name).await.expect("a database");

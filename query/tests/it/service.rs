@@ -113,6 +113,7 @@ impl Service {
 pub(crate) fn config(database_url: String) -> Config {
     Config {
         database_url,
+        read_database_url: None,
         query_listen: ([127, 0, 0, 1], 0).into(),
         query_connections_max: NonZeroU32::new(4).expect("not 0"),
         query_reports_max: NonZeroU16::new(512).expect("not 0"),

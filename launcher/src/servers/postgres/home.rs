@@ -41,6 +41,15 @@ impl Home {
         Ok(Self { dir, account })
     }
 
+    /// Beside the database: the owner's password.
+    pub(super) fn password_path(dir: &Path) -> PathBuf {
+        dir.join("password")
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
@@ -54,14 +63,10 @@ impl Home {
         if self.data().exists() {
             return Ok(());
         }
-        // Renamed when it is whole: an interrupted initdb is never taken for a good one.
-        let draft = self.dir.join("draft");
-        workspace::remove(&draft)?;
-        fs::create_dir(&draft).with_context(|| format!("creating {}", draft.display()))?;
+        let draft = self.draft()?;
         let password_file = draft.join("password");
         secrets::write_private(&password_file, password)?;
         if let Some(account) = self.account {
-            account.own(&draft)?;
             account.own(&password_file)?;
         }
         let mut command = command(&programs.program("initdb"));
@@ -73,8 +78,25 @@ impl Home {
         }
         let launch = Launch::new("initdb", command).log(self.dir.join("initdb.log")).account(self.account);
         progress::step("Making the database", process::run(launch)).await?;
+        self.take_in(&draft)
+    }
+
+    /// An empty folder of the account's. What is made there is renamed when it is whole: an interrupted `initdb` is never
+    /// taken for a good one.
+    pub(super) fn draft(&self) -> Result<PathBuf> {
+        let draft = self.dir.join("draft");
+        workspace::remove(&draft)?;
+        fs::create_dir(&draft).with_context(|| format!("creating {}", draft.display()))?;
+        if let Some(account) = self.account {
+            account.own(&draft)?;
+        }
+        Ok(draft)
+    }
+
+    /// Makes `data` of a draft the database.
+    pub(super) fn take_in(&self, draft: &Path) -> Result<()> {
         fs::rename(draft.join("data"), self.data()).context("moving the new database to its place")?;
-        workspace::remove(&draft)
+        workspace::remove(draft)
     }
 
     /// Whether the postmaster `pid` accepts connections: it says so in its file, as it does for `pg_ctl`.

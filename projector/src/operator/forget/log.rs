@@ -14,7 +14,7 @@ use crate::erasure::walk::{self, Walk};
 use crate::erasure::{Eraser, Whose, record};
 use crate::generations::Workshop;
 use crate::operator::progress::Progress;
-use crate::source::Logged;
+use crate::source::Entry;
 
 /// Envelopes that are erased from between two notes of how much that was: at most 64 × 256 KiB, 16 MiB, twice.
 const BATCH: usize = 64;
@@ -130,7 +130,7 @@ impl Erasing<'_> {
         eraser.sweep().await.with_context(|| format!("clearing up partition {}", walk.partition()))
     }
 
-    async fn erase_batch(&mut self, eraser: &Eraser, batch: Vec<(Logged, u64)>) -> anyhow::Result<()> {
+    async fn erase_batch(&mut self, eraser: &Eraser, batch: Vec<(Entry, u64)>) -> anyhow::Result<()> {
         sleep_until(self.certain_at).await;
         let events = batch.iter().map(|(_, erased)| erased).sum();
         let envelopes = batch.len() as u64;
@@ -143,7 +143,7 @@ impl Erasing<'_> {
 }
 
 /// Erases from one envelope, again and again while the log is away.
-async fn patiently(eraser: &Eraser, whose: &Whose, logged: Logged) -> anyhow::Result<()> {
+async fn patiently(eraser: &Eraser, whose: &Whose, logged: Entry) -> anyhow::Result<()> {
     let mut tries = 0;
     loop {
         match eraser.erase(whose, logged.clone()).await {

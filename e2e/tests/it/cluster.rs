@@ -1,0 +1,195 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use contract::{Partition, SiteId};
+use e2e::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
+use e2e::load::{self, Load, event};
+use e2e::picture::views_by_path;
+use e2e::stack::{DATABASE, Projector, Stack};
+use e2e::{log, wait};
+use futures_util::future::join_all;
+use launcher::process::Process;
+
+const PARTITIONS: u16 = 4;
+
+const CLIENTS: usize = 16;
+
+/// nats-server waits 4 to 9 seconds for the leader before it votes, votes once more where nobody won, and the copies of
+/// all streams share two cores with tests.
+const ELECTION_BOUND: Duration = Duration::from_secs(30);
+
+/// Below any election, and below the wait for a PubAck: a new connection, and a look at the servers and at the stream.
+const UNDISTURBED: Duration = Duration::from_millis(1_900);
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// A log of three servers, and those who use it.
+struct Running {
+    stack: Stack,
+    cluster: Cluster,
+    log: jetstream::Context,
+    ingest: Process,
+    projector: Projector,
+}
+
+fn partitions() -> impl Iterator<Item = Partition> {
+    Partition::all(PARTITIONS)
+}
+
+/// A site of each partition.
+fn sites() -> Vec<String> {
+    let site_of = |partition: Partition| {
+        let mut names = (0..).map(|number| format!("site-{number}"));
+        let lies_there = |name: &String| {
+            let site = SiteId::try_from(name.as_str()).expect("a site");
+            Partition::of(&site, PARTITIONS) == partition
+        };
+        names.find(lies_there).expect("there are sites everywhere")
+    };
+    partitions().map(site_of).collect()
+}
+
+/// Starts it, with so many copies of each stream.
+async fn running(replicas: usize) -> Result<Running> {
+    let mut stack = Stack::servers().await?;
+    stack.nats.stop().await;
+    let cluster = Cluster::start(&stack).await?;
+    let replicas = replicas.to_string();
+    let [url, monitors] = cluster.environment();
+    let environment = [(url.0, url.1.as_str()), (monitors.0, monitors.1.as_str()), ("STREAM_REPLICAS", &replicas)];
+    let ingest = stack.ingest(&environment).await?;
+    let projector = stack.projector(DATABASE, &environment[..1]).await?;
+    let log = cluster.log().await?;
+    Ok(Running { stack, cluster, log, ingest, projector })
+}
+
+impl Running {
+    async fn in_step(&self) {
+        join_all(partitions().map(|partition| in_step(&self.log, partition))).await;
+    }
+
+    async fn more_acknowledged(&self, load: &Load, more: u64) {
+        let before = load.acknowledged();
+        wait::until("events are acknowledged", SOON, async || (load.acknowledged() >= before + more).then_some(()))
+            .await;
+    }
+
+    /// Posts to a site until it is stored, and tells how long that took.
+    async fn until_stored(&self, site: &str) -> Duration {
+        let begun = Instant::now();
+        wait::until("an event is stored", ELECTION_BOUND, async || {
+            let answer = self.stack.ingest_client.post("/event", event(site, "/")).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        begun.elapsed()
+    }
+
+    /// Kills a server: what others lead is stored all the while, and the rest as soon as there are other leaders.
+    async fn lose(&mut self, server: usize) -> Result<()> {
+        // At least this one must not notice.
+        lead_elsewhere(&self.log, partitions().next().context("there is one")?, server).await?;
+        let mut leaders = vec![];
+        for partition in partitions() {
+            leaders.push(leader(&self.log, partition).await?);
+        }
+        self.cluster.kill(server).await;
+        let stored = join_all(sites().iter().map(|site| self.until_stored(site))).await;
+        println!("server {server} is gone; leaders were {leaders:?}, stored after {stored:?}");
+        for (leader, stored) in leaders.iter().zip(stored) {
+            assert!(*leader == server || stored < UNDISTURBED, "with its leader {leader} alive: {stored:?}");
+        }
+        Ok(())
+    }
+
+    async fn check_counted(self, load: Load) -> Result<()> {
+        let heard = load.stop().await;
+        assert!(heard.unanswered.is_empty(), "no answer: {:?}", heard.unanswered.first_key_value());
+        self.in_step().await;
+        self.stack.drained_to(&log::ends(&self.log).await?, DATABASE).await?;
+        heard.check_counted(&views_by_path(&self.stack.database(DATABASE)?, load::SITES).await?);
+        assert_eq!((self.ingest.exit_status(), self.projector.process.exit_status()), (None, None));
+        println!("{} acknowledged and counted once, {} refused", heard.acknowledged.len(), heard.refused.len());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn any_one_of_three_servers_may_die() -> Result<()> {
+    let mut running = running(SERVERS).await?;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    for server in 0..SERVERS {
+        running.lose(server).await?;
+        running.more_acknowledged(&load, 200).await;
+        running.cluster.restart(&[server]).await.context("a server that was killed")?;
+        running.in_step().await;
+    }
+    running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_left_for_the_others() -> Result<()> {
+    let running = running(SERVERS).await?;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    for server in 0..SERVERS {
+        running.cluster.freeze(server)?;
+        let stored = join_all(sites().iter().map(|site| running.until_stored(site))).await;
+        println!("server {server} hangs; stored after {stored:?}");
+        // It may still take itself for the leader.
+        running.cluster.thaw(server);
+        running.in_step().await;
+    }
+    running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn two_of_three_servers_away_mean_503_and_nothing_acknowledged_is_lost() -> Result<()> {
+    let mut running = running(SERVERS).await?;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    running.cluster.kill(0).await;
+    running.cluster.kill(1).await;
+    let acknowledged = load.acknowledged();
+    wait::until("events are refused", SOON, async || (load.refused() >= 2 * CLIENTS as u64).then_some(())).await;
+    // One answer for each client may have been on its way when the servers went.
+    let late = load.acknowledged() - acknowledged;
+    assert!(late <= CLIENTS as u64, "{late} events were acknowledged by one server of three");
+    wait::until("ingest is not ready", SOON, async || {
+        (running.stack.ingest_client.get("/readyz").await.ok()?.status == 503).then_some(())
+    })
+    .await;
+    // Two are enough.
+    running.cluster.restart(&[0]).await?;
+    running.more_acknowledged(&load, 500).await;
+    running.cluster.restart(&[1]).await?;
+    running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn streams_get_their_copies_while_events_come() -> Result<()> {
+    let mut running = running(1).await?;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    let mut leaders = vec![];
+    for partition in partitions() {
+        leaders.push(leader(&running.log, partition).await?);
+        copy_thrice(&running.log, partition).await?;
+        in_step(&running.log, partition).await;
+        running.more_acknowledged(&load, 100).await;
+    }
+    // What was there before has its copies, too.
+    leaders.sort_unstable();
+    leaders.dedup();
+    for server in leaders {
+        running.lose(server).await?;
+        running.cluster.restart(&[server]).await?;
+        running.in_step().await;
+    }
+    running.check_counted(load).await
+}

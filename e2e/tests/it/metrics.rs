@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::Result;
+use async_nats::jetstream::stream::Config;
+use e2e::log;
+use e2e::metrics::{Kinds, promised, served, used, value};
+use e2e::monitoring::{dashboard, rules_folder};
+use e2e::stack::{DATABASE, Stack};
+use e2e::wait;
+use launcher::servers::prometheus::promtool;
+
+use crate::history::{SOON, event};
+
+const DOCUMENT: &str = include_str!("../../../docs/operations.md");
+
+fn common() -> Kinds {
+    promised(DOCUMENT, "Metrics of every service:")
+}
+
+/// Those of one service: of all, but for the projector, and its own.
+fn promised_of(service: &str) -> Kinds {
+    match service {
+        "projector" => promised(DOCUMENT, "Metrics of the projector:"),
+        _ => common().into_iter().chain(promised(DOCUMENT, &format!("Metrics of {service}:"))).collect(),
+    }
+}
+
+/// Everything that can be measured happens at least once.
+async fn stack_with_traffic() -> Result<(Stack, [String; 3])> {
+    let stack = Stack::servers().await?;
+    stack.log().await?.create_stream(Config { max_bytes: 1 << 20, ..log::declared(0) }).await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    let _query = stack.query_with(&[("QUERY_AFTER_TIMEOUT_MS", "100")]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("a")).await?.status, 200);
+    assert_eq!(stack.ingest_client.post("/event", "{}").await?.status, 400);
+    stack.drained(DATABASE).await?;
+    assert_eq!(stack.query_client.get("/stats?site_id=a").await?.status, 200);
+    assert_eq!(stack.query_client.get("/stats?site_id=a&after=0-4711-0").await?.status, 503);
+    let clients = [&stack.ingest_client, &projector.client, &stack.query_client];
+    let mut texts = [const { String::new() }; 3];
+    for (client, text) in clients.into_iter().zip(&mut texts) {
+        *text = wait::until("what is looked at now and then was", SOON, async || {
+            let text = client.get("/metrics").await.ok()?.text;
+            let is_complete = !text.contains("projector_") || text.contains("\nprojector_parked_events{");
+            let is_looked_at = !text.contains("ingest_") || text.contains("\ningest_log_store_bytes_max{");
+            (is_complete && is_looked_at).then_some(text)
+        })
+        .await;
+    }
+    Ok((stack, texts))
+}
+
+#[tokio::test]
+async fn what_is_promised_is_served_and_nothing_else() -> Result<()> {
+    let (_stack, texts) = stack_with_traffic().await?;
+    for (service, text) in ["ingest", "projector", "query"].into_iter().zip(&texts) {
+        assert_eq!(served(text), promised_of(service), "of {service}");
+    }
+    let [ingest, projector, query] = texts;
+    for (text, series, least) in [
+        (&ingest, "http_requests_total{route=\"/event\",method=\"POST\",status=\"200\"}", 1.0),
+        (&ingest, "http_refusals_total{route=\"/event\",code=\"missing_field\"}", 1.0),
+        (&ingest, "ingest_events_rejected_total{reason=\"missing_field\"}", 1.0),
+        (&ingest, "ingest_events_unconfirmed_total{reason=\"log_full\"}", 0.0),
+        (&ingest, "ingest_events_stored_total", 1.0),
+        (&ingest, "ingest_puback_seconds_count", 1.0),
+        (&ingest, "ingest_envelope_bytes_bucket{le=\"256\"}", 1.0),
+        (&projector, "projector_log_bytes_max{partition=\"0\"}", 1_048_576.0),
+        (&projector, "projector_generation_active{generation=\"1\"}", 1.0),
+        (&projector, "projector_pool_connections_max", 16.0),
+        (&query, "http_requests_total{route=\"/stats\",method=\"GET\",status=\"503\"}", 1.0),
+        (&query, "http_refusals_total{route=\"/stats\",code=\"not_contained_yet\"}", 1.0),
+        (&query, "http_request_duration_seconds_count{route=\"/stats\"}", 2.0),
+        (&query, "query_pool_connections_max", 8.0),
+    ] {
+        assert_eq!(value(text, series), Some(least), "{series} in {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
+    let promised: BTreeSet<String> =
+        ["ingest", "projector", "query"].into_iter().flat_map(promised_of).map(|(name, _)| name).collect();
+    let rules = fs::read_to_string(rules_folder()?.join("alerts.yml"))?;
+    let expressions: String = dashboard()?.into_iter().map(|(_, expression)| expression + "\n").collect();
+    for (text, least) in [(rules, 8), (expressions, 30)] {
+        let used = used(&text);
+        assert!(used.len() >= least, "only {used:?}");
+        assert!(used.is_subset(&promised), "nobody promises {:?}", used.difference(&promised));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rules_are_what_prometheus_takes_and_fire_where_they_should() -> Result<()> {
+    let folder = rules_folder()?;
+    promtool(&folder, &["check", "config", "prometheus.yml"]).await?;
+    promtool(&folder, &["check", "rules", "alerts.yml"]).await?;
+    promtool(&folder, &["test", "rules", "alerts.test.yml"]).await?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Prometheus, for tests of metrics and alerts: found on PATH or among the project's downloads, else unpacked from the
+//! distribution's package. Unpacked, not installed: the package would start a server of the system.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::{Version, apt, found_or_installed, install_log, on_path};
+use crate::workspace::{self, Workspace};
+
+/// The first whose `promtool` checks rules as the tests want it.
+const OLDEST: Version = Version::new(2, 30);
+
+const FOLDER: &str = "prometheus";
+
+/// The server, and what checks its files. They are of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusPrograms {
+    /// The server.
+    pub server: PathBuf,
+    /// What checks and tests rules.
+    pub promtool: PathBuf,
+}
+
+impl PrometheusPrograms {
+    /// `None` unless both are there and new enough.
+    fn of(server: PathBuf) -> Option<Self> {
+        let promtool = server.with_file_name("promtool");
+        let is_new_enough = |program| Version::of(program) >= Some(OLDEST);
+        (is_new_enough(&server) && is_new_enough(&promtool)).then_some(Self { server, promtool })
+    }
+}
+
+/// The Prometheus to run, unpacked into the project's data folder if this machine has none.
+///
+/// # Errors
+///
+/// One sentence that says what to install when that is not possible.
+pub async fn prometheus(workspace: &Workspace) -> Result<PrometheusPrograms> {
+    let found = found_or_installed(workspace, || find(workspace), unpack(workspace)).await;
+    found.map_err(|err| {
+        anyhow!(
+            "Prometheus {OLDEST} or newer was not found and cannot be unpacked ({err:#}): put prometheus and promtool \
+             on the PATH and start again."
+        )
+    })
+}
+
+fn find(workspace: &Workspace) -> Option<PrometheusPrograms> {
+    let mut servers = on_path("prometheus");
+    servers.push(program_in(workspace));
+    servers.into_iter().find_map(PrometheusPrograms::of)
+}
+
+async fn unpack(workspace: &Workspace) -> Result<PrometheusPrograms> {
+    let folder = workspace.data().join(FOLDER);
+    // Renamed when it is whole: an interrupted installation is never taken for a good one.
+    let draft = workspace.data().join(format!("{FOLDER}.draft"));
+    workspace::remove(&draft)?;
+    workspace::remove(&folder)?;
+    std::fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
+    apt::unpack("Downloading Prometheus", "prometheus", draft.clone(), install_log(workspace)).await?;
+    std::fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    let server = program_in(workspace);
+    ensure!(server.is_file(), "the package has no {}", server.display());
+    PrometheusPrograms::of(server).context("what the package has does not run on this machine, or is too old")
+}
+
+fn program_in(workspace: &Workspace) -> PathBuf {
+    workspace.data().join(FOLDER).join("usr/bin/prometheus")
+}

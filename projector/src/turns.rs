@@ -1,0 +1,74 @@
+//! Who may fold a wide batch now. A wide batch keeps a processor busy for seconds, here or in Postgres.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+/// Wide batches that a projector folds or commits at a time, if it is the only one: one for each of two processors.
+const TURNS: u32 = 2;
+
+/// The lock in Postgres of who is alone. Any number that nothing else uses there: this one is `tidewide`.
+const ALONE: i64 = 0x7469_6465_7769_6465;
+
+/// Between two tries to be alone. A batch takes seconds.
+const TRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The turns of a projector.
+#[derive(Debug, Clone)]
+pub struct Turns(Arc<Semaphore>);
+
+/// Given back when it is dropped.
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+    /// Whose end is the end of the lock.
+    _alone: Option<PgConnection>,
+}
+
+impl Default for Turns {
+    /// All of them are free.
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(TURNS as usize)))
+    }
+}
+
+impl Turns {
+    /// Waits for a turn, where there are so many projectors.
+    pub async fn take(&self, projectors: usize) -> Turn {
+        Turn { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
+    }
+
+    /// The same, and nobody else has one meanwhile who has asked to be alone, in any projector: who keeps a pace does it
+    /// to leave processors to others. A lock that is lost costs no more than that.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
+        let permit = self.permit(TURNS).await;
+        // A connection of its own: in the pool the lock would outlive the turn, or whoever waited for it and was stopped.
+        let mut alone = pool.acquire().await?.detach();
+        // Nobody is alone for longer, not even a projector that stands still: a batch is read within 100 seconds, and its
+        // commit is given up after 60.
+        sqlx::query!("set idle_session_timeout = '3min'").execute(&mut alone).await?;
+        while !try_lock(&mut alone).await? {
+            sleep(TRY_PAUSE).await;
+        }
+        Ok(Turn { _permit: permit, _alone: Some(alone) })
+    }
+
+    async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {
+        self.0.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")
+    }
+}
+
+async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE).fetch_one(db).await
+}
+
+/// How many of its turns a projector takes for a wide batch, where there are so many projectors.
+fn turns_of_one(projectors: usize) -> u32 {
+    u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
+}

@@ -1,0 +1,61 @@
+//! What a process says of itself on the command line: `--version`, `--help` with its variables, and `--check-config`.
+
+use clap::{Args, Command, FromArgMatches};
+use serde::Serialize;
+
+use crate::VERSION;
+use crate::config::{Variable, shown};
+
+/// Variables of every process.
+const COMMON: [Variable; 2] = [
+    Variable { name: "LOG_FORMAT", meaning: "How log lines are written: text or json [text]" },
+    Variable { name: "RUST_LOG", meaning: "Which lines: error, warn, info, debug or trace, also by module [info]" },
+];
+
+/// Variables of processes that trace.
+pub const TRACES: [Variable; 3] = [
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        meaning: "Where OpenTelemetry spans are sent, http://host:port [none are]",
+    },
+    Variable { name: "OTEL_EXPORTER_OTLP_PROTOCOL", meaning: "How: http/protobuf or http/json [http/protobuf]" },
+    Variable {
+        name: "OTEL_TRACES_SAMPLER",
+        meaning: "Which requests are traced that do not say themselves [parentbased_always_on]",
+    },
+];
+
+/// What every process takes.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Read the configuration, say what is wrong with it, or print it without secrets, and end
+    #[arg(long)]
+    pub check_config: bool,
+}
+
+/// Reads the command line of a process without commands of its own. Ends the process where that is asked for, or wrong.
+pub fn parse(name: &'static str, about: &'static str, variables: &[Variable]) -> Options {
+    // The options bring a description of their own: what the process is for comes after them.
+    let command = Options::augment_args(Command::new(name)).about(about).long_about(None);
+    let matches = command.version(VERSION).after_help(help(variables)).get_matches();
+    Options::from_arg_matches(&matches).unwrap_or_else(|err| err.exit())
+}
+
+/// All variables of a process, for the end of its `--help`.
+pub fn help(variables: &[Variable]) -> String {
+    let all = || variables.iter().chain(&COMMON);
+    let width = all().map(|variable| variable.name.len()).max().unwrap_or(0);
+    let lines = all().map(|Variable { name, meaning }| format!("  {name:width$}  {meaning}\n"));
+    format!("Environment [default]; empty counts as absent:\n{}", lines.collect::<String>())
+}
+
+/// Answers `--check-config`: the configuration, if it can work.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn answer_check(config: &impl Serialize, checked: anyhow::Result<()>) -> anyhow::Result<()> {
+    checked?;
+    print!("{}", shown(config));
+    Ok(())
+}

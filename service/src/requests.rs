@@ -1,0 +1,109 @@
+//! Requests as Prometheus counts them: by route, method and status, by the reason of a refusal, and how long their
+//! answers take.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use metrics::{Counter, Histogram, Unit};
+
+use crate::refusal::RefusalCode;
+
+/// Answers, by route, method and status.
+const REQUESTS: &str = "http_requests_total";
+
+/// Those of them that are refusals, by route and code.
+const REFUSALS: &str = "http_refusals_total";
+
+/// By route.
+const DURATION_S: &str = "http_request_duration_seconds";
+
+/// Of a path that belongs to no route. By its own name, whoever makes up paths would make up series.
+const UNMATCHED: &str = "unmatched";
+
+/// Counts and times everything that this router answers, from a request's headers to those of its answer.
+///
+/// A request whose client leaves before that is not counted.
+pub fn measured(router: Router) -> Router {
+    router.layer(from_fn_with_state(Arc::<Series>::default(), measure))
+}
+
+/// Describes what is measured here; the recorder must be installed.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!(REQUESTS, Unit::Count, "Requests that were answered");
+    metrics::describe_counter!(REFUSALS, Unit::Count, "Requests that were refused, by the code of the refusal");
+    metrics::describe_histogram!(DURATION_S, Unit::Seconds, "From a request's headers to those of its answer");
+}
+
+async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = method_name(request.method());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    series.count(route, (method, response.status()), begun.elapsed());
+    if let Some(RefusalCode(code)) = response.extensions().get() {
+        metrics::counter!(REFUSALS, "route" => route.to_owned(), "code" => *code).increment(1);
+    }
+    response
+}
+
+/// Methods that nobody has heard of are one series, however many there are.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// What each route counts with, found once: the recorder's own search for a series costs more than counting does.
+#[derive(Default)]
+struct Series {
+    routes: RwLock<HashMap<String, Route>>,
+}
+
+struct Route {
+    duration: Histogram,
+    answers: HashMap<(&'static str, StatusCode), Counter>,
+}
+
+impl Series {
+    fn count(&self, route: &str, answer: (&'static str, StatusCode), took: Duration) {
+        if !self.count_known(route, answer, took) {
+            self.make(route, answer);
+            self.count_known(route, answer, took);
+        }
+    }
+
+    fn count_known(&self, route: &str, answer: (&'static str, StatusCode), took: Duration) -> bool {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = routes.get(route) else { return false };
+        let Some(answers) = known.answers.get(&answer) else { return false };
+        answers.increment(1);
+        known.duration.record(took);
+        true
+    }
+
+    fn make(&self, route: &str, (method, status): (&'static str, StatusCode)) {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let known = routes.entry(route.to_owned()).or_insert_with(|| Route {
+            duration: metrics::histogram!(DURATION_S, "route" => route.to_owned()),
+            answers: HashMap::new(),
+        });
+        known.answers.entry((method, status)).or_insert_with(|| {
+            let (route, status) = (route.to_owned(), status.as_str().to_owned());
+            metrics::counter!(REQUESTS, "route" => route, "method" => method, "status" => status)
+        });
+    }
+}

@@ -1,0 +1,181 @@
+//! Traces: OpenTelemetry spans, sent over OTLP where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Without it nothing is done, and
+//! nothing is paid but one look at whether there is a tracer.
+//!
+//! A span is for whoever traces a request already, or for the share of the others that `OTEL_TRACES_SAMPLER` says. What
+//! is not sampled is no span at all.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use axum::http::{HeaderMap, StatusCode};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt, Tracer, TracerProvider as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+pub use opentelemetry::trace::{SpanContext, SpanKind};
+
+/// Where spans are sent. Absent, there are none.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// How they are sent: `http/protobuf`, as by default, or `http/json`.
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+/// With which a span's place in its trace is carried along, as W3C Trace Context writes it.
+const TRACEPARENT: &str = "traceparent";
+
+/// Traces that one span belongs to: one is its parent's, the others are links. An envelope may have thousands of events.
+pub const CONTEXTS_MAX: usize = 128;
+
+/// At the end, for sending what waits.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+
+/// Sends spans in the background, at most 2,048 of them waiting. Dropped, it sends what waits.
+pub struct Traces(SdkTracerProvider);
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Err(err) = self.0.shutdown_with_timeout(SHUTDOWN_TIMEOUT) {
+            tracing::warn!(error = %err, "Some spans were not sent");
+        }
+    }
+}
+
+/// Begins to trace, if the environment says where to. Keep what is answered until the process ends.
+///
+/// # Errors
+///
+/// The address cannot be used.
+pub fn init(service: &'static str) -> anyhow::Result<Option<Traces>> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(endpoint) = variable(ENDPOINT) else { return Ok(None) };
+    ensure!(
+        endpoint.starts_with("http://"),
+        "{ENDPOINT} must begin with http://: a collector beside the process does the rest"
+    );
+    let builder = SpanExporter::builder();
+    let exporter = match variable(PROTOCOL) {
+        Some(_) => builder.build(),
+        None => builder.with_http().with_protocol(Protocol::HttpBinary).build(),
+    };
+    let exporter = exporter.with_context(|| format!("reading {ENDPOINT} and {PROTOCOL}"))?;
+    let resource = Resource::builder().with_service_name(service).build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    TRACER.get_or_init(|| provider.tracer("tidemark"));
+    tracing::info!("Sending traces");
+    Ok(Some(Traces(provider)))
+}
+
+/// Whether anything is traced at all.
+pub fn is_on() -> bool {
+    TRACER.get().is_some()
+}
+
+/// One span, which ends when it is dropped.
+#[derive(Debug)]
+pub struct Span(opentelemetry_sdk::trace::Span);
+
+impl Span {
+    /// A request that is answered here, in the trace of whoever sent it, if it says so.
+    pub fn request(name: &'static str, headers: &HeaderMap) -> Option<Self> {
+        let tracer = TRACER.get()?;
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+        Self::started(tracer, SpanBuilder::from_name(name).with_kind(SpanKind::Server), &parent)
+    }
+
+    /// Something that is done for all of these together: in the trace of the first, with links to the others.
+    pub fn following(name: String, kind: SpanKind, contexts: &[SpanContext]) -> Option<Self> {
+        let tracer = TRACER.get()?;
+        let (first, others) = contexts.split_first()?;
+        let links = others.iter().map(|other| Link::new(other.clone(), vec![], 0)).collect();
+        let parent = Context::new().with_remote_span_context(first.clone());
+        Self::started(tracer, SpanBuilder::from_name(name).with_kind(kind).with_links(links), &parent)
+    }
+
+    fn started(tracer: &SdkTracer, builder: SpanBuilder, parent: &Context) -> Option<Self> {
+        let span = tracer.build_with_context(builder, parent);
+        span.span_context().is_sampled().then_some(Self(span))
+    }
+
+    /// Its place in its trace.
+    pub fn context(&self) -> &SpanContext {
+        self.0.span_context()
+    }
+
+    /// Its place in its trace, to be carried along as `traceparent`.
+    pub fn traceparent(&self) -> String {
+        let context = self.context();
+        format!("00-{}-{}-01", context.trace_id(), context.span_id())
+    }
+
+    /// Says more of it.
+    pub fn note(&mut self, key: &'static str, number: u64) {
+        self.0.set_attribute(KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX)));
+    }
+
+    /// Says that it went wrong, and why; no part of what a client has sent.
+    pub fn fail(&mut self, reason: String) {
+        self.0.set_status(Status::error(reason));
+    }
+
+    /// Ends a request with its answer.
+    pub fn answered(mut self, status: StatusCode) {
+        self.note("http.response.status_code", status.as_u16().into());
+        if status.is_server_error() {
+            self.fail(String::new());
+        }
+    }
+}
+
+/// What was carried along as `traceparent`, if it can be read and is sampled.
+pub fn carried(traceparent: &str) -> Option<SpanContext> {
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carried(traceparent));
+    let context = context.span().span_context().clone();
+    (context.is_valid() && context.is_sampled()).then_some(context)
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(axum::http::HeaderName::as_str).collect()
+    }
+}
+
+struct Carried<'a>(&'a str);
+
+impl Extractor for Carried<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == TRACEPARENT).then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_carried_is_read_if_it_is_sampled() {
+        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = carried(traceparent).expect("a context");
+        assert_eq!(context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(context.span_id().to_string(), "00f067aa0ba902b7");
+        for nothing in ["", "00", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", "00-0-0-01", "\u{1F600}"] {
+            assert_eq!(carried(nothing), None, "{nothing}");
+        }
+    }
+}
