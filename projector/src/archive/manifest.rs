@@ -108,6 +108,16 @@ impl Manifest {
         Ok(BufReader::new(file).lines().map(move |line| Line::parse(&line.context("reading a file of the archive")?)))
     }
 
+    /// The envelopes of all files that begin at a sequence or before, each file once it is proved.
+    pub(crate) fn lines(&self, last: u64) -> impl Iterator<Item = anyhow::Result<Line>> {
+        let ranges = self.ranges().into_iter().filter(move |range| range.first <= last);
+        ranges.flat_map(|range| {
+            let read = self.check(range).and_then(|()| self.read(range));
+            let (lines, damage) = read.map_or_else(|err| (None, Some(Err(err))), |lines| (Some(lines), None));
+            damage.into_iter().chain(lines.into_iter().flatten())
+        })
+    }
+
     /// Begins a file; it is none of the archive before it is added.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::{HeaderMap, HeaderValue};
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1, TRACE_HEADER};
@@ -12,6 +12,15 @@ use service::traces::{self, SpanContext};
 
 use super::{SourceError, log_error};
 use crate::deltas::Message;
+
+/// Of a message in a file of the log's server: 22 bytes before it, and a checksum of 8.
+const RECORD_BYTES: usize = 22 + 8;
+
+/// Of its headers: 4 for their length, 8 for the line before them, two ends of lines.
+const HEADERS_BYTES: usize = 4 + 8 + 2 + 2;
+
+/// Of each of them: a colon, a space, and the line's end.
+const FIELD_BYTES: usize = 4;
 
 /// What the log has under one sequence.
 #[derive(Debug, Clone)]
@@ -24,6 +33,8 @@ pub(crate) struct Entry {
     pub(crate) schema: Option<Cow<'static, str>>,
     /// Its body.
     pub(crate) body: Bytes,
+    /// How many bytes of the stream it takes; what stands for an envelope takes none.
+    pub(crate) stored_bytes: u64,
     /// Envelopes that the log had behind it.
     pub(crate) pending: u64,
     /// Of what stands for an envelope that something was erased from: its own sequence in the stream of amendments.
@@ -43,6 +54,7 @@ impl Entry {
             logged_at: info.published,
             schema: schema(message.headers.as_ref()),
             body: message.payload.clone(),
+            stored_bytes: stored_bytes(message),
             pending: info.pending,
             amendment: None,
             is_erased: false,
@@ -59,6 +71,7 @@ impl Entry {
             logged_at: logged_at.to_utc(),
             schema: schema(Some(&amendment.headers)),
             body: amendment.payload,
+            stored_bytes: 0,
             pending: 0,
             amendment: Some(amendment.sequence),
             is_erased: amendment.headers.get(EVENT_COUNT_HEADER).is_some_and(|count| count.as_str() == "0"),
@@ -72,6 +85,18 @@ impl Entry {
         let Self { sequence, logged_at, .. } = *self;
         Message { sequence, logged_at, schema: self.schema.as_deref(), body: &self.body }
     }
+}
+
+/// As the log's server counts them.
+fn stored_bytes(message: &jetstream::Message) -> u64 {
+    let fields = |headers: &HeaderMap| {
+        let fields = headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        fields
+            .map(|(name, value)| <HeaderName as AsRef<str>>::as_ref(name).len() + value.as_str().len() + FIELD_BYTES)
+            .sum::<usize>()
+    };
+    let headers = message.headers.as_ref().map_or(0, |headers| HEADERS_BYTES + fields(headers));
+    (RECORD_BYTES + message.subject.len() + headers + message.payload.len()) as u64
 }
 
 fn trace(headers: Option<&HeaderMap>) -> Option<SpanContext> {
