@@ -72,6 +72,51 @@ async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> Resu
     Ok(())
 }
 
+/// Until so many bytes are left, or what came before a time has gone.
+#[tokio::test]
+async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let folder = stack.folder().join("archive");
+    let archive = folder.to_str().context("a path in UTF-8")?;
+    let log = stack.log().await?;
+    let event = traffic()[0].clone();
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Schema", "event.v1");
+    for _ in 0..50 {
+        log.publish_with_headers("events.0", headers.clone(), event.clone().into()).await?.await?;
+    }
+    stack.drained(DATABASE).await?;
+    let state = async || anyhow::Ok(log.get_stream("EVENTS_0").await?.cached_info().state.clone());
+    let whole = state().await?;
+    // Everything is in the archive, and still no more goes than was said.
+    stack.operate(&["archive", "--to", archive]).await?;
+
+    let stays = log.get_stream("EVENTS_0").await?.get_raw_message(100).await?.time;
+    let before = stays.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    let said = stack.operate_on_log(&["archive", "--to", archive, "--before", &before, "--trim"]).await?;
+    assert!(said.is_success && state().await?.first_sequence == 100, "{said:?}");
+
+    // The last 40 envelopes are alike: each takes the same room.
+    let of_one = {
+        let before = state().await?.bytes;
+        log.publish_with_headers("events.0", headers.clone(), event.clone().into()).await?.await?;
+        state().await?.bytes - before
+    };
+    stack.drained(DATABASE).await?;
+    for (keep, left) in [(of_one * 40, 40), (of_one * 21 - 1, 20), (of_one * 20, 20)] {
+        let keep = keep.to_string();
+        let said = stack.operate_on_log(&["archive", "--to", archive, "--keep-bytes", &keep, "--trim"]).await?;
+        assert!(said.is_success, "{said:?}");
+        assert_eq!(state().await?.messages, left, "as much as fits into {keep} bytes");
+    }
+    let end = state().await?.last_sequence;
+    let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(said.is_success && said.text.contains(&format!("sequences 1 to {} are back", end - 20)), "{said:?}");
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
+    assert!(whole.last_sequence == end - 1);
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Result<()> {
     let (stack, projector) = filled().await?;
@@ -96,6 +141,21 @@ async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Resu
     let refused = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
     assert!(!refused.is_success && refused.complaint.contains("is damaged"), "{refused:?}");
     assert_eq!(first_sequence(&stack, 1).await?, 1);
+    fs::write(&files[0], text)?;
+
+    // An archive that was not named has what was erased; so the two are not the same any more.
+    let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(said.is_success, "{said:?}");
+    let whom = ["forget", "--site", "made-up.example", "--user", "user-7", "--publish-deadline-ms", "1"];
+    let said = stack.operate_on_log(&whom).await?;
+    assert!(said.is_success, "{said:?}");
+    let refused = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    assert!(!refused.is_success && refused.complaint.contains("without naming this archive"), "{refused:?}");
+    assert_eq!(first_sequence(&stack, 1).await?, 1);
+    let said = stack.operate_on_log(&[&whom[..], &["--archive", archive]].concat()).await?;
+    assert!(said.is_success, "{said:?}");
+    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    assert!(said.is_success && first_sequence(&stack, 1).await? > 1, "{said:?}");
     Ok(())
 }
 

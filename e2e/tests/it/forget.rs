@@ -1,10 +1,10 @@
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use e2e::load::{self, Load};
 use e2e::picture::{self, views_by_path};
+use e2e::remains::files_with;
 use e2e::stack::{Answered, DATABASE, Stack};
 use e2e::{log, wait};
 use futures_util::future::Either;
@@ -95,24 +95,9 @@ async fn without(site: &str, user: Option<&str>) -> Result<Vec<String>> {
     folded_undisturbed(&stack, "undisturbed").await
 }
 
-/// Whether a text stands in any file of a folder; what Postgres has logged ahead is left out.
-fn lies_in(folder: &Path, text: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_symlink() || path.ends_with("pg_wal") {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(lies_in(&path, text)?);
-        // A file may go while it is looked for.
-        } else if let Ok(bytes) = fs::read(&path)
-            && bytes.windows(text.len()).any(|window| window == text.as_bytes())
-        {
-            found.push(path.display().to_string());
-        }
-    }
-    Ok(found)
+/// Where a text stands, but for what Postgres has logged ahead.
+fn lies_in(folder: &Path, text: &str) -> Result<Vec<PathBuf>> {
+    files_with(folder, text, &["pg_wal"])
 }
 
 async fn forget(stack: &Stack, whom: &[&str]) -> Result<Answered> {
@@ -164,7 +149,7 @@ async fn a_user_is_found_nowhere_and_everybody_else_counts_while_traffic_goes_on
     assert_eq!(others, expected, "row by row and sketch byte by byte");
     assert!(stack.operate(&["verify", "--with-ids"]).await?.contains("nothing differs"));
     sqlx::query("checkpoint").execute(&pool).await?;
-    assert_eq!(lies_in(stack.folder(), ANN)?, Vec::<String>::new());
+    assert_eq!(lies_in(stack.folder(), ANN)?, Vec::<PathBuf>::new());
     let records = records(&pool).await?;
     assert_eq!(records.len(), 1);
     assert_eq!((records[0].0.as_str(), records[0].1, records[0].3), ("user", i64::try_from(count)?, true));

@@ -36,6 +36,9 @@ mod verify;
 /// What is forgotten is found nowhere, and everybody else counts.
 mod forget;
 
+/// Not in any file either, once the disks are cleared as the docs say.
+mod remains;
+
 /// Old envelopes leave the log, and come back where they are needed.
 mod archive;
 
