@@ -11,7 +11,7 @@ use memchr::memmem;
 
 pub use s2::unpacked;
 
-/// The files of a folder in which a text stands, written out or in what nats-server has compressed; but for those in
+/// The files of a folder in which a text, or other bytes, stand, written out or in what nats-server has compressed; but for those in
 /// folders that are to be passed.
 ///
 /// # Errors
@@ -21,10 +21,11 @@ pub use s2::unpacked;
 /// # Panics
 ///
 /// Something is compressed in a way that is not known: the test could not say what is in it.
-pub fn files_with(folder: &Path, text: &str, passed: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+pub fn files_with(folder: &Path, text: impl AsRef<[u8]>, passed: &[&str]) -> Result<Vec<PathBuf>> {
+    let (mut found, finder) = (Vec::new(), memmem::Finder::new(text.as_ref()));
+    let is_in = |bytes: &[u8]| finder.find(bytes).is_some();
     for_each_file(folder, passed, &mut |path, bytes| {
-        if is_in(bytes, text) || unpacked(bytes).is_some_and(|bytes| is_in(&bytes, text)) {
+        if is_in(bytes) || unpacked(bytes).is_some_and(|bytes| is_in(&bytes)) {
             found.push(path.to_owned());
         }
     })?;
@@ -56,8 +57,4 @@ fn for_each_file(folder: &Path, passed: &[&str], look: &mut impl FnMut(&Path, &[
         }
     }
     Ok(())
-}
-
-fn is_in(bytes: &[u8], text: &str) -> bool {
-    memmem::find(bytes, text.as_bytes()).is_some()
 }

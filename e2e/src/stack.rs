@@ -54,7 +54,7 @@ pub enum DatabaseUser {
     Query,
 }
 
-pub use services::{Answered, Projector};
+pub use services::{Answered, Projector, SKETCH_KEY};
 
 impl Stack {
     /// Starts the servers, with the schema in place, and none of the services.

@@ -9,7 +9,8 @@ use launcher::servers::nats::NatsUser;
 use super::{DATABASE, DatabaseUser, Stack, with};
 use crate::client::Client;
 
-pub(super) const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
+/// The key of a stack's projectors.
+pub const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A running projector.
 pub struct Projector {

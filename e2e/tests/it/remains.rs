@@ -1,12 +1,13 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Compression, Config};
+use contract::{EventId, SiteId, SketchKey};
 use e2e::log;
 use e2e::remains::{compressed_files, files_with};
-use e2e::stack::{DATABASE, Stack};
+use e2e::stack::{DATABASE, SKETCH_KEY, Stack};
 use e2e::wait;
 use launcher::workspace::Workspace;
 use serde_json::Value;
@@ -18,6 +19,8 @@ use crate::history::SOON;
 /// Nobody else is called so, and nothing has it in it.
 const ANN: &str = "ann-of-whom-nothing-is-left";
 const SITE: &str = "made-up.example";
+
+const NOWHERE: [PathBuf; 0] = [];
 
 /// A stream that may have so few bytes when it is made has files of 32 KB: here are several.
 const SMALL: i64 = 100_000;
@@ -33,12 +36,18 @@ async fn make_streams(log: &jetstream::Context) -> Result<()> {
     Ok(())
 }
 
+/// Of one of Ann's events, and of nobody else's.
+const ANNS_EVENT: &str = "the-first-one-is-anns";
+
 /// Every tenth event is Ann's.
 fn lines() -> Vec<String> {
     let anns = |(number, line): (usize, &String)| {
         let mut event: Value = serde_json::from_str(line).expect("an event");
         if number % 10 == 0 {
             event["user_id"] = ANN.into();
+        }
+        if number == 0 {
+            event["event_id"] = ANNS_EVENT.into();
         }
         event.to_string()
     };
@@ -56,12 +65,21 @@ fn unreadable() -> String {
     .join("\n")
 }
 
+/// As which Postgres remembers that event's id.
+fn anns_digest() -> Result<[u8; 8]> {
+    let key: SketchKey = SKETCH_KEY.parse()?;
+    Ok(key.event_digest(&SiteId::try_from(SITE)?, &EventId::try_from(ANNS_EVENT)?).0.to_le_bytes())
+}
+
 /// A stack that has counted them, and the planner has looked at all tables.
 async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
     let stack = Stack::servers().await?;
     let pool = stack.database(DATABASE)?;
     // Compressed it could not be found: the test would say less.
-    sqlx::query("alter table parked_event alter column event set storage external").execute(&pool).await?;
+    for column in ["parked_event alter column event", "recent_event_id alter column ids"] {
+        let external = format!("alter table {column} set storage external");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(external)).execute(&pool).await?;
+    }
     let log = stack.log().await?;
     make_streams(&log).await?;
     for subject in ["events.0", "events.1"] {
@@ -133,23 +151,29 @@ async fn forget_leaves_nothing_in_any_file() -> Result<()> {
         assert!(has(folder, place)?, "it is found before, in {place}");
     }
     assert!(statistics_with(&pool, ANN).await? > 0);
+    let base = folder.join("postgres/data/base");
+    assert!(!files_with(&base, anns_digest()?, &[])?.is_empty(), "ids are remembered");
 
     let whom = ["forget", "--site", SITE, "--user", ANN, "--publish-deadline-ms", "1", "--archive", archive];
     let said = stack.operate_on_log(&whom).await?;
     assert!(said.is_success && said.text.contains("Done: "), "{said:?}");
     assert_eq!((messages_with(&log, ANN).await?, statistics_with(&pool, ANN).await?), (0, 0));
-    assert_eq!(files_with(&folder.join("nats"), ANN, &[])?, Vec::<std::path::PathBuf>::new());
-    assert_eq!(files_with(&folder.join("archive"), ANN, &[])?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(files_with(&folder.join("nats"), ANN, &[])?, NOWHERE);
+    assert_eq!(files_with(&folder.join("archive"), ANN, &[])?, NOWHERE);
+
+    sqlx::query("checkpoint").execute(&pool).await?;
+    assert_eq!(files_with(&base, anns_digest()?, &[])?, NOWHERE, "ids are forgotten");
 
     assert!(has(folder, "postgres/data/pg_wal")?, "the write-ahead log has it until it is written over");
     clear_disks(&pool).await?;
-    assert_eq!(files_with(folder, ANN, &[])?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(files_with(folder, ANN, &[])?, NOWHERE);
+    assert_eq!(files_with(folder, anns_digest()?, &[])?, NOWHERE);
 
     let said =
         stack.operate_on_log(&["forget", "--site", SITE, "--publish-deadline-ms", "1", "--archive", archive]).await?;
     assert!(said.is_success && said.text.contains("Done: "), "{said:?}");
     clear_disks(&pool).await?;
     assert_eq!(statistics_with(&pool, SITE).await?, 0);
-    assert_eq!(files_with(folder, SITE, &[])?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(files_with(folder, SITE, &[])?, NOWHERE);
     Ok(())
 }
