@@ -190,6 +190,10 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
     // Trimmed and restored once more, the archive says what the log said.
     let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
     assert!(said.is_success, "{said:?}");
+    for name in ["EVENTS_0", "EVENTS_1", "AMENDED_0", "AMENDED_1"] {
+        let left = stack.log().await?.get_stream(name).await?.cached_info().state.messages;
+        assert_eq!(left, 0, "nothing is left in {name}");
+    }
     let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
     assert!(said.is_success, "{said:?}");
     assert_eq!(folded_undisturbed(&stack, "again").await?, counted, "row by row and sketch byte by byte");

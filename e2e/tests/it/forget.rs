@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use async_nats::HeaderMap;
+use async_nats::jetstream::stream::Config;
 use e2e::load::{self, Load};
 use e2e::picture::{self, views_by_path};
 use e2e::remains::files_with;
@@ -225,6 +227,32 @@ async fn two_at_once_keep_nothing_of_each_other() -> Result<()> {
     assert_eq!(folded_undisturbed(&stack, "again").await?, expected, "folded anew from the first sequence");
     let records = records(&stack.database(DATABASE)?).await?;
     assert!(records.len() == 2 && records.iter().all(|record| record.3), "{records:?}");
+    Ok(())
+}
+
+/// A log was lost and made anew, and what stood for its envelopes was left behind.
+#[tokio::test]
+async fn what_is_left_of_another_log_takes_no_events_away() -> Result<()> {
+    let expected = without(&[(GONE, Some(ANN))]).await?;
+    let stack = stack_of(&lines(), &unreadable()).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    let log = stack.log().await?;
+    let subjects = vec!["amended.0.*".to_owned()];
+    log.create_stream(Config { name: "AMENDED_0".to_owned(), subjects, ..Config::default() }).await?;
+    for sequence in 1..=60 {
+        let mut headers = HeaderMap::new();
+        headers.insert("Logged-At", "2020-01-01T00:00:00.000000000Z");
+        headers.insert("Event-Count", "0");
+        log.publish_with_headers(format!("amended.0.{sequence}"), headers, "".into()).await?.await?;
+    }
+    assert!(
+        stack.operate(&["verify"]).await?.contains("nothing differs"),
+        "nobody reads what stands for what is there"
+    );
+    let said = forget(&stack, &["--site", GONE, "--user", ANN]).await?;
+    assert!(said.is_success, "{said:?}");
+    assert_eq!(stack.drained(DATABASE).await?, expected, "row by row and sketch byte by byte");
     Ok(())
 }
 

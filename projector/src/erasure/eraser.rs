@@ -60,7 +60,7 @@ impl Eraser {
     ///
     /// The log is away; nothing is lost, and it can be done again.
     pub(crate) async fn erase(&self, whose: &Whose, envelope: Entry) -> anyhow::Result<()> {
-        let mut found = envelope;
+        let (logged_at, mut found) = (envelope.logged_at, envelope);
         for _ in 0..TRIES_MAX {
             // In an amendment that somebody else was faster with there may be nothing to erase any more.
             let Some(remainder) = whose.remainder(&found.body) else { return self.delete(found.sequence, None).await };
@@ -68,7 +68,9 @@ impl Eraser {
                 return self.delete(found.sequence, found.amendment).await;
             }
             let now = amendments::read(&self.amendments, self.partition, found.sequence).await?;
-            found = now.context("what stands for an envelope does not go away")?;
+            let now = now.context("what stands for an envelope does not go away")?;
+            // One of another time is left of a log that had the same sequence before: its place is taken.
+            found = if now.logged_at == logged_at { now } else { Entry { amendment: now.amendment, ..found } };
         }
         bail!("others go on changing what stands for sequence {} of partition {}", found.sequence, self.partition)
     }
