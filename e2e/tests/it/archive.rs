@@ -2,6 +2,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use async_nats::HeaderMap;
+use async_nats::jetstream::stream::Config;
 use e2e::picture;
 use e2e::stack::{DATABASE, Stack};
 
@@ -80,7 +82,7 @@ async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Resul
     let archive = folder.to_str().context("a path in UTF-8")?;
     let log = stack.log().await?;
     let event = traffic()[0].clone();
-    let mut headers = async_nats::HeaderMap::new();
+    let mut headers = HeaderMap::new();
     headers.insert("Schema", "event.v1");
     for _ in 0..50 {
         log.publish_with_headers("events.0", headers.clone(), event.clone().into()).await?.await?;
@@ -156,6 +158,29 @@ async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Resu
     assert!(said.is_success, "{said:?}");
     let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
     assert!(said.is_success && first_sequence(&stack, 1).await? > 1, "{said:?}");
+    Ok(())
+}
+
+/// A log was lost and made anew, and what stood for its envelopes was left behind.
+#[tokio::test]
+async fn what_stands_for_envelopes_of_another_log_is_not_taken_for_restored() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let folder = stack.folder().join("archive");
+    let archive = folder.to_str().context("a path in UTF-8")?;
+    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    assert!(said.is_success, "{said:?}");
+    let log = stack.log().await?;
+    let subjects = vec!["amended.0.*".to_owned()];
+    log.create_stream(Config { name: "AMENDED_0".to_owned(), subjects, ..Config::default() }).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert("Logged-At", "2020-01-01T00:00:00.000000000Z");
+    log.publish_with_headers("amended.0.7", headers, "".into()).await?.await?;
+    let refused = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(!refused.is_success && refused.complaint.contains("is not of this log"), "{refused:?}");
+    log.delete_stream("AMENDED_0").await?;
+    let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(said.is_success, "{said:?}");
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
     Ok(())
 }
 

@@ -5,10 +5,12 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Compression, Config};
 use contract::{EventId, SiteId, SketchKey};
+use e2e::cluster::{Cluster, SERVERS};
 use e2e::log;
 use e2e::remains::{compressed_files, files_with};
 use e2e::stack::{DATABASE, SKETCH_KEY, Stack};
 use e2e::wait;
+use launcher::servers::nats::NatsUser;
 use launcher::workspace::Workspace;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -175,5 +177,35 @@ async fn forget_leaves_nothing_in_any_file() -> Result<()> {
     clear_disks(&pool).await?;
     assert_eq!(statistics_with(&pool, SITE).await?, 0);
     assert_eq!(files_with(folder, SITE, &[])?, NOWHERE);
+    Ok(())
+}
+
+#[tokio::test]
+async fn forget_reaches_every_copy_of_a_stream() -> Result<()> {
+    let mut stack = Stack::servers().await?;
+    stack.nats.stop().await;
+    let cluster = Cluster::start(&stack).await?;
+    let [(_, url), (_, monitors)] = cluster.environment();
+    let environment =
+        [("NATS_URL", url.as_str()), ("NATS_MONITOR_URLS", &monitors), ("STREAM_REPLICAS", "3"), ("PARTITIONS", "1")];
+    stack.ingest(&environment).await?.stop().await;
+    let log = cluster.log().await?;
+    fill(&log, "events.0", &lines()[..600], &[1, 5, 13]).await?;
+    let _projector = stack.projector(DATABASE, &environment[..1]).await?;
+    stack.drained_to(&log::ends(&log).await?, DATABASE).await?;
+    // Below $SYS are the servers' logs of what they agree on, of which the docs speak.
+    let copies = || files_with(cluster.folder(), ANN, &["$SYS"]);
+    wait::until("three servers have it", SOON, async || (copies().ok()?.len() == SERVERS).then_some(())).await;
+
+    let user = stack.nats.user(NatsUser::Operator);
+    let operator = [("NATS_URL", url.as_str()), ("NATS_USER", &user.user), ("NATS_PASSWORD", &user.password)];
+    let whom = ["forget", "--site", SITE, "--user", ANN, "--publish-deadline-ms", "1"];
+    let said = stack.operate_with(&operator, &whom).await?;
+    assert!(said.is_success && said.text.contains("Done: "), "{said:?}");
+    // Two of three have agreed to it; the third one follows.
+    wait::until("no server has it", SOON, async || copies().ok()?.is_empty().then_some(())).await;
+    let amended = log.get_stream("AMENDED_0").await?;
+    assert_eq!(amended.cached_info().config.num_replicas, SERVERS);
+    println!("AGREED {:?}", files_with(cluster.folder(), ANN, &[])?);
     Ok(())
 }

@@ -99,15 +99,24 @@ impl Eraser {
         Ok(())
     }
 
-    /// Puts an archived envelope in the place of one that is gone, unless something stands there.
+    /// Puts an archived envelope in the place of one that is gone, unless it stands there already.
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is away, or something else stands there.
     pub(crate) async fn restore(&self, line: Line) -> anyhow::Result<()> {
         let count = line.is_erased.then_some(0);
         let message = self.message((line.logged_at, line.schema.as_deref()), line.body().to_vec(), count);
-        self.publish(line.sequence, 0, message).await.map(|_| ())
+        if !self.publish(line.sequence, 0, message).await? {
+            let stands = amendments::read(&self.amendments, self.partition, line.sequence).await?;
+            ensure!(
+                stands.is_none_or(|stands| stands.logged_at == line.logged_at),
+                "what stands for sequence {} in {} is not of this log: delete that stream first",
+                line.sequence,
+                self.partition.amendments_stream()
+            );
+        }
+        Ok(())
     }
 
     /// Publishes what is left; answers whether what stood there is still what it was made from.
