@@ -206,6 +206,5 @@ async fn forget_reaches_every_copy_of_a_stream() -> Result<()> {
     wait::until("no server has it", SOON, async || copies().ok()?.is_empty().then_some(())).await;
     let amended = log.get_stream("AMENDED_0").await?;
     assert_eq!(amended.cached_info().config.num_replicas, SERVERS);
-    println!("AGREED {:?}", files_with(cluster.folder(), ANN, &[])?);
     Ok(())
 }
