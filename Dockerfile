@@ -61,15 +61,18 @@ RUN printf '%s\n' \
         'printf "%s" "$answer"' \
         '[[ $answer == "HTTP/1."?" 200 "* ]]' \
         > /image/is-ready; \
-    chmod 755 /image/is-ready
+    chmod 755 /image/is-ready; \
+    mkdir /keys
 
 
 # No package is added. There are no CA certificates: Postgres over TLS brings its own, and inside compose.yaml nothing
-# speaks TLS. For a log behind TLS, mount a bundle and name it in SSL_CERT_FILE.
+# speaks TLS. For a log behind TLS, mount a bundle and name it in NATS_CA_FILE.
 FROM debian:bookworm-slim
 COPY --from=build /image/ /usr/local/bin/
+# Where a volume for files of keys belongs; a new one takes its owner from here.
+COPY --from=build --chown=10001:10001 /keys/ /keys/
 
-# A number, so that an orchestrator can see for itself that it is not root. Nothing is written anywhere.
+# A number, so that an orchestrator can see for itself that it is not root. Nothing else is written anywhere.
 USER 10001:10001
 
 # From outside of a container, its loopback cannot be reached. 3002 is the projector's health and metrics.

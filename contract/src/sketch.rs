@@ -19,7 +19,7 @@ mod accuracy;
 /// A hasher that passes digests through.
 mod pass_through;
 
-pub use accuracy::{Accuracy, HEADER_BYTES, LISTED_CONFIDENCE, LISTED_ERROR_MAX, RELATIVE_STD_ERROR};
+pub use accuracy::{Accuracy, LISTED_CONFIDENCE, LISTED_ERROR_MAX, RELATIVE_STD_ERROR};
 pub use stored::CorruptSketch;
 pub use union::{NotAdded, Union};
 

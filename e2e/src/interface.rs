@@ -30,21 +30,27 @@ const ENDLESS: &str = "/live";
 /// The stack or Schemathesis cannot be started.
 pub async fn run(schemathesis: &Path) -> Result<bool> {
     let stack = Stack::servers().await?;
-    let _ingest = stack.ingest(&[]).await?;
+    // With keys, so that it also asks without one, and with a wrong one.
+    let (events, reports) = (stack.keys_of("ingest"), stack.keys_of("query"));
+    let keys = [events.add(&["--all-sites"]).await?, reports.add(&["--all-sites"]).await?];
+    let _ingest = stack.ingest(&[("INGEST_KEYS_FILE", events.name())]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
-    let _query = stack.query().await?;
+    let _query = stack.query_with(&[("QUERY_KEYS_FILE", reports.name())]).await?;
     // It cannot write NDJSON, of which the example is.
-    let is_ingest_sound = ask(schemathesis, &stack.ingest_client, "coverage,fuzzing").await?;
+    let is_ingest_sound = ask(schemathesis, &stack.ingest_client, &keys[0], "coverage,fuzzing").await?;
     // What ingest has accepted meanwhile is what query answers from.
     stack.drained(DATABASE).await?;
-    Ok(ask(schemathesis, &stack.query_client, "examples,coverage,fuzzing").await? && is_ingest_sound)
+    Ok(ask(schemathesis, &stack.query_client, &keys[1], "examples,coverage,fuzzing").await? && is_ingest_sound)
 }
 
-async fn ask(schemathesis: &Path, client: &Client, phases: &str) -> Result<bool> {
+async fn ask(schemathesis: &Path, client: &Client, key: &str, phases: &str) -> Result<bool> {
     let folder = tempfile::tempdir().context("making a folder")?;
     let document = client.url("/api-docs/openapi.json");
     let status = Command::new(schemathesis)
         .args(["run", &document, "--checks", "all", "--exclude-checks", UNSAYABLE, "--exclude-path", ENDLESS])
+        .args(["--header", &format!("Authorization: Bearer {key}")])
+        // Otherwise it would make up keys beside this one, and hardly any request would get past them.
+        .args(["--generation-with-security-parameters", "false"])
         .args(["--phases", phases, "--max-examples", EXAMPLES_MAX, "--seed", SEED])
         .args(["--continue-on-failure", "--request-timeout", "20", "--warnings", "off", "--no-color"])
         // It keeps examples where it is started.

@@ -12,6 +12,12 @@ pub mod cluster;
 /// What clients say and hear.
 pub mod client;
 
+/// A client that speaks TLS.
+pub mod secure;
+
+/// Certificates of a test's own.
+pub mod certificates;
+
 /// Clients of `GET /live`.
 pub mod watcher;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Kinds = BTreeMap<String, String>;
 
 /// With which our own names begin; `up` and the like are Prometheus' own.
-const PREFIXES: [&str; 4] = ["http_", "ingest_", "projector_", "query_"];
+const PREFIXES: [&str; 6] = ["access_", "http_", "ingest_", "projector_", "query_", "tls_"];
 
 /// The kinds of all metrics that are served, from the text of `/metrics`.
 ///

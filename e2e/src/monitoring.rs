@@ -54,8 +54,17 @@ impl Monitoring {
     ///
     /// Prometheus cannot be had, or does not take the configuration.
     pub async fn start(ports: [u16; 3]) -> Result<Self> {
+        Self::start_with_keys(ports, &[]).await
+    }
+
+    /// The same, where jobs have keys: by their names, the files in which these are.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn start_with_keys(ports: [u16; 3], keys: &[(&str, &Path)]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tidemark-prometheus-").tempdir().context("making a folder")?;
-        let configuration = write(&rules_folder()?, dir.path(), ports)?;
+        let configuration = write(&rules_folder()?, dir.path(), ports, keys)?;
         let prometheus = Prometheus::start(&dir.path().join("prometheus"), &configuration).await?;
         Ok(Self { client: Client::new(prometheus.port()), _prometheus: prometheus, _dir: dir })
     }
@@ -100,13 +109,19 @@ impl Alert {
 
 /// The project's own files with other targets, an interval of a second, and alerts that fire a second after their
 /// expressions are true. What the expressions are stays as it is.
-fn write(from: &Path, to: &Path, [ingest, query, projector]: [u16; 3]) -> Result<PathBuf> {
+fn write(from: &Path, to: &Path, [ingest, query, projector]: [u16; 3], keys: &[(&str, &Path)]) -> Result<PathBuf> {
     let mut configuration = read(&from.join("prometheus.yml"))?;
     let replacements = [("3000", ingest.to_string()), ("3001", query.to_string()), ("3002", projector.to_string())];
     for (port, other) in replacements {
         let (target, other) = (format!("\"127.0.0.1:{port}\""), format!("\"127.0.0.1:{other}\""));
         ensure!(configuration.contains(&target), "prometheus.yml has no target {target}");
         configuration = configuration.replace(&target, &other);
+    }
+    for (job, file) in keys {
+        let named = format!("- job_name: {job}\n");
+        ensure!(configuration.contains(&named), "prometheus.yml has no job {job}");
+        let authorized = format!("{named}    authorization: {{ credentials_file: {} }}\n", file.display());
+        configuration = configuration.replace(&named, &authorized);
     }
     ensure!(configuration.contains("interval: 15s"), "prometheus.yml has other intervals");
     let path = to.join("prometheus.yml");

@@ -23,6 +23,9 @@ mod contents;
 /// What leads an operator's shell to it.
 mod access;
 
+/// Keys that clients need.
+mod keys;
+
 /// The database that query reads.
 pub const DATABASE: &str = "tidemark";
 
@@ -54,6 +57,7 @@ pub enum DatabaseUser {
     Query,
 }
 
+pub use keys::KeysFile;
 pub use services::{Answered, Projector, SKETCH_KEY};
 
 impl Stack {
@@ -131,7 +135,8 @@ impl Stack {
         Ok(())
     }
 
-    fn url_of(&self, user: DatabaseUser, database: &str) -> String {
+    /// The URL of a database for one of the services, with its password.
+    pub fn url_of(&self, user: DatabaseUser, database: &str) -> String {
         match user {
             DatabaseUser::Projector => self.postgres.url("tidemark_projector", PROJECTOR_PASSWORD, database),
             DatabaseUser::Query => self.postgres.url("tidemark_query", QUERY_PASSWORD, database),

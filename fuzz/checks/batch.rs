@@ -4,6 +4,7 @@ use chrono::DateTime;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX, push_line};
 use contract::{Envelope, Partition};
 use ingest::batch::{BATCH_EVENTS_MAX, Batch, InvalidBatch};
+use ingest::submission::Rules;
 use serde_json::value::RawValue;
 
 const PARTITIONS: u16 = 4;
@@ -13,14 +14,15 @@ const PARTITIONS: u16 = 4;
 pub(crate) fn check(body: &[u8]) {
     let now = DateTime::from_timestamp(1_762_975_801, 0).expect("an instant");
     let Some(sent) = elements(body) else {
-        assert!(matches!(Batch::parse(body, now, PARTITIONS), Err(InvalidBatch::NotAnArray(_))));
+        assert!(matches!(Batch::parse(body, &Rules::open(now, PARTITIONS)), Err(InvalidBatch::NotAnArray(_))));
         return;
     };
-    match Batch::parse(body, now, PARTITIONS) {
+    match Batch::parse(body, &Rules::open(now, PARTITIONS)) {
         Ok(batch) => check_batch(&batch, &sent),
         Err(InvalidBatch::Empty) => assert!(sent.is_empty()),
         Err(InvalidBatch::NothingValid { index, .. }) => assert!(index == 0 && !sent.is_empty()),
         Err(InvalidBatch::TooMany) => assert!(sent.len() > BATCH_EVENTS_MAX),
+        Err(InvalidBatch::NothingAllowed) => panic!("every site is allowed"),
         Err(InvalidBatch::NotAnArray(reason)) => panic!("it is an array: {reason}"),
     }
 }

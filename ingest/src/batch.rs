@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use contract::Partition;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX, push_line};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::submission::{Rejected, Submission, check};
+use crate::submission::{Rejected, Rules, Submission, check};
 
 /// Events of one request.
 pub const BATCH_EVENTS_MAX: usize = 10_000;
@@ -59,6 +58,9 @@ pub enum InvalidBatch {
         /// What is wrong there.
         error: Rejected,
     },
+    /// All of it is of sites that the key is not good for.
+    #[error("the key is not good for any site of the batch")]
+    NothingAllowed,
     /// More than [`BATCH_EVENTS_MAX`].
     #[error("a batch must have at most {BATCH_EVENTS_MAX} events")]
     TooMany,
@@ -71,6 +73,7 @@ impl InvalidBatch {
             Self::NotAnArray(_) => "not_json",
             Self::Empty => "no_events",
             Self::NothingValid { .. } => "no_valid_event",
+            Self::NothingAllowed => "site_not_allowed",
             Self::TooMany => "too_many_events",
         }
     }
@@ -82,11 +85,11 @@ impl Batch {
     /// # Errors
     ///
     /// Nothing in it can be accepted; see [`InvalidBatch`].
-    pub fn parse(body: &[u8], now: DateTime<Utc>, partitions: u16) -> Result<Self, InvalidBatch> {
+    pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, InvalidBatch> {
         let mut batch = Self::default();
         let mut open: BTreeMap<Partition, Part> = BTreeMap::new();
         for (index, json) in elements(body)?.into_iter().enumerate() {
-            match check(json, now, partitions) {
+            match check(json, rules) {
                 Ok(partition) => batch.add(&mut open, partition, json),
                 Err(reason) => batch.rejected.push((index, reason)),
             }
@@ -94,6 +97,10 @@ impl Batch {
         batch.parts.extend(open.into_values());
         if batch.accepted > 0 {
             return Ok(batch);
+        }
+        let is_other_site = |(_, reason): &(usize, Rejected)| *reason == Rejected::NotAllowed;
+        if !batch.rejected.is_empty() && batch.rejected.iter().all(is_other_site) {
+            return Err(InvalidBatch::NothingAllowed);
         }
         match batch.rejected.into_iter().next() {
             None => Err(InvalidBatch::Empty),

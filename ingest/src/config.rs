@@ -1,12 +1,18 @@
 //! What can be set from outside: a field is an environment variable of the same name in capitals.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use service::access::{Proxies, Rate, Settings};
 use service::command::TRACES;
 use service::config::Variable;
 use service::logging::LogFormat;
+use service::tls::{self, Identity};
+
+/// The variable that names the file of keys.
+pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 
 /// Configuration of the process. Not `Debug`: it holds a password.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,6 +28,9 @@ pub struct Config {
     /// Its password.
     #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
+    /// Certificates of authorities in PEM: who has none of theirs is not the log's server, and without TLS nobody is.
+    /// Default: those that the system trusts, where a URL begins with `tls://`.
+    pub nats_ca_file: Option<PathBuf>,
     /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
     #[serde(serialize_with = "service::config::without_passwords")]
@@ -39,16 +48,32 @@ pub struct Config {
     /// Bytes of request bodies that may be in memory. The default of 128 MiB is sixteen of the largest, or a thousand
     /// times as many ordinary ones.
     pub bodies_bytes_max: usize,
+    /// The file of keys without which nothing is accepted; `ingest keys` writes it. Default: none, everybody may.
+    pub ingest_keys_file: Option<PathBuf>,
+    /// Requests of one address: so many a second, as `50`, or `50:200` with a burst. Default: as many as come.
+    pub rate_per_address: Option<Rate>,
+    /// The same for requests with one key.
+    pub rate_per_key: Option<Rate>,
+    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: Proxies,
+    /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
+    pub tls_cert_file: Option<PathBuf>,
+    /// The key of the first one. Both are read again when they change.
+    pub tls_key_file: Option<PathBuf>,
     /// `text` or `json`. Default `text`.
     pub log_format: LogFormat,
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 13] = [
+pub const VARIABLES: [Variable; 20] = [
     Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
     Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
     Variable { name: "NATS_USER", meaning: "User of the log [none]" },
     Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable {
+        name: "NATS_CA_FILE",
+        meaning: "Authorities in PEM, one of which certifies the log [the system's, for tls://]",
+    },
     Variable {
         name: "NATS_MONITOR_URLS",
         meaning: "Monitoring addresses of the log's servers, separated by commas [http://127.0.0.1:8222]",
@@ -61,6 +86,21 @@ pub const VARIABLES: [Variable; 13] = [
     },
     Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
     Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
+    Variable {
+        name: "INGEST_KEYS_FILE",
+        meaning: "The file of keys without which nothing is accepted [none: everybody may]",
+    },
+    Variable {
+        name: "RATE_PER_ADDRESS",
+        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
+    },
+    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
+    Variable {
+        name: "TRUSTED_PROXIES",
+        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
+    },
+    tls::VARIABLES[0],
+    tls::VARIABLES[1],
     TRACES[0],
     TRACES[1],
     TRACES[2],
@@ -73,12 +113,19 @@ impl Default for Config {
             nats_url: "nats://127.0.0.1:4222".to_owned(),
             nats_user: None,
             nats_password: None,
+            nats_ca_file: None,
             nats_monitor_urls: vec!["http://127.0.0.1:8222".to_owned()],
             partitions: 4,
             stream_replicas: 1,
             publish_deadline_ms: 5_000,
             queue_bytes_max: 64 << 20,
             bodies_bytes_max: 128 << 20,
+            ingest_keys_file: None,
+            rate_per_address: None,
+            rate_per_key: None,
+            trusted_proxies: Proxies::default(),
+            tls_cert_file: None,
+            tls_key_file: None,
             log_format: LogFormat::default(),
         }
     }
@@ -109,7 +156,34 @@ impl Config {
         anyhow::ensure!(self.queue_bytes_max >= least, "QUEUE_BYTES_MAX must be at least {least}");
         anyhow::ensure!(self.bodies_bytes_max >= 2 * least, "BODIES_BYTES_MAX must be at least {}", 2 * least);
         anyhow::ensure!(!self.nats_monitor_urls.is_empty(), "NATS_MONITOR_URLS must name the log's monitoring address");
-        Ok(())
+        self.check_files()
+    }
+
+    /// Who may send, and how often.
+    pub(crate) fn access(&self) -> Settings {
+        Settings {
+            keys_file: self.ingest_keys_file.clone(),
+            keys_variable: KEYS_FILE,
+            rate_per_address: self.rate_per_address,
+            rate_per_key: self.rate_per_key,
+            trusted_proxies: self.trusted_proxies.clone(),
+            takes_basic: false,
+        }
+    }
+
+    /// What HTTPS is served with.
+    ///
+    /// # Errors
+    ///
+    /// Only one of its files is named.
+    pub(crate) fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
+    }
+
+    fn check_files(&self) -> anyhow::Result<()> {
+        self.access().check()?;
+        tls::check_authorities("NATS_CA_FILE", self.nats_ca_file.as_ref())?;
+        self.identity()?.map_or(Ok(()), |identity| identity.check())
     }
 
     /// From an event's arrival to its 503.

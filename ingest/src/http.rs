@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
+use service::access::{Access, Grant};
 use service::{Refusal, Span};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::Bodies;
@@ -20,7 +21,7 @@ use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, Unstored};
-use crate::submission::{Rejected, Submission};
+use crate::submission::{Rejected, Rules, Submission};
 
 /// Bytes of a request with one event: the 8 KiB of an event, and as much white space.
 pub const EVENT_BODY_BYTES_MAX: usize = 2 * contract::event::EVENT_BYTES_MAX;
@@ -38,12 +39,22 @@ impl Ingest {
     pub fn new(publisher: Publisher, bodies: Bodies, config: &Config) -> Self {
         Self { publisher, bodies, partitions: config.partitions }
     }
+
+    /// What is accepted now, with this key.
+    fn rules(&self, grant: Grant) -> Rules {
+        Rules { now: clock::now(), partitions: self.partitions, grant }
+    }
 }
 
 /// Everything that is served.
-pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
-    // Any page may send its events: there is nothing to steal here, no answer depends on who asks.
-    let cors = CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods([Method::POST]);
+pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
+    // Any page may send its events: there is nothing to steal here. A key may be for some pages only, which the guard
+    // checks. Headers are named one by one, because `*` does not mean Authorization.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_methods([Method::POST])
+        .expose_headers([header::RETRY_AFTER]);
     let (publisher, bodies) = (ingest.publisher.clone(), ingest.bodies.clone());
     let sample = move || instruments::sample(&publisher, &bodies);
     let health = service::health::router(move || std::future::ready(log.readiness()), sample);
@@ -52,16 +63,15 @@ pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
     let events = Router::new()
         .route("/event", post(post_event))
         .route("/events", post(post_events))
-        .layer(cors)
         // Bodies have limits of their own, which also count what is unpacked.
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::new(ingest));
-    let served = events
-        .merge(openapi::router())
+    let all = events
+        .merge(openapi::router(access))
+        .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    // Whoever asks how things are is no traffic, and a 503 there is no failure of ours.
-    service::requests::measured(served).merge(health)
+    service::requests::measured(access.guard(all)).layer(cors)
 }
 
 /// Stores one event.
@@ -82,23 +92,25 @@ pub(crate) fn router(ingest: Ingest, log: Log) -> Router {
 )]
 pub(crate) async fn post_event(
     State(ingest): State<Arc<Ingest>>,
+    grant: Grant,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventAccepted>, Refusal> {
     let span = Span::request("POST /event", &headers);
-    let answer = accept_event(&ingest, &headers, body, span.as_ref()).await;
+    let answer = accept_event(&ingest, grant, &headers, body, span.as_ref()).await;
     end(span, &answer);
     answer
 }
 
 async fn accept_event(
     ingest: &Ingest,
+    grant: Grant,
     headers: &HeaderMap,
     body: Body,
     span: Option<&Span>,
 ) -> Result<Json<EventAccepted>, Refusal> {
     let body = ingest.bodies.read(headers, body, EVENT_BODY_BYTES_MAX).await?;
-    let submission = Submission::one(&body.bytes, clock::now(), ingest.partitions).map_err(refuse_event)?;
+    let submission = Submission::one(&body.bytes, &ingest.rules(grant)).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
     let stored = ingest.publisher.publish(submission, span.map(Span::context)).await;
@@ -131,28 +143,30 @@ async fn accept_event(
 )]
 pub(crate) async fn post_events(
     State(ingest): State<Arc<Ingest>>,
+    grant: Grant,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchAccepted>, Refusal> {
     let span = Span::request("POST /events", &headers);
-    let answer = accept_events(&ingest, &headers, body, span.as_ref()).await;
+    let answer = accept_events(&ingest, grant, &headers, body, span.as_ref()).await;
     end(span, &answer);
     answer
 }
 
 async fn accept_events(
     ingest: &Ingest,
+    grant: Grant,
     headers: &HeaderMap,
     body: Body,
     span: Option<&Span>,
 ) -> Result<Json<BatchAccepted>, Refusal> {
     let body = ingest.bodies.read(headers, body, BATCH_BYTES_MAX).await?;
-    let (now, partitions) = (clock::now(), ingest.partitions);
+    let rules = ingest.rules(grant);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
     let parsing = tokio::task::spawn_blocking(move || {
         // All of it, or its room would stay with this function until the log has answered.
         let body = body;
-        Batch::parse(&body.bytes, now, partitions)
+        Batch::parse(&body.bytes, &rules)
     });
     let batch = parsing
         .await
@@ -198,6 +212,7 @@ fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
 fn refuse_event(reason: Rejected) -> Refusal {
     instruments::rejected(&reason);
     match reason {
+        Rejected::NotAllowed => Grant::refusal(),
         Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }
@@ -206,6 +221,7 @@ fn refuse_event(reason: Rejected) -> Refusal {
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_batch(reason: InvalidBatch) -> Refusal {
     match reason {
+        InvalidBatch::NothingAllowed => Grant::refusal(),
         InvalidBatch::TooMany => Refusal::too_large(reason.code(), reason.to_string()),
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }

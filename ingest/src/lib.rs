@@ -61,6 +61,8 @@ use config::Config;
 use http::Ingest;
 use log::Log;
 use publisher::Publisher;
+use service::access::Access;
+use service::tls::Tls;
 
 /// Serves until `shutdown`; then finishes what was accepted.
 ///
@@ -69,16 +71,18 @@ use publisher::Publisher;
 /// The log breaks a promise that a 2xx makes (the message says what to change), or a task ended that must not.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
+    let access = Access::new(config.access())?;
+    let tls = config.identity()?.map(Tls::follow).transpose()?;
     let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
     let mut tasks = JoinSet::new();
     tasks.spawn(guard.run());
     tasks.spawn(capacity::watch(config.nats_monitor_urls.clone()));
     let publisher = Publisher::start(&log, &config, &mut tasks);
     let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), &config);
-    let router = http::router(ingest, log.clone());
+    let router = http::router(ingest, log.clone(), &access);
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 
-    let serving = service::server::serve(listener, router, shutdown.clone());
+    let serving = service::server::serve(listener, tls, router, shutdown.clone());
     tokio::select! {
         biased;
         ended = tasks.join_next() => match ended {

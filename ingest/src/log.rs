@@ -105,6 +105,12 @@ impl Log {
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
             options = options.user_and_password(user.clone(), password.clone());
         }
+        let is_encrypted = config.nats_ca_file.is_some() || servers.iter().any(|server| server.starts_with("tls://"));
+        // Of all servers: others may be heard of only from these.
+        options = options.require_tls(is_encrypted);
+        if let Some(file) = &config.nats_ca_file {
+            options = options.add_root_certificates(file.clone());
+        }
         let client = options.connect(servers).await.context("reading NATS_URL")?;
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
         let (trust, watched) = watch::channel(Trust::Waiting("the log is not connected".to_owned()));

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
+use service::access::Access;
 use service::refusal::RefusalBody;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
@@ -91,6 +92,6 @@ pub struct EventRejected {
 struct Description;
 
 /// Swagger UI and the document it shows.
-pub(crate) fn router() -> Router {
-    SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Description::openapi()).into()
+pub(crate) fn router(access: &Access) -> Router {
+    SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", access.describe(Description::openapi())).into()
 }

@@ -3,9 +3,28 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::envelope::push_line;
 use contract::{Event, InvalidEvent, Partition};
+use service::access::Grant;
 
 /// Clocks of clients may run ahead by this much. The past has no bound: imports are welcome.
 const FUTURE_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// What decides whether an event is accepted, beside the event.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// When it arrived.
+    pub now: DateTime<Utc>,
+    /// How many partitions there are.
+    pub partitions: u16,
+    /// What the key is good for that it was sent with.
+    pub grant: Grant,
+}
+
+impl Rules {
+    /// Those of a service that asks for no keys.
+    pub fn open(now: DateTime<Utc>, partitions: u16) -> Self {
+        Self { now, partitions, grant: Grant::everything() }
+    }
+}
 
 /// Events of one partition, as they will stand in an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +46,23 @@ pub enum Rejected {
     /// A clock runs ahead, or the event did not happen.
     #[error("timestamp must not be more than one hour in the future")]
     Future,
+    /// It is of a site that the key is not good for.
+    #[error("the key is not good for this site")]
+    NotAllowed,
 }
 
 impl Rejected {
     /// All codes that there are.
-    pub(crate) const CODES: [&'static str; 7] =
-        ["event_too_large", "not_utf8", "not_json", "not_an_object", "missing_field", "invalid_field", "in_the_future"];
+    pub(crate) const CODES: [&'static str; 8] = [
+        "event_too_large",
+        "not_utf8",
+        "not_json",
+        "not_an_object",
+        "missing_field",
+        "invalid_field",
+        "in_the_future",
+        "site_not_allowed",
+    ];
 
     /// For programs; stays what it is when sentences change.
     pub fn code(&self) -> &'static str {
@@ -44,6 +74,7 @@ impl Rejected {
             Self::Invalid(InvalidEvent::Required(_)) => "missing_field",
             Self::Invalid(InvalidEvent::NotText(_) | InvalidEvent::Invalid(_)) => "invalid_field",
             Self::Future => "in_the_future",
+            Self::NotAllowed => "site_not_allowed",
         }
     }
 }
@@ -54,8 +85,8 @@ impl Submission {
     /// # Errors
     ///
     /// The first rule that is broken.
-    pub fn one(json: &[u8], now: DateTime<Utc>, partitions: u16) -> Result<Self, Rejected> {
-        let partition = check(json, now, partitions)?;
+    pub fn one(json: &[u8], rules: &Rules) -> Result<Self, Rejected> {
+        let partition = check(json, rules)?;
         let mut lines = Vec::with_capacity(json.len() + 1);
         push_line(&mut lines, json);
         Ok(Self { partition, lines, events: 1 })
@@ -63,12 +94,15 @@ impl Submission {
 }
 
 /// The partition an event belongs to, if it is one.
-pub(crate) fn check(json: &[u8], now: DateTime<Utc>, partitions: u16) -> Result<Partition, Rejected> {
+pub(crate) fn check(json: &[u8], rules: &Rules) -> Result<Partition, Rejected> {
     let event = Event::parse(json)?;
-    if event.timestamp > now + FUTURE_MAX {
+    if !rules.grant.allows(event.site_id.as_str()) {
+        return Err(Rejected::NotAllowed);
+    }
+    if event.timestamp > rules.now + FUTURE_MAX {
         return Err(Rejected::Future);
     }
-    Ok(Partition::of(&event.site_id, partitions))
+    Ok(Partition::of(&event.site_id, rules.partitions))
 }
 
 #[cfg(test)]
@@ -78,7 +112,7 @@ mod tests {
     fn submit(timestamp: &str) -> Result<Submission, Rejected> {
         let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
         let json = format!(r#"{{"site_id":"a","event_type":"page_view","path":"/","timestamp":"{timestamp}"}}"#);
-        Submission::one(json.as_bytes(), now, 4)
+        Submission::one(json.as_bytes(), &Rules::open(now, 4))
     }
 
     #[test]

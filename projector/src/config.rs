@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::command::TRACES;
 use service::config::Variable;
 use service::logging::LogFormat;
+use service::tls::check_authorities;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::effort::Effort;
@@ -47,6 +49,9 @@ pub struct Config {
     /// Its password.
     #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
+    /// Certificates of authorities in PEM: who has none of theirs is not the log's server, and without TLS nobody is.
+    /// Default: those that the system trusts, where a URL begins with `tls://`.
+    pub nats_ca_file: Option<PathBuf>,
     /// Where health and metrics are served. Default `127.0.0.1:3002`.
     #[serde(default = "default_projector_listen")]
     pub projector_listen: SocketAddr,
@@ -81,11 +86,15 @@ pub struct Config {
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 15] = [
+pub const VARIABLES: [Variable; 16] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
     Variable { name: "NATS_USER", meaning: "User of the log [none]" },
     Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable {
+        name: "NATS_CA_FILE",
+        meaning: "Authorities in PEM, one of which certifies the log [the system's, for tls://]",
+    },
     Variable { name: "PROJECTOR_LISTEN", meaning: "Where health and metrics are served [127.0.0.1:3002]" },
     Variable {
         name: "SKETCH_KEY",
@@ -209,7 +218,7 @@ impl Config {
         self.window()?;
         self.newest_fold()?;
         self.stall_max()?;
-        Ok(())
+        check_authorities("NATS_CA_FILE", self.nats_ca_file.as_ref())
     }
 
     /// Where the read models are.

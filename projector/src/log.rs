@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{ConnectOptions, jetstream};
+use service::tls::check_authorities;
 
 use crate::config::Config;
 
@@ -19,6 +20,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Connects in the background, for as long as it takes.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<jetstream::Context> {
+    check_authorities("NATS_CA_FILE", config.nats_ca_file.as_ref())?;
     let mut options = ConnectOptions::new()
         .name("projector")
         // The server's permissions let the projector read only its own answers.
@@ -32,6 +34,12 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<jetstream::Contex
         options = options.user_and_password(user.clone(), password.clone());
     }
     let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
+    let is_encrypted = config.nats_ca_file.is_some() || servers.iter().any(|server| server.starts_with("tls://"));
+    // Of all servers: others may be heard of only from these.
+    options = options.require_tls(is_encrypted);
+    if let Some(file) = &config.nats_ca_file {
+        options = options.add_root_certificates(file.clone());
+    }
     let client = options.connect(servers).await.context("reading NATS_URL")?;
     Ok(ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client))
 }

@@ -5,12 +5,12 @@
 //! alone, which is the usual one, would first have to connect for it, and that takes as long.
 
 use contract::Receipt;
-use sqlx::PgPool;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::as_of::AsOf;
 use crate::conflicts;
+use crate::connections::Connections;
 use crate::instruments;
 use crate::lease::Lease;
 use crate::stats::{StatsError, count};
@@ -46,7 +46,7 @@ impl Arrivals {
     ///
     /// [`StatsError::NotContained`] if it still does not at `until`, and [`StatsError::TooManyWaiting`] if it does not
     /// now and nobody else may wait. Others say that it cannot be told.
-    pub(crate) async fn wait(&self, db: &PgPool, receipt: Receipt, until: Instant) -> Result<(), StatsError> {
+    pub(crate) async fn wait(&self, db: &Connections, receipt: Receipt, until: Instant) -> Result<(), StatsError> {
         let first_look = timeout_at(until, self.contain(db, receipt)).await;
         if first_look.unwrap_or(Err(StatsError::NoConnection))? {
             return Ok(());
@@ -64,7 +64,7 @@ impl Arrivals {
         self.places.try_acquire().map_err(|_| StatsError::TooManyWaiting)
     }
 
-    async fn look_until_contained(&self, db: &PgPool, receipt: Receipt) -> Result<(), StatsError> {
+    async fn look_until_contained(&self, db: &Connections, receipt: Receipt) -> Result<(), StatsError> {
         loop {
             sleep(LOOK_INTERVAL).await;
             if self.contain(db, receipt).await? {
@@ -74,7 +74,7 @@ impl Arrivals {
     }
 
     /// Whether the checkpoints were beyond the event when somebody looked at them last, just now or a moment ago.
-    async fn contain(&self, db: &PgPool, receipt: Receipt) -> Result<bool, StatsError> {
+    async fn contain(&self, db: &Connections, receipt: Receipt) -> Result<bool, StatsError> {
         let asked = Instant::now();
         // Held while Postgres is asked, on purpose: whoever comes meanwhile waits for that answer instead of asking the
         // same. Who holds it and leaves lets the next one ask.
@@ -89,7 +89,7 @@ impl Arrivals {
 }
 
 /// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
-async fn look(db: &PgPool) -> Result<Look, StatsError> {
+async fn look(db: &Connections) -> Result<Look, StatsError> {
     let at = Instant::now();
     let mut lease = Lease::take_in_time(db).await?;
     let rows = sqlx::query!(
@@ -100,7 +100,7 @@ async fn look(db: &PgPool) -> Result<Look, StatsError> {
         where status = 'active'
         "#
     );
-    let rows = rows.fetch_all(&mut *lease.connection).await?;
+    let rows = rows.fetch_all(&mut *lease).await?;
     lease.end();
     if rows.is_empty() {
         return Err(StatsError::NoGeneration);

@@ -40,6 +40,13 @@ impl Caching {
         Self { etag: None, cache_control: "no-store".to_owned(), is_negotiated: false }
     }
 
+    /// The same where the answer is of some sites only, which this is a short name of: another key may see others.
+    pub(crate) fn in_scope(self, scope: Option<&str>) -> Self {
+        let Some(scope) = scope else { return self };
+        let etag = self.etag.map(|etag| format!("{}-{scope}\"", etag.trim_end_matches('"')));
+        Self { etag, ..self }
+    }
+
     /// The same where `Accept` may have decided for this format.
     pub(crate) fn in_format(self, format: &str) -> Self {
         let etag = self.etag.map(|etag| format!("{}-{format}\"", etag.trim_end_matches('"')));
@@ -106,6 +113,8 @@ mod tests {
     fn an_answer_is_named_by_all_that_it_depends_on() {
         assert_eq!(caching().etag.as_deref(), Some("\"1-3-abc\""));
         assert_eq!(caching().in_format("csv").etag.as_deref(), Some("\"1-3-abc-csv\""));
+        assert_eq!(caching().in_scope(Some("5e")).in_format("csv").etag.as_deref(), Some("\"1-3-abc-5e-csv\""));
+        assert_eq!(caching().in_scope(None), caching());
         let tomorrow = Version { today: "2025-11-13".parse().expect("a day"), ..version() };
         assert_eq!(Caching::of(&tomorrow, None), caching());
         for other in [Version { generation_id: 4, ..version() }, Version { checkpoints: "abd".to_owned(), ..version() }]

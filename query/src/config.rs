@@ -1,19 +1,21 @@
-//! What the environment sets, and the pool of connections that follows from it.
+//! What the environment sets, and how connections are made by it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use service::access::{Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use service::tls::{self, Identity};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Semaphore;
 
-/// A connection that has been idle for less is used without asking whether it still lives: that would be a round trip.
-const UNTESTED_IDLE_MAX: Duration = Duration::from_secs(1);
+/// The variable that names the file of keys.
+pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
 
 /// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
 #[derive(Clone, Serialize, Deserialize)]
@@ -62,13 +64,32 @@ pub struct Config {
     #[serde(default = "query_live_heartbeat_ms")]
     pub query_live_heartbeat_ms: NonZeroU32,
 
+    /// The file of keys without which nothing is answered; `query keys` writes it. Default: none, everybody may.
+    pub query_keys_file: Option<PathBuf>,
+
+    /// Requests of one address: so many a second, as `50`, or `50:200` with a burst. Default: as many as come.
+    pub rate_per_address: Option<Rate>,
+
+    /// The same for requests with one key.
+    pub rate_per_key: Option<Rate>,
+
+    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
+    #[serde(default)]
+    pub trusted_proxies: Proxies,
+
+    /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// The key of the first one. Both are read again when they change.
+    pub tls_key_file: Option<PathBuf>,
+
     /// `text` or `json`. Default `text`.
     #[serde(default)]
     pub log_format: LogFormat,
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 9] = [
+pub const VARIABLES: [Variable; 15] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database, to read reports from [none]" },
     Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
@@ -87,6 +108,21 @@ pub const VARIABLES: [Variable; 9] = [
         name: "QUERY_LIVE_HEARTBEAT_MS",
         meaning: "Without totals, until such a client is sent a comment [15000]",
     },
+    Variable {
+        name: "QUERY_KEYS_FILE",
+        meaning: "The file of keys without which nothing is answered [none: everybody may]",
+    },
+    Variable {
+        name: "RATE_PER_ADDRESS",
+        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
+    },
+    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
+    Variable {
+        name: "TRUSTED_PROXIES",
+        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
+    },
+    tls::VARIABLES[0],
+    tls::VARIABLES[1],
 ];
 
 fn query_listen() -> SocketAddr {
@@ -130,7 +166,29 @@ impl Config {
             "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",
             self.query_timeout_ms
         );
-        Ok(())
+        self.access().check()?;
+        self.identity()?.map_or(Ok(()), |identity| identity.check())
+    }
+
+    /// Who may read, and how often.
+    pub(crate) fn access(&self) -> Settings {
+        Settings {
+            keys_file: self.query_keys_file.clone(),
+            keys_variable: KEYS_FILE,
+            rate_per_address: self.rate_per_address,
+            rate_per_key: self.rate_per_key,
+            trusted_proxies: self.trusted_proxies.clone(),
+            takes_basic: true,
+        }
+    }
+
+    /// What HTTPS is served with.
+    ///
+    /// # Errors
+    ///
+    /// Only one of its files is named.
+    pub(crate) fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
     }
 
     pub(crate) fn after_timeout(&self) -> Duration {
@@ -180,23 +238,6 @@ impl Config {
             ("default_transaction_read_only", "on".to_owned()),
         ]))
     }
-
-    /// A pool that connects when it is first used.
-    pub(crate) fn pool(&self, options: PgConnectOptions) -> PgPool {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.query_connections_max.get())
-            .acquire_timeout(self.timeout())
-            .test_before_acquire(false)
-            .before_acquire(|connection, usage| {
-                Box::pin(async move {
-                    if usage.idle_for > UNTESTED_IDLE_MAX {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
-        pool.connect_lazy_with(options)
-    }
 }
 
 #[cfg(test)]
@@ -214,6 +255,12 @@ mod tests {
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
             query_live_clients_max: query_live_clients_max(),
             query_live_heartbeat_ms: query_live_heartbeat_ms(),
+            query_keys_file: None,
+            rate_per_address: None,
+            rate_per_key: None,
+            trusted_proxies: Proxies::default(),
+            tls_cert_file: None,
+            tls_key_file: None,
             log_format: LogFormat::default(),
         }
     }

@@ -63,6 +63,7 @@ use axum::routing::get;
 use chrono::NaiveDate;
 use maud::{Markup, html};
 use service::Refusal;
+use service::access::Grant;
 
 use crate::refusals;
 use crate::stats::{Reports, StatsError};
@@ -97,14 +98,14 @@ async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     assets::answer(&file, &headers).unwrap_or_else(|| Refusal::not_found().into_response())
 }
 
-async fn show(State(reports): State<Reports>, uri: Uri) -> Response {
-    match Box::pin(answer(&reports, &uri)).await {
+async fn show(State(reports): State<Reports>, grant: Grant, uri: Uri) -> Response {
+    match Box::pin(answer(&reports, &grant, &uri)).await {
         Ok(response) => response,
         Err(err) => unavailable(err),
     }
 }
 
-async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
+async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response, StatsError> {
     let today = reading::today(reports).await?;
     let sent = Query::<Parameters>::try_from_uri(uri).map_err(|_| InvalidAddress::Parameters);
     let address = sent.and_then(|Query(sent)| Address::read(sent, today));
@@ -112,7 +113,7 @@ async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
         Ok(address) => (address, None),
         Err(err) => (Address::of(None), Some(err)),
     };
-    let (frame, sites) = reading::frame(reports, address, today).await?;
+    let (frame, sites) = reading::frame(reports, grant, address, today).await?;
     if let Some(err) = invalid {
         let main = notice::bad_address(&err.to_string());
         return Ok(respond(StatusCode::BAD_REQUEST, &frame, "No such page", &main, &html! {}));
@@ -120,6 +121,10 @@ async fn answer(reports: &Reports, uri: &Uri) -> Result<Response, StatsError> {
     let Some(site) = &frame.address.site else {
         return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
     };
+    if !grant.allows(site.as_str()) {
+        let main = notice::forbidden_site(site);
+        return Ok(respond(StatusCode::FORBIDDEN, &frame, site.as_str(), &main, &html! {}));
+    }
     // Six reports at once are a large future, and most requests are for pages with less.
     Ok(match Box::pin(reading::report(reports, &frame.address, site, today)).await? {
         None => {

@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use service::access::{Access, Grant};
 use service::refusal::RefusalBody;
 use service::{Refusal, health, requests};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -28,28 +29,29 @@ use crate::stats::{Reports, Stats};
 pub(crate) mod lists;
 
 /// Everything that is answered.
-pub(crate) fn router(reports: Reports, live: Live) -> Router {
+pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
     let (probed, sampled, watched) = (reports.clone(), reports.clone(), live.clone());
     let health = health::router(move || ready(probed.clone()), move || instruments::sample(&sampled, &watched));
     // After the line above, which installs the recorder that takes descriptions.
     instruments::describe();
-    let served = Router::new()
+    let all = Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
         .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
-        .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", Document::openapi()))
+        .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", access.describe(Document::openapi())))
+        .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    // Reports are read by browsers from wherever their dashboards are.
-    let cors = CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).expose_headers([
-        header::ETAG,
-        header::LINK,
-        header::RETRY_AFTER,
-    ]);
-    // Whoever asks how things are is no traffic, and a 503 there is no failure of ours.
-    requests::measured(served).merge(health).layer(cors)
+    // Reports are read by browsers from wherever their dashboards are. Headers are named one by one, because `*` does not
+    // mean Authorization.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([header::ETAG, header::LINK, header::RETRY_AFTER]);
+    requests::measured(access.guard(all)).layer(cors)
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -88,10 +90,11 @@ pub(crate) fn router(reports: Reports, live: Live) -> Router {
 )]
 pub(crate) async fn stats(
     State(reports): State<Reports>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(answer(&reports, &headers, query.as_deref())).await
+    measured(answer(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// Answers a report, and measures how long that takes, by outcome: `answered`, `unchanged`, `refused` or `unavailable`.
@@ -108,9 +111,15 @@ async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Re
     answer
 }
 
-async fn answer(reports: &Reports, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Refusal> {
+async fn answer(
+    reports: &Reports,
+    grant: &Grant,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Response, Refusal> {
     let request = Request::parse(query)?;
     let site_id = request.site_id.as_str();
+    grant.check(site_id)?;
     let refuse = |err| refusals::refuse(err, Some(site_id));
     // How old things are is part of the answer, or which answer it is depends on when it is asked for.
     let is_kept = !request.with_meta && request.after.is_none();

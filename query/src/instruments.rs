@@ -52,14 +52,14 @@ pub(crate) fn describe() {
 pub(crate) fn sample(reports: &Reports, live: &Live) {
     let (in_progress, in_progress_max) = reports.in_progress();
     let (clients, clients_max) = live.clients();
-    let (all, idle) = (reports.db.size() as usize, reports.db.num_idle());
+    let connections = reports.db.status();
     gauge!(REPORTS).set(as_float(in_progress));
     gauge!(REPORTS_MAX).set(as_float(in_progress_max));
     gauge!(LIVE_CLIENTS).set(as_float(clients));
     gauge!(LIVE_CLIENTS_MAX).set(as_float(clients_max));
-    gauge!(CONNECTIONS, "state" => "idle").set(as_float(idle));
-    gauge!(CONNECTIONS, "state" => "busy").set(as_float(all.saturating_sub(idle)));
-    gauge!(CONNECTIONS_MAX).set(reports.db.options().get_max_connections());
+    gauge!(CONNECTIONS, "state" => "idle").set(as_float(connections.available));
+    gauge!(CONNECTIONS, "state" => "busy").set(as_float(connections.size.saturating_sub(connections.available)));
+    gauge!(CONNECTIONS_MAX).set(as_float(connections.max_size));
 }
 
 /// A report that was asked for, whatever the answer.

@@ -1,16 +1,19 @@
-//! A connection on loan from the pool.
+//! A connection on loan.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
+use std::ops::{Deref, DerefMut};
+
+use deadpool::managed::{Object, PoolError};
+use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
 
+use crate::connections::{Connected, Connections};
 use crate::instruments;
 
 /// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
-/// left. The pool would read the rest first, and if Postgres hangs, wait for it forever.
+/// left: whoever took it next would read the rest first, and if Postgres hangs, wait for it forever.
 pub(crate) struct Lease {
-    pub(crate) connection: PoolConnection<Postgres>,
-    is_idle: bool,
+    /// None when it has been given back.
+    connection: Option<Connected>,
 }
 
 impl Lease {
@@ -18,22 +21,25 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`sqlx::Error::PoolTimedOut`], or what kept the pool from connecting.
-    pub(crate) async fn take(db: &PgPool, deadline: Instant) -> Result<Self, sqlx::Error> {
+    /// [`sqlx::Error::PoolTimedOut`], or what kept it from being made.
+    pub(crate) async fn take(db: &Connections, deadline: Instant) -> Result<Self, sqlx::Error> {
         timeout_at(deadline, Self::take_in_time(db)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// The same, for those whose caller stops waiting.
-    pub(crate) async fn take_in_time(db: &PgPool) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn take_in_time(db: &Connections) -> Result<Self, sqlx::Error> {
         let asked = Instant::now();
-        let connection = db.acquire().await?;
+        let connection = db.get().await.map_err(|err| match err {
+            PoolError::Backend(err) => err,
+            _ => sqlx::Error::PoolClosed,
+        })?;
         instruments::connected(asked.elapsed());
-        Ok(Self { connection, is_idle: false })
+        Ok(Self { connection: Some(connection) })
     }
 
     /// Gives the connection back for others to use: all of its answers have been read.
     pub(crate) fn end(mut self) {
-        self.is_idle = true;
+        drop(self.connection.take());
     }
 
     /// The same, unless that failed.
@@ -42,10 +48,23 @@ impl Lease {
     }
 }
 
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("it is there until it ends")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it is there until it ends")
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.is_idle {
-            self.connection.close_on_drop();
-        }
+        // Out of the pool, and so closed.
+        drop(self.connection.take().map(Object::take));
     }
 }

@@ -57,7 +57,10 @@ mod arrivals;
 /// Totals of today, pushed to whoever watches a site.
 mod live;
 
-/// A connection on loan from the pool.
+/// Connections to Postgres.
+mod connections;
+
+/// A connection on loan.
 mod lease;
 
 /// Reports that Postgres ends in favour of somebody else.
@@ -75,11 +78,13 @@ mod openapi;
 /// What is measured.
 mod instruments;
 
-pub use config::{Config, VARIABLES};
+pub use config::{Config, KEYS_FILE, VARIABLES};
 
 use anyhow::Context;
 use live::Live;
+use service::access::Access;
 use service::server;
+use service::tls::Tls;
 use stats::Reports;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -91,14 +96,15 @@ use tokio_util::sync::CancellationToken;
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    let db = config.pool(config.report_options()?);
-    let reports = Reports::new(db.clone(), &config);
+    let access = Access::new(config.access())?;
+    let tls = config.identity()?.map(Tls::follow).transpose()?;
+    let db = connections::lazy(config.report_options()?, config.query_connections_max.get());
+    let reports = Reports::new(db, &config);
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    tokio::join!(server::serve(listener, http::router(reports, live), shutdown.clone()), feed.run(shutdown));
-    // Connections that do not come back are closed by the end of the process.
-    let _ = tokio::time::timeout(config.timeout(), db.close()).await;
+    let router = http::router(reports, live, &access);
+    tokio::join!(server::serve(listener, tls, router, shutdown.clone()), feed.run(shutdown));
     tracing::info!("Stopped");
     Ok(())
 }

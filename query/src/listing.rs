@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use serde::Serialize;
 use service::Refusal;
+use service::access::Grant;
 use sqlx::PgConnection;
 
 use crate::caching::{self, Caching};
@@ -44,6 +45,12 @@ pub(crate) trait List: Sized {
     /// The first rule that is broken.
     fn check(sent: &mut Sent) -> Result<Self, InvalidRequest>;
 
+    /// The same list of no more than the key is good for. A list of one site is as it is: who may see it is asked
+    /// separately.
+    fn within(self, _: &Grant) -> Self {
+        self
+    }
+
     /// Whose list it is, if it is of one site.
     fn site_id(&self) -> Option<&str>;
 
@@ -70,14 +77,19 @@ pub(crate) trait List: Sized {
 /// It is not asked for properly, or cannot be read now.
 pub(crate) async fn answer<L: List>(
     reports: &Reports,
+    grant: &Grant,
     headers: &HeaderMap,
     query: Option<&str>,
 ) -> Result<Response, Refusal> {
     let mut sent = Sent::read(query, L::PARAMETERS)?;
     let format = Format::of(sent.take("format").as_deref(), headers)?;
-    let list = L::check(&mut sent)?;
+    let list = L::check(&mut sent)?.within(grant);
+    list.site_id().map_or(Ok(()), |site_id| grant.check(site_id))?;
     let refuse = |err| refusals::refuse(err, list.site_id());
-    let caching = |version: &Version| Caching::of(version, list.last_day()).in_format(format.name());
+    // What is of one site is the same for all who may see it; what is of many is of those they may see.
+    let scope = if list.site_id().is_some() { None } else { grant.scope() };
+    let caching =
+        |version: &Version| Caching::of(version, list.last_day()).in_scope(scope.as_deref()).in_format(format.name());
     if caching::is_conditional(headers) {
         let caching = caching(&reports.version().await.map_err(refuse)?);
         if caching.is_known(headers) {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
+
+use crate::connections::Connections;
+use crate::lease::Lease;
 
 /// What the database is to look like.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -34,7 +36,7 @@ impl From<sqlx::Error> for Unready {
 }
 
 /// Asks for what a report needs, within `timeout`.
-pub(crate) async fn check(db: &PgPool, timeout: Duration) -> Result<(), Unready> {
+pub(crate) async fn check(db: &Connections, timeout: Duration) -> Result<(), Unready> {
     let asking = async {
         let found = sqlx::query!(
             r#"
@@ -44,7 +46,9 @@ pub(crate) async fn check(db: &PgPool, timeout: Duration) -> Result<(), Unready>
             "#,
             newest()
         );
-        Ok(found.fetch_one(db).await?)
+        let mut lease = Lease::take_in_time(db).await?;
+        let found = found.fetch_one(&mut *lease).await;
+        Ok(lease.end_with(found)?)
     };
     let found = tokio::time::timeout(timeout, asking).await.unwrap_or(Err(Unready::NoDatabase))?;
     match (found.is_migrated, found.has_generation) {

@@ -82,6 +82,11 @@ impl Request {
         })
     }
 
+    /// Whether the report has to know which part of the log it contains.
+    pub(crate) fn tells_position(&self) -> bool {
+        self.with_meta || self.after.is_some()
+    }
+
     /// The request for the numbers to compare with: nobody looks at their paths.
     pub(crate) fn before(&self) -> Option<Self> {
         let (first, last) = self.previous?;

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use contract::EventType;
 use futures_util::TryStreamExt;
 use serde::Serialize;
+use service::access::Grant;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) event_type: EventType<'static>,
     /// What a site begins with.
     pub(crate) prefix: String,
+    /// Of which sites; none is all.
+    pub(crate) among: Option<Vec<String>>,
     pub(crate) sites_max: u16,
     /// The last entry of the page before.
     pub(crate) after: Option<Cursor>,
@@ -106,6 +109,7 @@ impl List for Request {
         let mut request = Self {
             event_type: sent.event_type()?,
             prefix: sent.pattern("prefix", PATTERN_BYTES_MAX)?,
+            among: None,
             sites_max: sent.limit(PAGE_DEFAULT, PAGE_MAX)?,
             after: None,
         };
@@ -113,6 +117,10 @@ impl List for Request {
         let cursor = cursor.map(|text| Cursor::read(&text, &request.identity()).ok_or(InvalidRequest::Cursor));
         request.after = cursor.transpose()?;
         Ok(request)
+    }
+
+    fn within(self, grant: &Grant) -> Self {
+        Self { among: grant.sites(), ..self }
     }
 
     fn site_id(&self) -> Option<&str> {
@@ -128,7 +136,10 @@ impl List for Request {
         // One more than is shown tells whether there is another page.
         let sites_max = i64::from(self.sites_max) + 1;
         let event_type = self.event_type.as_str();
-        let mut rows = sqlx::query_file!("src/sites.sql", event_type, self.prefix, after, sites_max).fetch(db);
+        let among = self.among.as_deref();
+        let mut rows =
+            sqlx::query_file!("src/sites.sql", event_type, self.prefix, after, sites_max, among as Option<&[String]>)
+                .fetch(db);
         let (mut version, mut sites) = (None, Vec::new());
         let mut open: Option<Open> = None;
         while let Some(row) = rows.try_next().await? {

@@ -1,7 +1,7 @@
 -- A page of the sites: $1 event type, $2 what a site begins with, $3 the last one of the page before (empty is none), $4
--- sites. A row a site with its views and its last day, and one a site and partition with its users, site by site. Each
--- begins with the state that all were read from; where there are no sites, that is the only row. None if no generation
--- is active.
+-- sites, $5 the only sites that there may be (null is all). A row a site with its views and its last day, and one a site
+-- and partition with its users, site by site. Each begins with the state that all were read from; where there are no
+-- sites, that is the only row. None if no generation is active.
 --
 -- The tables must stay in the order in which create_generation() locks them: see stats/daily.sql.
 with recursive active as (
@@ -34,10 +34,26 @@ known as (
     from known
     where known.site_id is not null
 ),
-page as materialized (
+-- Each of few sites is looked up by itself, wherever it lies among the others.
+granted as (
     select site_id
-    from known
-    where site_id is not null
+    from unnest($5::text[] collate "C") as named (site_id)
+    where site_id > $3
+      and site_id >= $2
+      and site_id < $2 || chr(127)
+      and exists (
+          select
+          from view_daily
+          where generation_id = (select generation_id from active)
+            and view_daily.site_id = named.site_id
+      )
+    order by site_id
+    limit $4
+),
+page as materialized (
+    select site_id from known where $5::text[] is null and site_id is not null
+    union all
+    select site_id from granted
     limit $4
 ),
 last_day as (

@@ -11,7 +11,6 @@ use contract::Receipt;
 use contract::sketch::{CorruptSketch, KeysDiffer, NotAdded};
 use contract::top_paths::CorruptTopPaths;
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
@@ -19,6 +18,7 @@ use utoipa::ToSchema;
 use crate::arrivals::{Arrivals, LOOK_INTERVAL};
 use crate::config::Config;
 use crate::conflicts;
+use crate::connections::Connections;
 use crate::lease::Lease;
 use crate::listing::List;
 use crate::request::Request;
@@ -26,6 +26,9 @@ use crate::version::Version;
 
 /// The statements, and what their rows add up to.
 mod reading;
+
+/// Those without sketches.
+mod numbers;
 
 /// The first paths, as lists of top paths tell them.
 mod lists;
@@ -59,7 +62,7 @@ use snapshot::Snapshot;
 /// Where reports are read, and for how long.
 #[derive(Clone)]
 pub(crate) struct Reports {
-    pub(crate) db: PgPool,
+    pub(crate) db: Connections,
     /// For one report with all its waiting.
     pub(crate) timeout: Duration,
     /// For an event to arrive in the read models.
@@ -180,7 +183,7 @@ pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
 }
 
 impl Reports {
-    pub(crate) fn new(db: PgPool, config: &Config) -> Self {
+    pub(crate) fn new(db: Connections, config: &Config) -> Self {
         let arrivals = Arc::new(Arrivals::new());
         let places_max = usize::from(config.query_reports_max.get());
         let places = Arc::new(Semaphore::new(places_max));
@@ -225,7 +228,7 @@ impl Reports {
         let deadline = Instant::now() + self.timeout;
         conflicts::tried_twice(|| async move {
             let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, list.read(&mut lease.connection)).await;
+            let read = timeout_at(deadline, list.read(&mut lease)).await;
             lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
         })
         .await
@@ -241,7 +244,7 @@ impl Reports {
         let deadline = Instant::now() + self.timeout;
         conflicts::tried_twice(|| async move {
             let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, Version::read(&mut lease.connection)).await;
+            let read = timeout_at(deadline, Version::read(&mut lease)).await;
             lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
         })
         .await
@@ -254,7 +257,7 @@ impl Reports {
     async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
         conflicts::tried_twice(|| async move {
             let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, Snapshot::read(&mut lease.connection, request)).await;
+            let read = timeout_at(deadline, Snapshot::read(&mut lease, request)).await;
             lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
         })
         .await

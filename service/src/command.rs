@@ -1,9 +1,8 @@
 //! What a process says of itself on the command line: `--version`, `--help` with its variables, and `--check-config`.
 
-use clap::{Args, Command, FromArgMatches};
+use clap::Args;
 use serde::Serialize;
 
-use crate::VERSION;
 use crate::config::{Variable, shown};
 
 /// Variables of every process.
@@ -31,14 +30,6 @@ pub struct Options {
     /// Read the configuration, say what is wrong with it, or print it without secrets, and end
     #[arg(long)]
     pub check_config: bool,
-}
-
-/// Reads the command line of a process without commands of its own. Ends the process where that is asked for, or wrong.
-pub fn parse(name: &'static str, about: &'static str, variables: &[Variable]) -> Options {
-    // The options bring a description of their own: what the process is for comes after them.
-    let command = Options::augment_args(Command::new(name)).about(about).long_about(None);
-    let matches = command.version(VERSION).after_help(help(variables)).get_matches();
-    Options::from_arg_matches(&matches).unwrap_or_else(|err| err.exit())
 }
 
 /// All variables of a process, for the end of its `--help`.

@@ -14,6 +14,15 @@ use metrics_util::MetricKindMask;
 use crate::refusal::Refusal;
 use crate::requests;
 
+/// Where processes are asked whether they live, and whether they can work.
+pub(crate) const READINESS_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Where their numbers are.
+pub(crate) const METRICS_PATH: &str = "/metrics";
+
+/// All of these.
+pub(crate) const PATHS: [&str; 3] = [READINESS_PATHS[0], READINESS_PATHS[1], METRICS_PATH];
+
 /// Bounds of a histogram of durations, in seconds.
 const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
@@ -39,9 +48,9 @@ where
 {
     let metrics = recorder();
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || readiness(ready())))
-        .route("/metrics", get(move || std::future::ready(shown(metrics, &sample))))
+        .route(READINESS_PATHS[0], get(|| async { "ok\n" }))
+        .route(READINESS_PATHS[1], get(move || readiness(ready())))
+        .route(METRICS_PATH, get(move || std::future::ready(shown(metrics, &sample))))
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
 }
 

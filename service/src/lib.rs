@@ -1,5 +1,5 @@
 //! What every process of Tidemark needs to run, and none of what it does: logs, metrics, health, connections,
-//! shutdown. Knows neither events nor the log nor the database.
+//! access, shutdown. Knows neither events nor the log nor the database.
 
 /// Configuration from the environment.
 pub mod config;
@@ -22,6 +22,12 @@ pub mod shutdown;
 /// HTTP/1.1 connections with bounds.
 pub mod server;
 
+/// TLS of connections that come in.
+pub mod tls;
+
+/// What is in files now.
+mod followed;
+
 /// `/healthz`, `/readyz` and `/metrics`.
 pub mod health;
 
@@ -30,6 +36,9 @@ pub mod requests;
 
 /// Answers that say no.
 pub mod refusal;
+
+/// Who may ask for what, and how often.
+pub mod access;
 
 pub use refusal::Refusal;
 pub use traces::Span;

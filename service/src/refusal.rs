@@ -1,6 +1,7 @@
 //! Answers that say no: a status, one sentence for the one who asked, and when to try again.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Seconds after which trying again makes sense.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+/// Seconds after which trying again makes sense, where nothing better is known.
+const RETRY_AFTER_S: u64 = 1;
 
 /// A refusal; as a response it is `{"error": "…", "code": "…"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,7 @@ pub struct Refusal {
     status: StatusCode,
     code: &'static str,
     error: Cow<'static, str>,
+    retry_after_s: Option<u64>,
 }
 
 /// Why an answer is a refusal, for whoever counts answers: an extension of the response.
@@ -38,6 +40,23 @@ impl Refusal {
     /// The request is wrong and will be wrong next time.
     pub fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, error)
+    }
+
+    /// Nobody knows who asks. The answer has to say, in `WWW-Authenticate`, how to make oneself known.
+    pub fn unauthorized(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, error)
+    }
+
+    /// Whoever asks is known, and may not.
+    pub fn forbidden(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, error)
+    }
+
+    /// Whoever asks has asked too often, and may again after this time.
+    pub fn too_many(code: &'static str, error: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        // Rounded up: asking a moment too early would be in vain.
+        let retry_after_s = Some(wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX).max(1));
+        Self { retry_after_s, ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, error) }
     }
 
     /// The request is too large.
@@ -69,16 +88,21 @@ impl Refusal {
 
     /// Not now: trying again may help, and the answer says when.
     pub fn unavailable(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error)
+        Self { retry_after_s: Some(RETRY_AFTER_S), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error) }
     }
 
     fn new(status: StatusCode, code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, error: error.into() }
+        Self { status, code, error: error.into(), retry_after_s: None }
     }
 
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -87,8 +111,8 @@ impl IntoResponse for Refusal {
         let code = RefusalCode(self.code);
         let mut response = (self.status, Json(RefusalBody { error: self.error, code: self.code })).into_response();
         response.extensions_mut().insert(code);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

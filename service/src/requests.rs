@@ -12,6 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use metrics::{Counter, Histogram, Unit};
 
+use crate::health;
 use crate::refusal::RefusalCode;
 
 /// Answers, by route, method and status.
@@ -28,7 +29,8 @@ const UNMATCHED: &str = "unmatched";
 
 /// Counts and times everything that this router answers, from a request's headers to those of its answer.
 ///
-/// A request whose client leaves before that is not counted.
+/// A request whose client leaves before that is not counted. Neither are probes: whoever asks how things are is no
+/// traffic, and a 503 there is no failure of ours. One that is refused for what is asked, or by whom, still is a refusal.
 pub fn measured(router: Router) -> Router {
     router.layer(from_fn_with_state(Arc::<Series>::default(), measure))
 }
@@ -46,8 +48,13 @@ async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    series.count(route, (method, response.status()), begun.elapsed());
-    if let Some(RefusalCode(code)) = response.extensions().get() {
+    let (status, is_probe) = (response.status(), health::PATHS.contains(&route));
+    if !is_probe {
+        series.count(route, (method, status), begun.elapsed());
+    }
+    if let Some(RefusalCode(code)) = response.extensions().get()
+        && (!is_probe || status.is_client_error())
+    {
         metrics::counter!(REFUSALS, "route" => route.to_owned(), "code" => *code).increment(1);
     }
     response

@@ -1,22 +1,30 @@
 //! HTTP/1.1 connections with bounds: how many there are, how long a client may take for its headers, how long it
 //! may take nothing of an answer, how long the last answers may take when the process stops.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+use crate::tls::Tls;
 
 /// Connections that are served at once; further ones wait in the kernel's queue. An idle one costs about 10 KiB.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// From a connection's opening, or its last answer, to the end of the next request's headers. Also ends idle ones.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// From a connection's opening until both ends have agreed on how to encrypt it: two round trips.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client is sent may wait for so long to be acknowledged, or to fit into what the client has room for. Then the
 /// client has left without a word, or does not read, and the kernel closes its connection.
@@ -31,8 +39,56 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// After an error of accept, such as too many open files, until the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `shutdown`, then answers what has arrived and closes.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Who is at the other end of a request's connection: the client, or a proxy before it. An extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// The router for one connection: its requests say where they come from.
+struct Connection {
+    router: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl hyper::service::Service<hyper::Request<Incoming>> for Connection {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        hyper::service::Service::call(&self.router, request)
+    }
+}
+
+impl Connection {
+    async fn speak<S>(self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), self);
+        // A client that breaks off or talks nonsense is its own business.
+        if let Err(err) = watcher.watch(connection).await {
+            tracing::trace!(error = %err, "Connection ended early");
+        }
+    }
+
+    /// The same behind TLS. Who has not agreed on it yet when the process stops has sent no request.
+    async fn agree_and_speak(self, stream: TcpStream, tls: Tls, (watcher, shutdown): (Watcher, CancellationToken)) {
+        let agreeing = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        match shutdown.run_until_cancelled(agreeing).await {
+            Some(Ok(Ok(stream))) => self.speak(stream, watcher).await,
+            Some(Ok(Err(err))) => tracing::trace!(error = %err, "No agreement on TLS"),
+            Some(Err(_)) | None => tracing::trace!("No agreement on TLS in time"),
+        }
+    }
+}
+
+/// Serves until `shutdown`, then answers what has arrived and closes. Without `tls` it is plain HTTP.
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: CancellationToken) {
     let connections = GracefulShutdown::new();
     let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -41,17 +97,14 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = accepted;
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .max_buf_size(HEADER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let connection = connections.watch(connection);
+        let (stream, peer, place) = accepted;
+        let served = Connection { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
+        let (watcher, tls, shutdown) = (connections.watcher(), tls.clone(), shutdown.clone());
         tokio::spawn(async move {
-            // A client that breaks off or talks nonsense is its own business.
-            if let Err(err) = connection.await {
-                tracing::trace!(error = %err, "Connection ended early");
+            match tls {
+                None => served.speak(stream, watcher).await,
+                // Beside the future, so that those without TLS do not pay for its size.
+                Some(tls) => Box::pin(served.agree_and_speak(stream, tls, (watcher, shutdown))).await,
             }
             drop(place);
         });
@@ -65,15 +118,15 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 async fn accept(
     listener: &TcpListener,
     places: &std::sync::Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
     let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are small: waiting to fill a packet would only delay them.
                 let _ = stream.set_nodelay(true);
                 limit_sending(&stream);
-                return (stream, place);
+                return (stream, peer, place);
             }
             Err(err) => {
                 tracing::warn!(error = %err, "Cannot accept a connection");

@@ -32,7 +32,9 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     rig.wait_until_drained().await?;
     rig.start_query().await?;
     // As after a day. Otherwise Postgres would get to it while reports are measured.
-    sqlx::query("vacuum (analyze)").execute(&rig.pool).await?;
+    for statement in ["vacuum (analyze)", "checkpoint"] {
+        sqlx::query(statement).execute(&rig.pool).await?;
+    }
     let url = rig.stack.postgres.owner_url(DATABASE);
     let select = Server::start("serve-select", &[("DATABASE_URL", &url)]).await?;
     let query = rig.query_port()?;

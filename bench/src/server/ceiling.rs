@@ -13,7 +13,7 @@ use ingest::batch::{BATCH_BYTES_MAX, Batch};
 use ingest::body::Bodies;
 use ingest::clock;
 use ingest::http::EVENT_BODY_BYTES_MAX;
-use ingest::submission::Submission;
+use ingest::submission::{Rules, Submission};
 use serde::Serialize;
 use service::Refusal;
 
@@ -42,7 +42,7 @@ async fn post_event(
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
     let body = bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
-    let checked = Submission::one(&body.bytes, clock::now(), PARTITIONS);
+    let checked = Submission::one(&body.bytes, &Rules::open(clock::now(), PARTITIONS));
     let submission = checked.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(u64::from(submission.events)))
 }
@@ -53,7 +53,8 @@ async fn post_events(
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
     let body = bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
-    let parsing = tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, clock::now(), PARTITIONS));
+    let parsing =
+        tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS)));
     let parsed = parsing.await.map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?;
     let batch = parsed.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(batch.accepted as u64))

@@ -12,9 +12,6 @@ pub const LISTED_ERROR_MAX: u64 = 3;
 /// How sure [`LISTED_ERROR_MAX`] is.
 pub const LISTED_CONFIDENCE: f64 = 0.99;
 
-/// Bytes at the beginning of a stored sketch that [`Accuracy::of_stored`] needs.
-pub const HEADER_BYTES: usize = stored::HEADER_BYTES;
-
 /// How a sketch counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accuracy {
@@ -25,7 +22,7 @@ pub enum Accuracy {
 }
 
 impl Accuracy {
-    /// That of a stored sketch, of which the first [`HEADER_BYTES`] are enough. Nothing behind them is looked at.
+    /// That of a stored sketch, as its header says. Nothing behind that is looked at.
     ///
     /// # Errors
     ///

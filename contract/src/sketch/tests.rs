@@ -33,8 +33,8 @@ fn a_stored_sketch_begins_with_how_it_counts() {
     assert_eq!((few.accuracy, many.accuracy), (Accuracy::Listed, Accuracy::Estimated));
     for sealed in [few, many] {
         assert_eq!(Accuracy::of_stored(&sealed.bytes), Ok(sealed.accuracy));
-        assert_eq!(Accuracy::of_stored(&sealed.bytes[..HEADER_BYTES]), Ok(sealed.accuracy));
-        assert_eq!(Accuracy::of_stored(&sealed.bytes[..HEADER_BYTES - 1]), Err(CorruptSketch::Unknown));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..stored::HEADER_BYTES]), Ok(sealed.accuracy));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..stored::HEADER_BYTES - 1]), Err(CorruptSketch::Unknown));
         assert_eq!(Accuracy::of_stored(&sealed.bytes[1..]), Err(CorruptSketch::Unknown));
     }
 }

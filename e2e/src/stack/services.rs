@@ -171,6 +171,17 @@ impl Stack {
     ///
     /// It ended; the message holds the end of its log.
     pub async fn query_with(&self, environment: &[(&str, &str)]) -> Result<Process> {
+        let process = self.query_unready(environment)?;
+        ready::wait_for_http(&process, &self.query_client.url("/healthz")).await?;
+        Ok(process)
+    }
+
+    /// The same, and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn query_unready(&self, environment: &[(&str, &str)]) -> Result<Process> {
         let command = self.command(
             "query",
             &[
@@ -178,8 +189,6 @@ impl Stack {
                 ("QUERY_LISTEN", &format!("127.0.0.1:{}", self.query_port)),
             ],
         );
-        let process = self.start("query", with(command, environment), &[])?;
-        ready::wait_for_http(&process, &self.query_client.url("/healthz")).await?;
-        Ok(process)
+        self.start("query", with(command, environment), &[])
     }
 }

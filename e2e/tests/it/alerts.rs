@@ -7,6 +7,7 @@ use e2e::log;
 use e2e::monitoring::{Alert, Monitoring, dashboard, rules_folder};
 use e2e::stack::{DATABASE, Projector, Stack};
 use e2e::wait;
+use launcher::ports;
 use launcher::process::Process;
 
 use crate::history::{SOON, event, says};
@@ -151,5 +152,30 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
 
     query.kill().await;
     watched.fires("TidemarkTargetDown", &[("job", "tidemark-query")], nothing).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn prometheus_comes_with_a_key_and_tells_of_a_damaged_file() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let keys = stack.keys_of("ingest");
+    let folder = tempfile::tempdir()?;
+    let credentials = folder.path().join("key");
+    std::fs::write(&credentials, keys.add(&["--all-sites"]).await?)?;
+    let _ingest = stack.ingest(&[("INGEST_KEYS_FILE", keys.name())]).await?;
+    let ports = [stack.ingest_client.port(), ports::free(), ports::free()];
+    let monitoring = Monitoring::start_with_keys(ports, &[("tidemark-ingest", &credentials)]).await?;
+    wait::until("Prometheus is let in", SOON, async || {
+        let seen = monitoring.query("access_keys{job=\"tidemark-ingest\"} == 1").await.ok()?;
+        (!seen.is_empty()).then_some(())
+    })
+    .await;
+    std::fs::write(keys.path(), "no key")?;
+    let said = wait::until("TidemarkKeysStale", FIRES_WITHIN, async || {
+        let firing = monitoring.firing().await.ok()?;
+        firing.iter().find(|alert| alert.is("TidemarkKeysStale", &[("job", "tidemark-ingest")])).map(Alert::summary)
+    })
+    .await;
+    assert!(said.ends_with("cannot read its file of keys"), "{said}");
     Ok(())
 }

@@ -28,9 +28,9 @@ async fn every_program_says_its_version_and_what_can_be_set() -> Result<()> {
     let programs = build::services(Profile::Dev).await?;
     let documented = documented()?;
     for (program, about, least) in [
-        (&programs.ingest, "Accepts events", 14),
+        (&programs.ingest, "Accepts events", 18),
         (&programs.projector, "Folds the log", 17),
-        (&programs.query, "Answers reports", 10),
+        (&programs.query, "Answers reports", 14),
     ] {
         let version = text(&run(program, &["--version"], &[])?.stdout);
         assert!(version.contains(" (commit ") && version.trim_end().ends_with(')'), "{version}");
@@ -83,6 +83,22 @@ async fn a_configuration_is_checked_and_shown_without_secrets() -> Result<()> {
     refused(&programs.ingest, "PUBLISH_DEADLINE_MS", "soon")?;
     refused(&programs.projector, "STALL_MAX_MS", "1")?;
     refused(&programs.projector, "FOLD_VERSION", "99")?;
+    for program in [&programs.ingest, &programs.query] {
+        let both = refused(program, "RATE_PER_KEY", "5")?;
+        assert!(both.contains("_KEYS_FILE must name a file"), "{both}");
+        refused(program, "RATE_PER_ADDRESS", "fast")?;
+        refused(program, "TRUSTED_PROXIES", "localhost")?;
+    }
+    let missing = refused(&programs.ingest, "INGEST_KEYS_FILE", "/nowhere/keys")?;
+    assert!(missing.contains("keys add"), "{missing}");
+    refused(&programs.query, "QUERY_KEYS_FILE", "/nowhere/keys")?;
+    for program in [&programs.ingest, &programs.query] {
+        let alone = refused(program, "TLS_CERT_FILE", "/nowhere/certificate.pem")?;
+        assert!(alone.contains("TLS_KEY_FILE belong together"), "{alone}");
+    }
+    for program in [&programs.ingest, &programs.projector] {
+        refused(program, "NATS_CA_FILE", "/nowhere/authority.pem")?;
+    }
     refused(&programs.query, "QUERY_AFTER_TIMEOUT_MS", "9000")?;
     refused(&programs.query, "DATABASE_URL", &format!("nonsense//{SECRET}"))?;
     Ok(())

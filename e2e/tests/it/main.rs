@@ -57,6 +57,15 @@ mod history;
 /// Whatever is sent: an answer that says what is wrong, and a process that goes on.
 mod bad_input;
 
+/// Keys: what they let in, and what not.
+mod access;
+
+/// What somebody may try with bytes.
+mod adversary;
+
+/// Who is who, and who listens.
+mod tls;
+
 /// Ten thousand clients at once.
 mod connections;
 

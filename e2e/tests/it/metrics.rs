@@ -63,6 +63,7 @@ async fn what_is_promised_is_served_and_nothing_else() -> Result<()> {
         (&ingest, "http_requests_total{route=\"/event\",method=\"POST\",status=\"200\"}", 1.0),
         (&ingest, "http_refusals_total{route=\"/event\",code=\"missing_field\"}", 1.0),
         (&ingest, "ingest_events_rejected_total{reason=\"missing_field\"}", 1.0),
+        (&ingest, "ingest_events_rejected_total{reason=\"site_not_allowed\"}", 0.0),
         (&ingest, "ingest_events_unconfirmed_total{reason=\"log_full\"}", 0.0),
         (&ingest, "ingest_events_stored_total", 1.0),
         (&ingest, "ingest_puback_seconds_count", 1.0),
@@ -80,10 +81,66 @@ async fn what_is_promised_is_served_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
+fn with_keys() -> Kinds {
+    promised(DOCUMENT, "Metrics of ingest and query with keys:")
+}
+
+fn with_tls() -> Kinds {
+    promised(DOCUMENT, "Metrics of ingest and query with TLS:")
+}
+
+#[tokio::test]
+async fn keys_are_measured_and_so_is_who_is_refused() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let keys = stack.keys_of("ingest");
+    let key = keys.add(&["--all-sites"]).await?;
+    let some = keys.add(&["--site", "b"]).await?;
+    let settings = [("INGEST_KEYS_FILE", keys.name()), ("RATE_PER_KEY", "1:1000")];
+    let _ingest = stack.ingest(&settings).await?;
+    let client = &stack.ingest_client;
+    let refused = [
+        ("/event", "", 401, "key_required"),
+        ("/event?key=tm_a_b", "", 401, "invalid_key"),
+        ("/event", some.as_str(), 403, "site_not_allowed"),
+    ];
+    for (path, key, status, _) in refused {
+        let path = if key.is_empty() { path.to_owned() } else { format!("{path}?key={key}") };
+        assert_eq!(client.post(&path, event("a")).await?.status, status, "{path}");
+    }
+    // Whoever tries keys there is seen, too; who reads numbers is no traffic.
+    assert_eq!(client.get("/metrics").await?.status, 401);
+    assert_eq!(client.get(&format!("/metrics?key={some}")).await?.status, 403);
+    let two = [event("a"), event("b")].join("\n");
+    assert_eq!(client.post(&format!("/events?key={some}"), two).await?.status, 200);
+    // What is in the file is told when it is looked at next.
+    let text = wait::until("the file was looked at", SOON, async || {
+        let text = client.get(&format!("/metrics?key={key}")).await.ok()?.text;
+        text.contains("\naccess_keys ").then_some(text)
+    })
+    .await;
+    for (route, code) in refused
+        .map(|(_, _, _, code)| ("/event", code))
+        .into_iter()
+        .chain([("/metrics", "key_required"), ("/metrics", "all_sites_required")])
+    {
+        let series = format!("http_refusals_total{{route=\"{route}\",code=\"{code}\"}}");
+        assert_eq!(value(&text, &series), Some(1.0), "{series} in {text}");
+    }
+    // One alone, and one among others.
+    let rejected = "ingest_events_rejected_total{reason=\"site_not_allowed\"}";
+    assert_eq!(value(&text, rejected), Some(2.0), "{text}");
+    assert_eq!((value(&text, "access_keys"), value(&text, "access_keys_stale")), (Some(2.0), Some(0.0)));
+    assert!(!text.contains("http_requests_total{route=\"/metrics\""), "{text}");
+    let known: Kinds = common().into_iter().chain(promised_of("ingest")).chain(with_keys()).collect();
+    assert!(served(&text).iter().all(|(name, kind)| known.get(name) == Some(kind)), "{text}");
+    assert!(with_keys().keys().all(|name| served(&text).contains_key(name)), "{text}");
+    Ok(())
+}
+
 #[test]
 fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
-    let promised: BTreeSet<String> =
-        ["ingest", "projector", "query"].into_iter().flat_map(promised_of).map(|(name, _)| name).collect();
+    let of_services = ["ingest", "projector", "query"].into_iter().flat_map(promised_of);
+    let promised: BTreeSet<String> = of_services.chain(with_keys()).chain(with_tls()).map(|(name, _)| name).collect();
     let rules = fs::read_to_string(rules_folder()?.join("alerts.yml"))?;
     let expressions: String = dashboard()?.into_iter().map(|(_, expression)| expression + "\n").collect();
     for (text, least) in [(rules, 8), (expressions, 30)] {

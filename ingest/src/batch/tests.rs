@@ -8,7 +8,8 @@ fn event(site: &str, filler: usize) -> String {
 }
 
 fn parse(body: &str) -> Result<Batch, InvalidBatch> {
-    Batch::parse(body.as_bytes(), "2025-11-12T19:30:00Z".parse().expect("an instant"), 4)
+    let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
+    Batch::parse(body.as_bytes(), &Rules::open(now, 4))
 }
 
 #[test]

@@ -6,6 +6,9 @@ mod home;
 /// Copies of a server that runs.
 mod copy;
 
+/// A server that takes encrypted connections only.
+mod encryption;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -26,6 +26,16 @@ pub(super) fn unknown_site(site: &SiteId<'_>, today: NaiveDate) -> Markup {
     }
 }
 
+/// The key is for others.
+pub(super) fn forbidden_site(site: &SiteId<'_>) -> Markup {
+    html! {
+        section.notice {
+            h1 { "Your key is not for " bdi { (site.as_str()) } }
+            p { "Choose one of your sites above, or ask whoever runs this service for another key." }
+        }
+    }
+}
+
 /// The address cannot be understood.
 pub(super) fn bad_address(sentence: &str) -> Markup {
     html! {

@@ -2,12 +2,14 @@
 
 use chrono::{Days, NaiveDate};
 use contract::{EventType, SiteId};
+use service::access::Grant;
 use tokio::try_join;
 
 use super::address::Address;
 use super::said;
 use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
 use super::{EVENT_TYPES_MAX, PATHS_MAX, SITES_MAX, days};
+use crate::listing::List;
 use crate::request::{Include, Period, Request};
 use crate::sites::SiteCounts;
 use crate::stats::{PathViews, Reports, Stats, StatsError};
@@ -22,10 +24,11 @@ pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, StatsError> {
 /// What is around a page, and the numbers of its sites.
 pub(super) async fn frame(
     reports: &Reports,
+    grant: &Grant,
     address: Address,
     today: NaiveDate,
 ) -> Result<(Frame, Vec<SiteSummary>), StatsError> {
-    let request = sites_from("", SITES_MAX, &EventType::PAGE_VIEW);
+    let request = sites_from("", SITES_MAX, &EventType::PAGE_VIEW).within(grant);
     let (_, page) = reports.list(&request).await?;
     let summaries: Vec<_> = page.sites.into_iter().filter_map(summary).collect();
     let sites = summaries.iter().map(|summary| summary.site.clone()).collect();
@@ -153,7 +156,7 @@ async fn found(
 }
 
 fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> sites::Request {
-    sites::Request { event_type: event_type.clone(), prefix: prefix.to_owned(), sites_max, after: None }
+    sites::Request { event_type: event_type.clone(), prefix: prefix.to_owned(), among: None, sites_max, after: None }
 }
 
 fn in_days(period: days::Period) -> Period {

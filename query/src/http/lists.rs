@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use service::Refusal;
+use service::access::Grant;
 use service::refusal::RefusalBody;
 
 use super::measured;
@@ -53,10 +54,11 @@ pub(super) fn router() -> Router<Reports> {
 )]
 pub(crate) async fn timeseries(
     State(reports): State<Reports>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<timeseries::Request>(&reports, &headers, query.as_deref())).await
+    measured(listing::answer::<timeseries::Request>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// All paths of a site, the most viewed ones first, page by page.
@@ -87,10 +89,11 @@ pub(crate) async fn timeseries(
 )]
 pub(crate) async fn paths(
     State(reports): State<Reports>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<paths::Request>(&reports, &headers, query.as_deref())).await
+    measured(listing::answer::<paths::Request>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The types of a site's events, those with the most events first.
@@ -117,10 +120,11 @@ pub(crate) async fn paths(
 )]
 pub(crate) async fn event_types(
     State(reports): State<Reports>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<event_types::Request>(&reports, &headers, query.as_deref())).await
+    measured(listing::answer::<event_types::Request>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The sites that have sent events, in byte order, page by page.
@@ -150,8 +154,9 @@ pub(crate) async fn event_types(
 )]
 pub(crate) async fn sites(
     State(reports): State<Reports>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<sites::Request>(&reports, &headers, query.as_deref())).await
+    measured(listing::answer::<sites::Request>(&reports, &grant, &headers, query.as_deref())).await
 }

@@ -8,8 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
+use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use service::Refusal;
+use service::access::Grant;
 use service::refusal::RefusalBody;
 use tokio_util::sync::CancellationToken;
 
@@ -58,13 +60,19 @@ pub(crate) fn router(live: Live) -> Router {
 )]
 pub(crate) async fn live(
     State(live): State<Live>,
+    grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Refusal> {
-    let subscription = live.watch(Pair::parse(query.as_deref())?).await?;
+    let pair = Pair::parse(query.as_deref())?;
+    let site_id = pair.site_id.as_str().to_owned();
+    grant.check(&site_id)?;
+    let subscription = live.watch(pair).await?;
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let heartbeat = KeepAlive::new().interval(live.heartbeat);
-    Ok(([UNBUFFERED], Sse::new(events(subscription, seen, live.shutdown)).keep_alive(heartbeat)))
+    // A key that is revoked is told no more.
+    let events = events(subscription, seen, live.shutdown).take_until(grant.lost(site_id));
+    Ok(([UNBUFFERED], Sse::new(events).keep_alive(heartbeat)))
 }
 
 /// The latest totals whenever the connection has room, if they are others than those before. The connection asks for

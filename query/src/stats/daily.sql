@@ -1,7 +1,6 @@
--- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open), $5 whether to say which part of
--- the log it contains, $6 bytes of the header of a sketch that is its own answer (null is none).
--- The first row has the generation and its state; then, if $5 says so, positions; the further ones the views, and the users, of a day
--- and partition, day by day.
+-- A report on some days: $1 site, $2 event type, $3 first and $4 last day (null is open).
+-- The first row has the generation and its state; the further ones the views, and the users, of a day and partition, day by
+-- day.
 --
 -- It must stay one statement. Statements of their own could see views and users at different moments; and even in one
 -- transaction they would lock the tables one by one, so that a generation dropped meanwhile reads as empty.
@@ -20,31 +19,12 @@ day_views as (
       and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
 ),
 day_users as (
-    -- One row is its own answer: its sketch stays where it is.
-    select
-        day,
-        users,
-        case when count(*) over () > 1 then sketch end as sketch,
-        case when count(*) over () = 1 then substring(sketch from 1 for $6::int) end as header
+    select day, users, sketch
     from user_daily
     where generation_id = (select generation_id from active)
       and site_id = $1
       and event_type = $2
       and day between coalesce($3::date, '-infinity') and coalesce($4::date, 'infinity')
-),
-position as (
-    -- In the order in which stats/position.rs takes them. Without $5 nothing of this is read.
-    select array[
-        partition_id,
-        contained.stream_sequence,
-        contained.events,
-        1000 * extract(epoch from greatest(now() - coalesce(logged_at, updated_at), '0')),
-        log_end.stream_sequence,
-        1000 * extract(epoch from greatest(now() - observed_at, '0'))
-    ]::bigint[] as position
-    from (select * from checkpoint where generation_id = (select generation_id from active)) as contained
-    full join log_end using (partition_id)
-    where $5::boolean
 )
 select
     (select generation_id from active) as "generation_id?",
@@ -54,17 +34,12 @@ select
     null::text as "top_paths?",
     null::bigint as "users?",
     null::bytea as "sketch?",
-    null::bytea as "sketch_header?",
-    null::bigint[] as "position?: Vec<Option<i64>>",
     (select checkpoints from active) as "checkpoints?",
     (select today from active) as "today?"
 union all
-select null, null, null, null, null, null, null, null, position, null, null
-from position
-union all
-select null, day, partition_id, views, top_paths::text, null, null, null, null, null, null
+select null, day, partition_id, views, top_paths::text, null, null, null, null
 from day_views
 union all
-select null, day, null, null, null, users, sketch, header, null, null, null
+select null, day, null, null, null, users, sketch, null, null
 from day_users
 order by 2 nulls first

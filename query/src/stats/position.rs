@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sqlx::PgConnection;
+
 use crate::as_of::AsOf;
 use crate::stats::{StatsError, count};
 
@@ -35,32 +37,25 @@ struct LogEnd {
     age: Duration,
 }
 
+/// A row of `positions.sql`.
+struct Row {
+    partition_id: i32,
+    sequence: Option<i64>,
+    events: Option<i64>,
+    age_ms: Option<i64>,
+    end_sequence: Option<i64>,
+    end_age_ms: Option<i64>,
+}
+
 /// All partitions.
 #[derive(Debug, Default)]
 pub(super) struct Positions(Vec<Position>);
 
 impl Positions {
-    /// Takes in a partition, as `daily.sql` and `all_time.sql` write it.
-    pub(super) fn add(&mut self, stored: Vec<Option<i64>>) -> Result<(), StatsError> {
-        let stored: [_; 6] = stored.try_into().expect("the statements write six numbers");
-        let mut numbers = [None; 6];
-        for (number, stored) in numbers.iter_mut().zip(stored) {
-            *number = stored.map(count).transpose()?;
-        }
-        let [Some(partition_id), sequence, events, checkpoint_age_ms, end_sequence, end_age_ms] = numbers else {
-            panic!("a row of either table has a partition");
-        };
-        let age = |milliseconds: Option<u64>| Duration::from_millis(milliseconds.unwrap_or_default());
-        self.0.push(Position {
-            partition_id,
-            checkpoint: sequence.map(|sequence| Checkpoint {
-                sequence,
-                events: events.unwrap_or_default(),
-                age: age(checkpoint_age_ms),
-            }),
-            log_end: end_sequence.map(|sequence| LogEnd { sequence, age: age(end_age_ms) }),
-        });
-        Ok(())
+    /// Reads those of the active generation, in the transaction of a report.
+    pub(super) async fn read(tx: &mut PgConnection) -> Result<Self, StatsError> {
+        let rows = sqlx::query_file_as!(Row, "src/stats/positions.sql").fetch_all(tx).await?;
+        rows.into_iter().map(Position::try_from).collect::<Result<_, _>>().map(Self)
     }
 
     /// What the report contains.
@@ -83,6 +78,27 @@ impl Positions {
     /// Whether it contains all of the log, and that is known. It is not where nobody has looked at the log.
     pub(super) fn are_complete(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(Position::is_complete)
+    }
+}
+
+impl TryFrom<Row> for Position {
+    type Error = StatsError;
+
+    fn try_from(row: Row) -> Result<Self, StatsError> {
+        let known = |number: Option<i64>| count(number.unwrap_or_default());
+        let checkpoint = |sequence| {
+            let age = Duration::from_millis(known(row.age_ms)?);
+            Ok::<_, StatsError>(Checkpoint { sequence: count(sequence)?, events: known(row.events)?, age })
+        };
+        let log_end = |sequence| {
+            let age = Duration::from_millis(known(row.end_age_ms)?);
+            Ok::<_, StatsError>(LogEnd { sequence: count(sequence)?, age })
+        };
+        Ok(Self {
+            partition_id: count(row.partition_id.into())?,
+            checkpoint: row.sequence.map(checkpoint).transpose()?,
+            log_end: row.end_sequence.map(log_end).transpose()?,
+        })
     }
 }
 
@@ -113,11 +129,14 @@ mod tests {
     use super::*;
 
     fn positions<const N: usize>(rows: [[i64; 6]; N]) -> Positions {
-        let mut positions = Positions::default();
-        for row in rows {
-            positions.add(row.map(|number| (number >= 0).then_some(number)).to_vec()).expect("numbers");
-        }
-        positions
+        let position = |numbers: [i64; 6]| {
+            let [partition_id, numbers @ ..] = numbers;
+            let [sequence, events, age_ms, end_sequence, end_age_ms] =
+                numbers.map(|number| (number >= 0).then_some(number));
+            let partition_id = i32::try_from(partition_id).expect("a small number");
+            Position::try_from(Row { partition_id, sequence, events, age_ms, end_sequence, end_age_ms })
+        };
+        Positions(rows.map(|row| position(row).expect("numbers")).to_vec())
     }
 
     /// Where a number is null.

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use contract::TopPaths;
-use contract::sketch::{Accuracy, HEADER_BYTES};
+use contract::sketch::Accuracy;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::PgConnection;
@@ -12,7 +12,7 @@ use super::lists::{Lists, Place, Verdict};
 use super::meta::Meta;
 use super::position::Positions;
 use super::referrers::Referrers;
-use super::{PathViews, Stats, StatsError, count, paths, transaction};
+use super::{PathViews, Stats, StatsError, count, numbers, paths, transaction};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
 use crate::users::{Count, Users};
@@ -22,7 +22,7 @@ use crate::version::Version;
 /// there. To read all of it twice costs more than a transaction does.
 const DAYS_OF_ONE_STATEMENT: i64 = 7;
 
-/// A row of `daily.sql` and `all_time.sql`: the generation and its state, or views, or users, or a position.
+/// A row of `daily.sql` and `all_time.sql`: the generation and its state, or views, or users.
 struct Row {
     generation_id: Option<i32>,
     day: Option<NaiveDate>,
@@ -31,8 +31,6 @@ struct Row {
     top_paths: Option<String>,
     users: Option<i64>,
     sketch: Option<Vec<u8>>,
-    sketch_header: Option<Vec<u8>>,
-    position: Option<Vec<Option<i64>>>,
     checkpoints: Option<String>,
     today: Option<NaiveDate>,
 }
@@ -44,10 +42,9 @@ pub(super) struct Reading {
     total_views: u64,
     lists: Lists,
     top_paths: Vec<PathViews>,
-    /// The number of the only row with users, which comes without its sketch.
-    only_users: Option<Count>,
-    /// Those of several rows.
     users: Users,
+    /// Their number, where it was read without sketches.
+    known_users: Option<Count>,
     /// None unless they were asked for.
     positions: Positions,
     /// The same.
@@ -56,15 +53,19 @@ pub(super) struct Reading {
 
 /// Reads a report, the rows of which `db` may not have sent all when this fails.
 ///
-/// Most often one statement is enough. Where it leaves open which the first paths are, all of it is read again, and the
-/// paths with it, in one transaction. Long ranges, where that is likely, begin with it.
+/// Most often one statement is enough. Where it leaves open how many users there are, or which the first paths are, all of it
+/// is read again, and the paths with it, in one transaction. Long ranges, where that is likely, begin with it; and so does
+/// what is to say which part of the log it contains.
 pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
-    if !request.period.is_longer_than(DAYS_OF_ONE_STATEMENT) {
-        let mut reading = read_rows(db, request).await?;
-        if let Verdict::Decided(paths) = reading.lists.verdict(request.paths_max.into()) {
-            reading.top_paths = paths;
-            return Ok(reading);
-        }
+    let read = match request.period {
+        _ if request.tells_position() => None,
+        Period::AllTime => numbers::read(db, request, None).await?,
+        Period::Day(day) => numbers::read(db, request, Some(day)).await?,
+        range if range.is_longer_than(DAYS_OF_ONE_STATEMENT) => None,
+        Period::Range { .. } => Some(read_rows(db, request).await?),
+    };
+    if let Some(reading) = read.and_then(|reading| reading.decided(request)) {
+        return Ok(reading);
     }
     let mut tx = transaction::begin(db, request.period).await?;
     let reading = read_within(&mut tx, request).await?;
@@ -83,6 +84,9 @@ pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Res
         }
         Verdict::Open => paths::add_up(tx, request).await?,
     };
+    if request.tells_position() {
+        reading.positions = Positions::read(tx).await?;
+    }
     Ok(reading)
 }
 
@@ -97,16 +101,11 @@ async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, 
 
 fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
-    let with_positions = request.with_meta || request.after.is_some();
-    let header_bytes = request.with_meta.then(|| i32::try_from(HEADER_BYTES).expect("a header is short"));
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(Row, "src/stats/daily.sql", site_id, event_type, first, last, with_positions, header_bytes,)
+        sqlx::query_file_as!(Row, "src/stats/daily.sql", site_id, event_type, first, last)
     };
     match request.period {
-        Period::AllTime => {
-            sqlx::query_file_as!(Row, "src/stats/all_time.sql", site_id, event_type, with_positions, header_bytes)
-                .fetch(db)
-        }
+        Period::AllTime => sqlx::query_file_as!(Row, "src/stats/all_time.sql", site_id, event_type).fetch(db),
         Period::Day(day) => days(Some(day), Some(day)).fetch(db),
         Period::Range { first, last } => days(first, last).fetch(db),
     }
@@ -126,7 +125,7 @@ impl Reading {
     /// The answer to the request that was read for.
     pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
         let version = self.version.ok_or(StatsError::NoGeneration)?;
-        let users = self.only_users.map_or_else(|| self.users.count(), Ok)?;
+        let users = self.known_users.map_or_else(|| self.users.count(), Ok)?;
         let stats = Stats {
             site_id: request.site_id.as_str().to_owned(),
             date: request.period.day(),
@@ -141,44 +140,44 @@ impl Reading {
         Ok((version, stats))
     }
 
-    fn add(&mut self, row: Row) -> Result<(), StatsError> {
-        if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
-            self.version = Some(Version { generation_id, checkpoints, today });
-            return Ok(());
+    /// Of a single row that says it all.
+    pub(super) fn of_numbers(row: numbers::Row, day: Option<NaiveDate>) -> Result<Self, StatsError> {
+        let numbers::Row { generation_id, checkpoints, today, partition_id, views, top_paths, users } = row;
+        let mut reading = Self { version: Some(Version { generation_id, checkpoints, today }), ..Self::default() };
+        if let Some((partition_id, views)) = partition_id.zip(views) {
+            reading.add_views(Place { day, partition_id }, views, top_paths.as_deref())?;
         }
-        let Row { day, partition_id, views, top_paths, users, sketch, sketch_header, position, .. } = row;
-        if let Some(position) = position {
-            self.positions.add(position)
-        } else if let Some((partition_id, views)) = partition_id.zip(views) {
-            self.total_views += count(views)?;
-            let list = top_paths.map(|list| TopPaths::from_json(&list)).transpose()?;
-            self.lists.add(Place { day, partition_id }, list);
-            Ok(())
-        } else if let Some(users) = users {
-            self.add_users(day, count(users)?, sketch, sketch_header.as_deref())
-        } else {
-            Ok(())
+        // How exact they are is not told without `meta`, which takes the sketch.
+        reading.known_users = Some(Count::new(count(users.unwrap_or_default())?, Accuracy::Estimated));
+        Ok(reading)
+    }
+
+    /// Itself with its first paths, if what was read tells them.
+    fn decided(mut self, request: &Request) -> Option<Self> {
+        match self.lists.verdict(request.paths_max.into()) {
+            Verdict::Decided(paths) => {
+                self.top_paths = paths;
+                Some(self)
+            }
+            Verdict::Needs(_) | Verdict::Open => None,
         }
     }
 
-    fn add_users(
-        &mut self,
-        day: Option<NaiveDate>,
-        users: u64,
-        sketch: Option<Vec<u8>>,
-        header: Option<&[u8]>,
-    ) -> Result<(), StatsError> {
-        match sketch {
-            None => {
-                // Without a header nobody has asked how exact the number is.
-                let accuracy = header.map_or(Ok(Accuracy::Estimated), Accuracy::of_stored)?;
-                self.only_users = Some(Count::new(users, accuracy));
-            }
-            Some(sketch) => {
-                let users = Count::new(users, Accuracy::of_stored(&sketch)?);
-                self.users.add(day, users, sketch)?;
-            }
+    fn add(&mut self, row: Row) -> Result<(), StatsError> {
+        if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
+            self.version = Some(Version { generation_id, checkpoints, today });
+        } else if let Some((partition_id, views)) = row.partition_id.zip(row.views) {
+            self.add_views(Place { day: row.day, partition_id }, views, row.top_paths.as_deref())?;
+        } else if let Some((users, sketch)) = row.users.zip(row.sketch) {
+            let users = Count::new(count(users)?, Accuracy::of_stored(&sketch)?);
+            self.users.add(row.day, users, sketch)?;
         }
+        Ok(())
+    }
+
+    fn add_views(&mut self, place: Place, views: i64, top_paths: Option<&str>) -> Result<(), StatsError> {
+        self.total_views += count(views)?;
+        self.lists.add(place, top_paths.map(TopPaths::from_json).transpose()?);
         Ok(())
     }
 }

@@ -12,6 +12,9 @@ mod service;
 /// A network between the service and Postgres.
 mod network;
 
+/// A file of keys.
+mod keys;
+
 /// A client of `GET /live`.
 mod event_source;
 
@@ -68,6 +71,9 @@ mod requests;
 
 /// Whatever is asked for: nothing of another site.
 mod isolation;
+
+/// Whose keys let in, and to what.
+mod access;
 
 /// How many at once.
 mod limits;

@@ -121,6 +121,12 @@ pub(crate) fn config(database_url: String) -> Config {
         query_after_timeout_ms: None,
         query_live_clients_max: NonZeroU32::new(100).expect("not 0"),
         query_live_heartbeat_ms: milliseconds(15_000),
+        query_keys_file: None,
+        rate_per_address: None,
+        rate_per_key: None,
+        trusted_proxies: service::access::Proxies::default(),
+        tls_cert_file: None,
+        tls_key_file: None,
         log_format: service::logging::LogFormat::Text,
     }
 }

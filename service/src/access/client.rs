@@ -1,0 +1,124 @@
+//! Who asks, as far as the network tells. What a client says of itself in `X-Forwarded-For` is nothing to go by; what a
+//! proxy adds there is, if the proxy is known.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Each proxy adds one address, and names it by this header.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Proxies one behind the other; more entries than that are not looked at.
+const HOPS_MAX: usize = 16;
+
+/// Networks whose proxies are believed. Variable `TRUSTED_PROXIES`: addresses, or networks as `10.0.0.0/8`, separated by
+/// commas. Default: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Proxies(Vec<IpNet>);
+
+impl TryFrom<String> for Proxies {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let network = |text: &str| {
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            let network = text.parse::<IpNet>().or_else(|_| address());
+            network.map_err(|_| {
+                format!("TRUSTED_PROXIES: \"{text}\" is neither an address nor a network such as 10.0.0.0/8")
+            })
+        };
+        text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Proxies> for String {
+    fn from(proxies: Proxies) -> Self {
+        proxies.0.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Proxies {
+    /// The client of a request: the last address before those of trusted proxies. Where a proxy names none that can be
+    /// read, it is the proxy itself.
+    pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.ip().to_canonical();
+        // The last one was added last. What stands before the first that is not trusted may be made up.
+        let sent = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
+        for named in sent.flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
+            if !self.trusts(client) {
+                break;
+            }
+            let Some(address) = address(named.trim()) else { break };
+            client = address;
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Some proxies add the port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    text.parse::<IpAddr>().or_else(|_| with_port()).ok().map(|address| address.to_canonical())
+}
+
+/// What counts as one client: an address, or of IPv6 the network of 64 bits of which one customer has all.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &str, peer: &str, forwarded_for: &[&'static str]) -> String {
+        let proxies = Proxies::try_from(trusted.to_owned()).expect("networks");
+        let mut headers = HeaderMap::new();
+        for value in forwarded_for {
+            headers.append(FORWARDED_FOR, value.parse().expect("a header"));
+        }
+        proxies.client(format!("{peer}:4711").parse().expect("an address"), &headers).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let trusted = "10.0.0.0/8, 192.0.2.1,2001:db8::/32";
+        for (peer, forwarded_for, expected) in [
+            ("198.51.100.7", &["203.0.113.5"][..], "198.51.100.7"),
+            ("10.1.2.3", &["203.0.113.5"], "203.0.113.5"),
+            ("10.1.2.3", &[], "10.1.2.3"),
+            ("10.1.2.3", &["1.1.1.1, 203.0.113.5"], "203.0.113.5"),
+            ("10.1.2.3", &["1.1.1.1", "203.0.113.5"], "203.0.113.5"),
+            ("10.1.2.3", &["1.1.1.1, 203.0.113.5,192.0.2.1 , 10.9.9.9"], "203.0.113.5"),
+            ("10.1.2.3", &["203.0.113.5:80"], "203.0.113.5"),
+            ("10.1.2.3", &["nonsense"], "10.1.2.3"),
+            ("10.1.2.3", &["203.0.113.5, nonsense, 10.2.2.2"], "10.2.2.2"),
+            ("10.1.2.3", &["10.4.4.4"], "10.4.4.4"),
+            ("[::ffff:10.1.2.3]", &["203.0.113.5"], "203.0.113.5"),
+            ("[2001:db8::1]", &["[2001:4::5]:80"], "2001:4::5"),
+        ] {
+            assert_eq!(client(trusted, peer, forwarded_for), expected, "{peer} {forwarded_for:?}");
+        }
+        let shown = String::from(Proxies::try_from(trusted.to_owned()).expect("networks"));
+        assert_eq!(shown, "10.0.0.0/8,192.0.2.1/32,2001:db8::/32");
+        assert_eq!(client("", "10.1.2.3", &["203.0.113.5"]), "10.1.2.3");
+        for text in ["10.0.0.0/33", "localhost", "10.0.0"] {
+            assert!(Proxies::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_customer_has_one_network() {
+        let of = |text: &str| network(text.parse().expect("an address")).to_string();
+        assert_eq!((of("203.0.113.5"), of("2001:db8:1:2:3:4:5:6")), ("203.0.113.5".into(), "2001:db8:1:2::".into()));
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a request has its key: `Authorization: Bearer`, the password of `Authorization: Basic`, or `?key=`, for those
+//! who cannot set headers.
+
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The parameter.
+const PARAMETER: &str = "key";
+
+/// The longest `Authorization` that is looked at: far more than a key, and a user of any name beside it.
+const AUTHORIZATION_BYTES_MAX: usize = 1_024;
+
+/// What a request says of itself. Has no `Debug`: it is secret.
+pub(super) enum Credentials {
+    /// Nothing.
+    None,
+    /// This.
+    Text(String),
+    /// Something that cannot be read, or more than one thing.
+    Unreadable,
+}
+
+/// Takes the key out of a request, so that nothing behind here sees it. What is in the address wins: it was put there
+/// for this service, while a header may be meant for a proxy before it.
+pub(super) fn take(headers: &mut HeaderMap, uri: &mut Uri) -> Credentials {
+    let sent: Vec<HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
+    headers.remove(header::AUTHORIZATION);
+    match (from_address(uri), sent.as_slice()) {
+        (Credentials::None, []) => Credentials::None,
+        (Credentials::None, [header]) => from_header(header).map_or(Credentials::Unreadable, Credentials::Text),
+        (Credentials::None, _) => Credentials::Unreadable,
+        (found, _) => found,
+    }
+}
+
+fn from_header(header: &HeaderValue) -> Option<String> {
+    let (scheme, value) = header.to_str().ok().filter(|text| text.len() <= AUTHORIZATION_BYTES_MAX)?.split_once(' ')?;
+    let value = value.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn from_address(uri: &mut Uri) -> Credentials {
+    let Some(query) = uri.query() else { return Credentials::None };
+    let value = |pair: &str| pair.strip_prefix(PARAMETER).and_then(|rest| rest.strip_prefix('=')).map(str::to_owned);
+    let sent: Vec<_> = query.split('&').filter_map(value).collect();
+    let found = match <[String; 1]>::try_from(sent) {
+        Ok([key]) => Credentials::Text(key),
+        Err(sent) if sent.is_empty() => return Credentials::None,
+        Err(_) => Credentials::Unreadable,
+    };
+    let rest: Vec<_> = query.split('&').filter(|pair| value(pair).is_none()).collect();
+    let separator = if rest.is_empty() { "" } else { "?" };
+    let address = format!("{}{separator}{}", uri.path(), rest.join("&"));
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(address).expect("a part of an address is one"));
+    *uri = Uri::from_parts(parts).expect("it was one with a longer query");
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found, and what is left of the address.
+    fn take_from(address: &str, authorization: &[&str]) -> (Option<String>, String) {
+        let mut headers = HeaderMap::new();
+        for value in authorization {
+            headers.append(header::AUTHORIZATION, value.parse().expect("a header"));
+        }
+        let mut uri: Uri = address.parse().expect("an address");
+        let found = match take(&mut headers, &mut uri) {
+            Credentials::None => Some(String::new()),
+            Credentials::Text(text) => Some(text),
+            Credentials::Unreadable => None,
+        };
+        assert!(headers.is_empty());
+        (found, uri.to_string())
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_stands() {
+        let basic = format!("bAsIc {}", STANDARD.encode("anybody:tm_a:b"));
+        for (address, authorization, left) in [
+            ("/stats", &["Bearer tm_a:b"][..], "/stats"),
+            ("/stats", &["bearer  tm_a:b "], "/stats"),
+            ("/stats?site_id=a", &[&basic], "/stats?site_id=a"),
+            ("/stats?key=tm_a:b", &[], "/stats"),
+            ("/stats?a=1&key=tm_a:b&b=%20", &["Digest x"], "/stats?a=1&b=%20"),
+            ("/stats?key=tm_a:b&&monkey=2&key", &[&basic, &basic], "/stats?&monkey=2&key"),
+            ("http://host:1/stats?key=tm_a:b", &[], "http://host:1/stats"),
+        ] {
+            assert_eq!(take_from(address, authorization), (Some("tm_a:b".to_owned()), left.to_owned()), "{address}");
+        }
+        assert_eq!(take_from("/stats?a=b", &[]), (Some(String::new()), "/stats?a=b".to_owned()));
+    }
+
+    #[test]
+    fn what_is_unclear_is_no_key() {
+        let long = format!("Bearer {}", "x".repeat(AUTHORIZATION_BYTES_MAX));
+        let no_pair = format!("Basic {}", STANDARD.encode("tm_a"));
+        for authorization in [
+            &["Bearer a", "Bearer a"][..],
+            &["Bearer"],
+            &["Digest a"],
+            &["Basic a:b"],
+            &["Basic *"],
+            &[&long],
+            &[&no_pair],
+        ] {
+            assert_eq!(take_from("/", authorization).0, None, "{authorization:?}");
+        }
+        assert_eq!(take_from("/?key=a&key=a&b=1", &[]), (None, "/?b=1".to_owned()));
+    }
+}

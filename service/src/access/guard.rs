@@ -1,0 +1,145 @@
+//! What stands before the routes of a service: it counts the client, finds the key, and says what it is good for.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tokio::sync::watch;
+
+use super::client::{self, Proxies};
+use super::credentials::{self, Credentials};
+use super::denied::Denied;
+use super::grant::Grant;
+use super::key::SentKey;
+use super::keys::{Key, Keys, Sites};
+use super::rate::Allowances;
+use crate::health::{METRICS_PATH, READINESS_PATHS};
+use crate::server::Peer;
+
+/// Open whatever keys there are, with all below it, as probes are: they say nothing of sites, and those who ask have no
+/// keys.
+const OPEN_FOLDER: &str = "/api-docs";
+
+/// Of the body of a request that is refused so much is read, and thrown away: as much as the largest that is good. A
+/// connection that is closed while the client still sends is reset, and the client never reads why.
+const DISCARDED_BYTES_MAX: usize = 8 << 20;
+
+/// That takes no longer than this.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the guard knows.
+pub(super) struct Guard {
+    pub(super) keys: Option<watch::Receiver<Arc<Keys>>>,
+    pub(super) per_address: Option<Allowances<IpAddr>>,
+    pub(super) per_key: Option<Allowances<String>>,
+    pub(super) proxies: Proxies,
+    pub(super) takes_basic: bool,
+}
+
+/// Lets a request through, with what it may, or answers it.
+pub(super) async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_default();
+    if READINESS_PATHS.contains(&path.as_str()) || path.strip_prefix(OPEN_FOLDER).is_some_and(is_below) {
+        return next.run(request).await;
+    }
+    // Metrics are numbers of all sites together.
+    match guard.check(&mut request, path == METRICS_PATH) {
+        Ok(grant) => {
+            request.extensions_mut().insert(grant);
+            let mut response = next.run(request).await;
+            if guard.keys.is_some() {
+                keep_private(response.headers_mut());
+            }
+            response
+        }
+        Err(denied) => {
+            // Who waits for a word before sending a body is not asked for it.
+            if !request.headers().contains_key(header::EXPECT) {
+                let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(request.into_body())).await;
+            }
+            denied.answer(guard.takes_basic)
+        }
+    }
+}
+
+/// Throws a body away as it comes, so that its sender hears why.
+async fn discard(mut body: Body) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+        if discarded > DISCARDED_BYTES_MAX {
+            return;
+        }
+        // One frame, then everybody else.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+impl Guard {
+    fn check(&self, request: &mut Request, is_for_all_sites: bool) -> Result<Grant, Denied> {
+        let now = Instant::now();
+        if let Some(allowances) = &self.per_address {
+            // Before the key: whoever tries keys is slowed down, too.
+            let client = client::network(self.proxies.client(peer(request), request.headers()));
+            allowances.take(client, now).map_err(|wait| Denied::TooOften("address", wait))?;
+        }
+        let Some(keys) = &self.keys else { return Ok(Grant::everything()) };
+        let key = Self::key(keys, request)?;
+        if let Some(allowances) = &self.per_key {
+            allowances.take(key.id.clone(), now).map_err(|wait| Denied::TooOften("key", wait))?;
+        }
+        if !key.origins.is_empty() {
+            let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+            origin.filter(|origin| key.origins.iter().any(|known| known == origin)).ok_or(Denied::Origin)?;
+        }
+        if is_for_all_sites && key.sites != Sites::All {
+            return Err(Denied::NotForAllSites);
+        }
+        Ok(Grant::of(key, keys.clone()))
+    }
+
+    /// The key that a request was sent with; it is taken out of the request.
+    fn key(keys: &watch::Receiver<Arc<Keys>>, request: &mut Request) -> Result<Arc<Key>, Denied> {
+        let mut uri = std::mem::take(request.uri_mut());
+        let credentials = credentials::take(request.headers_mut(), &mut uri);
+        *request.uri_mut() = uri;
+        let text = match credentials {
+            Credentials::None => return Err(Denied::NoKey),
+            Credentials::Unreadable => return Err(Denied::InvalidKey),
+            Credentials::Text(text) => text,
+        };
+        let sent = SentKey::parse(&text).ok_or(Denied::InvalidKey)?;
+        let key = keys.borrow().find(&sent).cloned().ok_or(Denied::InvalidKey)?;
+        // Only those who have its secret are told so.
+        if key.revoked.is_some() { Err(Denied::RevokedKey) } else { Ok(key) }
+    }
+}
+
+/// The server always says where a request comes from; those of which it is not known share one allowance.
+fn peer(request: &Request) -> SocketAddr {
+    let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    request.extensions().get::<Peer>().map_or(unknown, |Peer(address)| *address)
+}
+
+/// What was answered to one key is not for those who come with another one, or with none.
+fn keep_private(headers: &mut HeaderMap) {
+    let said = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-store");
+    if !said.contains("no-store") {
+        let said = format!("private, {}", said.strip_prefix("public, ").unwrap_or(said));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::try_from(said).expect("it was one before"));
+    } else if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    headers.append(header::VARY, HeaderValue::from_static("authorization"));
+}

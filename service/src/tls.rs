@@ -1,0 +1,143 @@
+//! TLS 1.2 and 1.3 of connections that come in, with a certificate that is read again when its file changes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+use crate::config::Variable;
+use crate::followed::{self, Files, read_bounded};
+
+/// Variables of processes that may be reached over TLS.
+pub const VARIABLES: [Variable; 2] = [
+    Variable { name: "TLS_CERT_FILE", meaning: "Certificates of HTTPS in PEM, its own first [none: plain HTTP]" },
+    Variable { name: "TLS_KEY_FILE", meaning: "The key of the first one in PEM; both are read again when they change" },
+];
+
+/// Bytes of a file: hundreds of certificates of 2 kB.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Whether the files cannot be read: 1, and the certificate is the one that was last read from them.
+const STALE: &str = "tls_certificate_stale";
+
+/// The only protocol that is spoken inside.
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// Where a certificate and its key are.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    certificates: PathBuf,
+    key: PathBuf,
+}
+
+/// What connections that come in are encrypted with.
+#[derive(Clone)]
+pub struct Tls(watch::Receiver<Arc<ServerConfig>>);
+
+impl Identity {
+    /// That of `TLS_CERT_FILE` and `TLS_KEY_FILE`; none is plain HTTP.
+    ///
+    /// # Errors
+    ///
+    /// Only one of them is set.
+    pub fn of(certificates: Option<&PathBuf>, key: Option<&PathBuf>) -> anyhow::Result<Option<Self>> {
+        match (certificates.cloned(), key.cloned()) {
+            (None, None) => Ok(None),
+            (Some(certificates), Some(key)) => Ok(Some(Self { certificates, key })),
+            _ => bail!("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both, or none"),
+        }
+    }
+
+    /// Reads both.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be read, or they do not belong together. Whether the certificate is good now, and for which
+    /// names, is for clients to say.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.read().map(drop)
+    }
+
+    fn read(&self) -> anyhow::Result<ServerConfig> {
+        let certificates =
+            certificates(&self.certificates).with_context(|| named(&self.certificates, "TLS_CERT_FILE"))?;
+        let key = key(&self.key).with_context(|| named(&self.key, "TLS_KEY_FILE"))?;
+        let mut config = ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .context("choosing versions of TLS")?
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)
+            .context("TLS_KEY_FILE has no key of the first certificate in TLS_CERT_FILE")?;
+        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        Ok(config)
+    }
+}
+
+impl Tls {
+    /// Reads the files, and follows them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::check`]; later that is only logged and measured.
+    pub fn follow(identity: Identity) -> anyhow::Result<Self> {
+        let paths = vec![identity.certificates.clone(), identity.key.clone()];
+        let read = Box::new(move || identity.read());
+        followed::follow(Files { what: "certificates", paths, read, measure }).map(Self)
+    }
+
+    /// Agrees with a client on how to go on.
+    ///
+    /// # Errors
+    ///
+    /// It breaks off, talks nonsense, or does not trust us.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let config = self.0.borrow().clone();
+        TlsAcceptor::from(config).accept(stream).await
+    }
+}
+
+/// Reads the file of authorities that a variable names, if it does: who certifies servers that we connect to.
+///
+/// # Errors
+///
+/// It cannot be read, or has no certificate.
+pub fn check_authorities(variable: &str, file: Option<&PathBuf>) -> anyhow::Result<()> {
+    let Some(path) = file else { return Ok(()) };
+    certificates(path).map(drop).with_context(|| named(path, variable))
+}
+
+fn named(path: &Path, variable: &str) -> String {
+    format!("reading {} ({variable})", path.display())
+}
+
+fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let read: Vec<_> =
+        CertificateDer::pem_slice_iter(&text(path)?).collect::<Result<_, _>>().context("it is no PEM")?;
+    ensure!(!read.is_empty(), "it has no certificate in PEM");
+    Ok(read)
+}
+
+fn key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    // Without the reason, which might show a line of it.
+    PrivateKeyDer::from_pem_slice(&text(path)?).ok().context("it has no key in PEM")
+}
+
+fn text(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = read_bounded(path, FILE_BYTES_MAX)?;
+    ensure!(text.len() as u64 <= FILE_BYTES_MAX, "it is larger than {FILE_BYTES_MAX} bytes");
+    Ok(text)
+}
+
+fn measure(_: &ServerConfig, is_stale: bool) {
+    metrics::describe_gauge!(STALE, metrics::Unit::Count, "1 while the files of the certificate cannot be read");
+    metrics::gauge!(STALE).set(u32::from(is_stale));
+}
