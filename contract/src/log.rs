@@ -10,6 +10,9 @@ pub const SCHEMA_HEADER: &str = "Schema";
 /// Header with the number of events in an envelope, for people and tools; readers count themselves.
 pub const EVENT_COUNT_HEADER: &str = "Event-Count";
 
+/// Header of an amendment: when the log stored the envelope that it stands for, RFC 3339 with nanoseconds.
+pub const LOGGED_AT_HEADER: &str = "Logged-At";
+
 /// Header with the place of an envelope in the trace of one of its requests, as W3C Trace Context writes it. Absent unless
 /// somebody traces; means nothing to what is counted.
 pub const TRACE_HEADER: &str = "traceparent";
@@ -19,6 +22,8 @@ pub const SCHEMA_V1: &str = "event.v1";
 
 const STREAM_PREFIX: &str = "EVENTS_";
 const SUBJECT_PREFIX: &str = "events.";
+const AMENDMENTS_PREFIX: &str = "AMENDED_";
+const AMENDED_PREFIX: &str = "amended.";
 
 /// An independent slice of the log: one stream, one fold, one checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +72,29 @@ impl Partition {
     pub fn subject(self) -> String {
         format!("{SUBJECT_PREFIX}{}", self.0)
     }
+
+    /// The stream of its amendments, `AMENDED_0`: what is left of envelopes that something was erased from.
+    pub fn amendments_stream(self) -> String {
+        format!("{AMENDMENTS_PREFIX}{}", self.0)
+    }
+
+    /// The subjects of all of these, `amended.0.*`.
+    pub fn amendments_subjects(self) -> String {
+        format!("{AMENDED_PREFIX}{}.*", self.0)
+    }
+
+    /// The subject of what is left of one envelope, `amended.0.4711`. The last message there is what counts.
+    pub fn amendment_subject(self, sequence: u64) -> String {
+        format!("{AMENDED_PREFIX}{}.{sequence}", self.0)
+    }
+
+    /// The sequence of the envelope that a message of such a subject stands for.
+    pub fn amended_sequence(self, subject: &str) -> Option<u64> {
+        let (partition, sequence) = subject.strip_prefix(AMENDED_PREFIX)?.split_once('.')?;
+        let sequence = sequence.parse().ok()?;
+        // `amended.0.+7` stands for nothing.
+        (partition == self.to_string() && subject == self.amendment_subject(sequence)).then_some(sequence)
+    }
 }
 
 impl fmt::Display for Partition {
@@ -106,5 +134,15 @@ mod tests {
         for name in ["EVENTS_", "EVENTS_x", "EVENTS_007", "EVENTS_+7", "EVENTS_1000", "EVENTS_70000", "events_1", "X"] {
             assert_eq!(Partition::of_stream(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn amendments_name_what_they_stand_for_and_nothing_else_does() {
+        let partition = Partition::numbered(7).expect("a partition");
+        assert_eq!(partition.amended_sequence(&partition.amendment_subject(4_711)), Some(4_711));
+        for subject in ["amended.7", "amended.7.", "amended.70.1", "amended.7.+1", "amended.7.1.1", "events.7"] {
+            assert_eq!(partition.amended_sequence(subject), None, "{subject}");
+        }
+        assert_eq!(Partition::of_stream(&partition.amendments_stream()), None);
     }
 }

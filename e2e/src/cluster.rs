@@ -1,5 +1,6 @@
 //! Three servers that keep the log together, killed and started at will.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -27,7 +28,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// The servers. Dropped, they are gone.
 pub struct Cluster {
     servers: [Nats; SERVERS],
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Cluster {
@@ -39,7 +40,12 @@ impl Cluster {
     pub async fn start(stack: &Stack) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tidemark-cluster-").tempdir().context("making a folder")?;
         let servers = start_cluster(dir.path(), &stack.nats).await?;
-        Ok(Self { servers, _dir: dir })
+        Ok(Self { servers, dir })
+    }
+
+    /// Where they keep what they store.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Leads ingest and projector there.

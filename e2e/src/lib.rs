@@ -45,6 +45,9 @@ pub mod wire;
 /// A disk of its own for a test, which can be filled.
 pub mod disk;
 
+/// What is left on a disk, of what was erased.
+pub mod remains;
+
 /// What the kernel knows of a process: its memory, what it has not read yet, and how many files it may have.
 pub mod kernel;
 

@@ -58,7 +58,7 @@ pub enum DatabaseUser {
 }
 
 pub use keys::KeysFile;
-pub use services::{Answered, Projector};
+pub use services::{Answered, Projector, SKETCH_KEY};
 
 impl Stack {
     /// Starts the servers, with the schema in place, and none of the services.
@@ -86,6 +86,11 @@ impl Stack {
     /// A server cannot be started; the message says why.
     pub async fn servers_for(programs: Services) -> Result<Self> {
         Self::servers_of(programs, None).await
+    }
+
+    /// Where data and logs of all of it lie.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Leaves data and logs where they are when all else is gone, and tells where.

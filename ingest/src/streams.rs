@@ -135,7 +135,7 @@ mod tests {
             ("EVENTS_3", ["events.3".to_owned()].as_slice())
         );
         assert_eq!(broken_promise(&declared, partition), None);
-        assert!(declared.deny_delete && declared.deny_purge && declared.max_age.is_zero());
+        assert!(declared.max_age.is_zero() && !declared.allow_rollup);
     }
 
     #[test]

@@ -40,6 +40,15 @@ pub mod effort;
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 
+/// What stands for envelopes that something was erased from.
+mod amendments;
+
+/// Events taken out of the log, for good.
+mod erasure;
+
+/// Old envelopes, as files.
+mod archive;
+
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
 
@@ -154,7 +163,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 /// The database or the log is away, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
-    Desk { pool, config }.carry_out(task).await
+    Box::pin(Desk { pool, config }.carry_out(task)).await
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {

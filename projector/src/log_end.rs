@@ -68,7 +68,9 @@ pub(crate) async fn tell(
 /// The partitions that have a stream.
 pub(crate) async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
     let names: Vec<String> = log.stream_names().try_collect().await?;
-    Ok(names.iter().filter_map(|name| Partition::of_stream(name)).collect())
+    let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();
+    partitions.sort();
+    Ok(partitions)
 }
 
 async fn look(log: &jetstream::Context) -> anyhow::Result<Vec<LogEnd>> {

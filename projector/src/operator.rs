@@ -25,6 +25,18 @@ pub mod promote;
 /// The active generation, proved against the log.
 pub mod verify;
 
+/// The same of what is remembered of event ids.
+mod remembered;
+
+/// Old envelopes, written into files and taken out of the log.
+pub mod archive;
+
+/// The way back.
+pub mod restore;
+
+/// Events of a site or a user, erased.
+pub mod forget;
+
 /// Two generations, compared.
 pub mod diff;
 

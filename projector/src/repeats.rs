@@ -48,7 +48,7 @@ pub struct WindowSeconds(u32);
 pub struct InvalidWindow;
 
 /// The ids of one partition: 10 bytes each and one of bookkeeping, in tables that are two thirds full: 17 to 18 bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentIds {
     slot_ms: u64,
     slot: u64,

@@ -6,40 +6,35 @@
 /// What can be wrong with the log.
 mod fault;
 
+/// One of them, as the fold is given it.
+mod envelope;
+
+/// What is looked at before the first of them is read.
+mod stream;
+
 use std::time::Duration;
 
-use async_nats::HeaderValue;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
-use contract::log::{SCHEMA_HEADER, TRACE_HEADER};
 use futures_util::{FutureExt, StreamExt};
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::{Instant, timeout};
 
-use crate::checkpoint::{Checkpoint, Slice};
+use crate::amendments::Amendments;
+use crate::checkpoint::Checkpoint;
 use crate::commit::Batch;
 use crate::config::Limits;
-use crate::deltas::{Fold, Message};
+use crate::deltas::Fold;
 use crate::instruments;
 use crate::repeats::RecentIds;
 
+pub(crate) use envelope::Entry;
+pub(crate) use fault::log_error;
 pub use fault::{HistoryError, SourceError};
-
-/// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
-const PULL_BYTES_MAX: usize = 8 << 20;
-
-/// Messages asked for at a time, for small ones.
-const PULL_MESSAGES_MAX: usize = 4_000;
-
-/// A question to the log is answered, or asked again, within this time.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
-
-/// Two of these without a sign of life, and the consumer is made anew: so long does the restart of a server delay reports.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub use stream::Stream;
 
 /// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
 /// broke is delivered for the server, and nobody sends it again.
@@ -48,20 +43,18 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// A source that is not read for longer takes its consumer for lost, and is to be opened again.
 pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
 
-/// The server forgets a consumer that nobody has asked for so long.
-const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
-
-/// What a stream says of itself.
-pub struct Stream {
-    stream: jetstream::stream::Stream,
-    /// When it was made.
-    pub created: DateTime<Utc>,
-}
-
 /// A partition's envelopes from the checkpoint on.
 pub struct Source {
     messages: pull::Stream,
     stream: jetstream::stream::Stream,
+    /// What stands for envelopes that are gone on purpose.
+    amendments: Amendments,
+    /// Came from the log, but others are expected before it.
+    held: Option<Entry>,
+    /// Nothing comes for these: they were erased, and nothing lies behind them.
+    silent_until: u64,
+    /// Where the stream ended at the last look, while nothing comes.
+    seen_missing: u64,
     /// Where it began.
     checkpoint: Checkpoint,
     expected: u64,
@@ -71,97 +64,6 @@ pub struct Source {
     fault: Option<SourceError>,
     /// Of the envelopes of the last batch that somebody traces.
     traces: Vec<SpanContext>,
-}
-
-impl Stream {
-    /// Looks at a partition's stream.
-    ///
-    /// # Errors
-    ///
-    /// The log is away, or the stream does not exist.
-    pub async fn find(log: &jetstream::Context, partition: Partition) -> Result<Self, SourceError> {
-        let stream = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
-        let created = as_stored(stream.cached_info().created);
-        Ok(Self { stream, created })
-    }
-
-    /// The sequence that it begins with; 1 while it is whole, or empty.
-    pub fn first_sequence(&self) -> u64 {
-        self.stream.cached_info().state.first_sequence.max(1)
-    }
-
-    /// The sequence that it ends with.
-    pub fn last_sequence(&self) -> u64 {
-        self.stream.cached_info().state.last_sequence
-    }
-
-    /// Checks that the stream continues what the checkpoint stands for, and begins to read behind it.
-    ///
-    /// # Errors
-    ///
-    /// The history is another or incomplete, or the log is away.
-    pub async fn open(&self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
-        let state = &self.stream.cached_info().state;
-        // Where the last envelope's time is known, it is read once more: is it still the one that was folded?
-        let start_sequence = checkpoint.sequence + u64::from(checkpoint.logged_at.is_none());
-        self.check_history(state.first_sequence, state.last_sequence, checkpoint)?;
-        let consumer = self
-            .stream
-            .create_consumer(pull::Config {
-                name: Some(format!("g{}-p{}-{}", slice.generation.0, slice.partition, nuid::next())),
-                description: Some("Tidemark projector: reads behind its checkpoint, acknowledges nothing".to_owned()),
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-                ack_policy: AckPolicy::None,
-                replay_policy: ReplayPolicy::Instant,
-                inactive_threshold: INACTIVE_THRESHOLD,
-                memory_storage: true,
-                num_replicas: 1,
-                ..Default::default()
-            })
-            .await
-            .map_err(log_error("making a consumer"))?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(PULL_MESSAGES_MAX)
-            .max_bytes_per_batch(PULL_BYTES_MAX)
-            .expires(PULL_EXPIRES)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await
-            .map_err(log_error("asking for messages"))?;
-        let stream = self.stream.clone();
-        Ok(Source {
-            messages,
-            stream,
-            checkpoint,
-            expected: checkpoint.sequence + 1,
-            is_fresh: true,
-            fault: None,
-            traces: vec![],
-        })
-    }
-
-    fn check_history(&self, first: u64, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
-        if self.created != checkpoint.stream_created && !self.reaches_back_to(checkpoint) {
-            return Err(HistoryError::Recreated { known: checkpoint.stream_created, found: self.created });
-        }
-        if last < checkpoint.sequence {
-            return Err(HistoryError::Rewound { last, checkpoint: checkpoint.sequence });
-        }
-        if first > checkpoint.sequence + 1 {
-            return Err(HistoryError::Gap { from: checkpoint.sequence + 1, to: first - 1 });
-        }
-        Ok(())
-    }
-
-    /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
-    /// when it restores a backup. In a stream that was made anew everything is younger than what was counted. Taken for
-    /// one, a restored stream would be counted a second time, once somebody acknowledged it.
-    fn reaches_back_to(&self, checkpoint: Checkpoint) -> bool {
-        let state = &self.stream.cached_info().state;
-        let is_older = |counted| as_stored(state.first_timestamp) <= counted;
-        state.messages > 0 && state.first_sequence <= checkpoint.sequence && checkpoint.logged_at.is_some_and(is_older)
-    }
 }
 
 impl Source {
@@ -192,12 +94,11 @@ impl Source {
             }
             // With more in the log it is worth waiting for; otherwise what has come is all there is.
             let is_drained = batch.envelopes > 0 && batch.pending == 0;
-            let message =
-                if is_drained { self.messages.next().now_or_never().map(checked) } else { Some(self.next().await) };
-            let Some(message) = message else { break };
+            let logged = if is_drained { self.next().now_or_never() } else { Some(self.next().await) };
+            let Some(logged) = logged else { break };
             begun.get_or_insert_with(Instant::now);
-            match message.and_then(|message| self.add(&mut batch, fold, recent, &message)) {
-                Ok(()) => {}
+            match logged {
+                Ok(logged) => self.add(&mut batch, fold, recent, &logged),
                 Err(fault) if batch.envelopes > 0 => {
                     self.fault = Some(fault);
                     break;
@@ -213,67 +114,101 @@ impl Source {
         Ok(batch)
     }
 
-    /// Waits for a message for as long as there is none in the log.
-    async fn next(&mut self) -> Result<jetstream::Message, SourceError> {
-        let mut silent_since = None;
+    /// The next envelope as it lies in the log, for those who do not fold it; waits while there is none.
+    ///
+    /// # Errors
+    ///
+    /// See [`SourceError`].
+    pub(crate) async fn next_logged(&mut self) -> Result<Entry, SourceError> {
+        let logged = self.next().await?;
+        self.passed(&logged);
+        Ok(logged)
+    }
+
+    /// The envelope of the expected sequence, once it is there: from the stream, or what stands for it. Dropped while it
+    /// waits, it loses nothing.
+    async fn next(&mut self) -> Result<Entry, SourceError> {
         loop {
-            if let Ok(message) = timeout(SILENCE, self.messages.next()).await {
-                return checked(message);
+            if let Some(held) = self.held.take_if(|held| held.sequence == self.expected) {
+                return Ok(held);
             }
-            // A log that does not answer is noticed by its missing heartbeat.
-            let Ok(info) = self.stream.get_info().await else { continue };
-            let last = info.state.last_sequence;
-            // What was missing before this look was not on its way just now.
-            if silent_since.is_some_and(|last| last >= self.expected) {
-                return Err(SourceError::Silent { expected: self.expected, last });
+            if let Some(held) = &self.held {
+                let found = held.sequence;
+                let amended = self.amendments.get(self.expected, found - 1).await?;
+                return amended.ok_or_else(|| self.gap(found));
             }
-            silent_since = Some(last);
+            if self.silent_until >= self.expected {
+                let amended = self.amendments.get(self.expected, self.silent_until).await?;
+                return amended.ok_or(SourceError::Silent { expected: self.expected, last: self.silent_until });
+            }
+            match timeout(SILENCE, self.messages.next()).await {
+                Ok(message) => self.take(&checked(message)?)?,
+                Err(_) => self.look().await?,
+            }
         }
     }
 
-    /// Adds a message to the batch.
-    fn add(
-        &mut self,
-        batch: &mut Batch,
-        fold: &Fold,
-        recent: &mut RecentIds,
-        message: &jetstream::Message,
-    ) -> Result<(), SourceError> {
-        let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
-        let (found, expected) = (info.stream_sequence, self.expected);
-        if found < expected {
-            // Counted before: the last one, or a consumer that the client made anew begins too early.
-            self.check_counted(found, info.published)?;
-            return Ok(());
+    /// Takes a message that has come, unless it was counted before.
+    fn take(&mut self, message: &jetstream::Message) -> Result<(), SourceError> {
+        let logged = Entry::of(message)?;
+        self.seen_missing = 0;
+        if logged.sequence < self.expected {
+            // The last one, or a consumer that the client made anew begins too early.
+            self.check_counted(logged.sequence, logged.logged_at)?;
+        } else {
+            self.held = Some(logged);
         }
-        if found > expected {
-            let gap = HistoryError::Gap { from: expected, to: found - 1 };
-            return Err(if self.is_fresh { gap.into() } else { SourceError::Lost { expected, found } });
-        }
-        let schema = message.headers.as_ref().and_then(|headers| headers.get(SCHEMA_HEADER)).map(HeaderValue::as_str);
-        let body = message.payload.as_ref();
-        fold.add(recent, &mut batch.deltas, Message { sequence: found, logged_at: info.published, schema, body });
-        self.note_trace(message);
-        batch.last_sequence = found;
-        batch.last_logged_at = Some(as_stored(info.published));
-        batch.envelopes += 1;
-        batch.pending = info.pending;
-        self.expected += 1;
-        self.is_fresh = false;
         Ok(())
+    }
+
+    /// Looks whether there is something that does not come.
+    async fn look(&mut self) -> Result<(), SourceError> {
+        // A log that does not answer is noticed by its missing heartbeat.
+        let Ok(info) = self.stream.get_info().await else { return Ok(()) };
+        let last = info.state.last_sequence;
+        if last >= self.expected && self.amendments.have(self.expected).await? {
+            self.silent_until = self.amendments.run_end(self.expected, last);
+        } else if self.seen_missing >= self.expected {
+            return Err(SourceError::Silent { expected: self.expected, last });
+        }
+        // What was missing before this look was not on its way just now.
+        self.seen_missing = last;
+        Ok(())
+    }
+
+    /// Sequences that something should lie under.
+    fn gap(&self, found: u64) -> SourceError {
+        let expected = self.expected;
+        if self.is_fresh {
+            HistoryError::Gap { from: expected, to: self.amendments.gap_end(expected, found - 1) }.into()
+        } else {
+            SourceError::Lost { expected, found }
+        }
+    }
+
+    /// Adds an envelope to the batch.
+    fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut RecentIds, logged: &Entry) {
+        if self.traces.len() < traces::CONTEXTS_MAX {
+            self.traces.extend(logged.trace.clone());
+        }
+        if !logged.is_erased {
+            fold.add(recent, &mut batch.deltas, logged.message());
+        }
+        batch.last_sequence = logged.sequence;
+        batch.last_logged_at = Some(as_stored(logged.logged_at));
+        batch.envelopes += 1;
+        self.passed(logged);
+        batch.pending = logged.pending + u64::from(self.held.is_some() || self.silent_until >= self.expected);
+    }
+
+    fn passed(&mut self, logged: &Entry) {
+        self.expected = logged.sequence + 1;
+        self.is_fresh = false;
     }
 
     /// The span of the last batch, from now on: in the trace of its first envelope that has one, with links to others.
     pub(crate) fn span(&self, partition: Partition) -> Option<Span> {
         Span::following(format!("commit {}", partition.subject()), SpanKind::Consumer, &self.traces)
-    }
-
-    fn note_trace(&mut self, message: &jetstream::Message) {
-        if !traces::is_on() || self.traces.len() >= traces::CONTEXTS_MAX {
-            return;
-        }
-        let header = message.headers.as_ref().and_then(|headers| headers.get(TRACE_HEADER));
-        self.traces.extend(header.and_then(|header| traces::carried(header.as_str())));
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
@@ -297,8 +232,4 @@ fn checked(
 /// Postgres keeps microseconds.
 fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
-}
-
-fn log_error<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> SourceError {
-    move |source| SourceError::Log { doing, source: Box::new(source) }
 }

@@ -50,8 +50,8 @@ pub(super) const GUARDS: [Guard; 8] = [
     Guard {
         name: "sequence check",
         file: "projector/src/source.rs",
-        with: "if found > expected {",
-        without: "if false && found > expected {",
+        with: "held.take_if(|held| held.sequence == self.expected)",
+        without: "held.take_if(|_| true)",
         noticed: Noticed::Chaos,
     },
     Guard {

@@ -9,7 +9,8 @@ use launcher::servers::nats::NatsUser;
 use super::{DATABASE, DatabaseUser, Stack, with};
 use crate::client::Client;
 
-pub(super) const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
+/// The key of a stack's projectors.
+pub const SKETCH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A running projector.
 pub struct Projector {
@@ -143,6 +144,16 @@ impl Stack {
             text: String::from_utf8(output.stdout)?,
             complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// Runs a command of an operator as the user of the log who may do everything, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub async fn operate_on_log(&self, arguments: &[&str]) -> Result<Answered> {
+        let user = self.nats.user(NatsUser::Operator);
+        self.operate_with(&[("NATS_USER", &user.user), ("NATS_PASSWORD", &user.password)], arguments).await
     }
 
     /// Starts query and waits until it lives; it is ready once there is a generation.

@@ -33,6 +33,15 @@ mod rollout;
 /// Whatever is wrong is found, and nothing where nothing is.
 mod verify;
 
+/// What is forgotten is found nowhere, and everybody else counts.
+mod forget;
+
+/// Not in any file either, once the disks are cleared as the docs say.
+mod remains;
+
+/// Old envelopes leave the log, and come back where they are needed.
+mod archive;
+
 /// The log has stored an envelope, and ingest does not hear of it.
 mod lost_ack;
 

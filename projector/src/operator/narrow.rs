@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use crate::comparison::{Difference, Scope};
 
 /// What both kinds of comparison are asked for.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Narrow {
     /// Only this site.
     #[arg(long)]
@@ -19,6 +19,9 @@ pub struct Narrow {
     /// Differences to print; all are counted.
     #[arg(long, default_value_t = 100)]
     pub limit: u64,
+    /// Verifying, compare what is remembered of event ids, too. It differs where parked events were counted later.
+    #[arg(long)]
+    pub with_ids: bool,
 }
 
 impl Narrow {

@@ -47,7 +47,8 @@ pub struct Options {
 struct Missing {
     slice: Partition,
     stream: Stream,
-    first: u64,
+    /// Up to here.
+    last: u64,
 }
 
 /// Registers a generation, and waits until it is what it is to be.
@@ -99,21 +100,21 @@ async fn missing(workshop: &Workshop) -> anyhow::Result<Vec<Missing>> {
     let mut missing = Vec::new();
     for partition in log_end::partitions(&workshop.jetstream).await? {
         let stream = Stream::find(&workshop.jetstream, partition).await?;
-        let first = stream.first_sequence();
-        if first > 1 {
-            missing.push(Missing { slice: partition, stream, first });
+        let last = stream.missing_until().await?;
+        if last > 0 {
+            missing.push(Missing { slice: partition, stream, last });
         }
     }
     Ok(missing)
 }
 
 fn refuse(missing: &[Missing]) -> anyhow::Result<()> {
-    let Some(Missing { slice, first, .. }) = missing.first() else { return Ok(()) };
+    let Some(Missing { slice, last, .. }) = missing.first() else { return Ok(()) };
     bail!(
-        "the log of partition {slice} begins at sequence {first}: what was counted from sequences 1 to {} could not be \
+        "the log of partition {slice} begins at sequence {}: what was counted from sequences 1 to {last} could not be \
          counted again, and would be missing from every report. Restore the stream from a backup, or accept that with \
          --accept-missing --by NAME",
-        first - 1
+        last + 1
     )
 }
 
@@ -139,15 +140,14 @@ async fn set_up(db: &mut PgConnection, id: GenerationId, options: &Options) -> s
 async fn accept(db: &mut PgConnection, id: GenerationId, missing: &Missing, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who accepts this");
     let slice = Slice { generation: id, partition: missing.slice };
-    let last_missing = missing.first - 1;
-    checkpoint::create_at(&mut *db, slice, last_missing, missing.stream.created).await?;
+    checkpoint::create_at(&mut *db, slice, missing.last, missing.stream.created).await?;
     sqlx::query!(
         "insert into acknowledgement
              (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
          values ($1, $2, 1, $3, 'rebuilt from a log that begins behind its first event', $4)",
         id.0,
         slice.partition_id(),
-        as_bigint(last_missing),
+        as_bigint(missing.last),
         by,
     )
     .execute(db)

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::remembered;
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::commit;
 use crate::config::Limits;
@@ -115,6 +116,18 @@ impl Scratch {
             self.folders.push(folded.context("a partition's task")??);
         }
         Ok(())
+    }
+
+    /// Partitions where another generation remembers other event ids than this one, at the same place.
+    pub(super) async fn other_ids(&self, db: &mut PgConnection, other: GenerationId) -> anyhow::Result<Vec<String>> {
+        let mut differences = Vec::new();
+        for Folder { workshop, slice, recent, .. } in &self.folders {
+            let slice = Slice { generation: other, ..*slice };
+            if !remembered::is(db, slice, workshop.window, recent).await? {
+                differences.push(remembered::difference(slice.partition));
+            }
+        }
+        Ok(differences)
     }
 
     /// Drops it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use sqlx::PgPool;
 
 use super::narrow::Narrow;
-use super::{acknowledge, diff, parked, promote, rebuild, repeats, status, verify};
+use super::{acknowledge, archive, diff, forget, parked, promote, rebuild, repeats, restore, status, verify};
 use crate::config::Config;
 use crate::generations::Workshop;
 
@@ -29,6 +29,12 @@ pub enum Task {
     Verify(Narrow),
     /// Compare two generations, row by row.
     Diff(diff::Options),
+    /// Erase all events of a site or of one of its users, from the log and from what was counted, and prove it.
+    Forget(forget::Options),
+    /// Write the log's envelopes into files, and take what is written out of the log if asked to.
+    Archive(archive::Options),
+    /// Bring archived envelopes back, so that read models can be built from them.
+    Restore(restore::Options),
     /// Let a partition that stands still go on without a piece of history, or with another one.
     Acknowledge {
         /// The partition.
@@ -112,6 +118,9 @@ impl Desk {
             Task::Drop { generation } => promote::drop(pool, generation).await?,
             Task::Verify(narrow) => return verify::verify(&self.workshop().await?, narrow).await,
             Task::Diff(options) => return diff::diff(pool, options).await,
+            Task::Forget(options) => return forget::forget(&self.workshop().await?, options).await,
+            Task::Archive(options) => archive::archive(&self.workshop().await?, options).await?,
+            Task::Restore(options) => restore::restore(&self.workshop().await?, options).await?,
             Task::Acknowledge { partition, to, by } => acknowledge::acknowledge(pool, partition, to, &by).await?,
             Task::Parked(task) => self.deal_with_parked(task).await?,
             Task::Repeats { site } => repeats::print(pool, site.as_deref()).await?,

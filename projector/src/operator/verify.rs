@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use contract::{Partition, SiteId};
 use sqlx::{Connection, PgConnection};
 
@@ -29,6 +29,15 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// The log or the database is away, the log is incomplete, or the read models are of a fold, key or window that is not
 /// ours.
 pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<ExitCode> {
+    Ok(if differences(workshop, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The same, and answers how many differ.
+///
+/// # Errors
+///
+/// See [`verify`].
+pub(super) async fn differences(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<u64> {
     let generations = generation::list(&workshop.pool).await?;
     let active = generation::active(&generations).context("there is no active generation")?;
     ensure!(
@@ -46,7 +55,7 @@ pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Resul
     };
     // Where this fails, a projector clears it away later.
     let _ = scratch.drop(&workshop.pool).await;
-    Ok(if outcome?.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(outcome?.differences)
 }
 
 async fn try_verify(
@@ -67,6 +76,9 @@ async fn try_verify(
     let place = positions(&mut snapshot, active.id).await?;
     misplaced.append(&mut beyond_the_end(workshop, &place).await?);
     fold(scratch, &place).await?;
+    if narrow.with_ids {
+        misplaced.append(&mut scratch.other_ids(&mut snapshot, active.id).await?);
+    }
 
     let mut other = workshop.pool.acquire().await?;
     sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
@@ -109,12 +121,16 @@ async fn take_up(
         let partition = u16::try_from(*number).ok().and_then(Partition::numbered);
         let partition = partition.with_context(|| format!("{number} is no partition"))?;
         match Stream::find(&workshop.jetstream, partition).await {
-            Ok(stream) if stream.first_sequence() > 1 => bail!(
-                "the log of partition {partition} begins at sequence {}: nothing can be proved about what was counted \
-                 before",
-                stream.first_sequence()
-            ),
-            Ok(_) => scratch.take_up(workshop, &fold, Slice { generation: scratch.id, partition }).await?,
+            Ok(stream) => {
+                let missing = stream.missing_until().await?;
+                ensure!(
+                    missing == 0,
+                    "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \
+                     counted before",
+                    missing + 1
+                );
+                scratch.take_up(workshop, &fold, Slice { generation: scratch.id, partition }).await?;
+            }
             Err(err) if err.is_missing_stream() => {
                 misplaced.push(format!("checkpoint of partition {partition}: the log has no such partition"));
             }

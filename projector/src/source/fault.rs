@@ -89,6 +89,13 @@ pub enum HistoryError {
     },
 }
 
+/// What the client library says of the log.
+pub(crate) fn log_error<E: std::error::Error + Send + Sync + 'static>(
+    doing: &'static str,
+) -> impl FnOnce(E) -> SourceError {
+    move |source| SourceError::Log { doing, source: Box::new(source) }
+}
+
 impl SourceError {
     /// Whether the log is there, but has no such stream.
     pub(crate) fn is_missing_stream(&self) -> bool {

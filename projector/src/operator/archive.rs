@@ -1,0 +1,91 @@
+//! Old envelopes, written into files; and taken out of the log, where every generation contains them and the files are
+//! whole.
+
+/// How far.
+mod limit;
+
+/// The second half of it.
+mod trim;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use contract::Partition;
+
+use super::progress::Progress;
+use crate::archive::{Draft, Line, Manifest, Range};
+use crate::erasure::walk::Walk;
+use crate::generations::Workshop;
+use crate::log_end;
+
+/// A file ends with the envelope that reaches this: 64 MiB, and one of a MiB at most.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// What is archived, and where.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The folder of the archive. What it has already is not written again.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+    /// Only what the log stored before this time, such as 2026-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<DateTime<Utc>>,
+    /// Only as much that no more than so many bytes of each partition are left once it is trimmed.
+    #[arg(long, value_name = "BYTES")]
+    pub keep_bytes: Option<u64>,
+    /// Then take that out of the log. Needs the log's user `operator`.
+    #[arg(long)]
+    pub trim: bool,
+}
+
+/// Archives all partitions, and trims them if that is asked for.
+///
+/// # Errors
+///
+/// The log or the database is away, the disk is full, or what is to be trimmed is needed.
+pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
+    for partition in log_end::partitions(&workshop.jetstream).await? {
+        let mut manifest = Manifest::open(&options.to, partition)?;
+        let (before, last) = (manifest.last(), limit::last(workshop, partition, &options).await?);
+        write(workshop, partition, &mut manifest, last).await?;
+        println!(
+            "Partition {partition}: {} are archived; there were {before} before.",
+            match manifest.last() {
+                0 => "no sequences".to_owned(),
+                last => format!("sequences 1 to {last}"),
+            }
+        );
+        if options.trim {
+            trim::trim(workshop, partition, &manifest, last)
+                .await
+                .with_context(|| format!("trimming partition {partition}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what is behind the last file, up to a sequence.
+async fn write(workshop: &Workshop, partition: Partition, manifest: &mut Manifest, last: u64) -> anyhow::Result<()> {
+    let mut walk = Walk::behind(&workshop.jetstream, partition, manifest.last()).await?;
+    let mut progress = Progress::of("Archiving", last, "envelopes");
+    let mut file: Option<(Draft, Range)> = None;
+    while walk.at() < last
+        && let Some(logged) = walk.next().await?
+    {
+        let (mut draft, range) = match file.take() {
+            Some(open) => open,
+            None => (manifest.draft()?, Range { first: manifest.last() + 1, last: 0 }),
+        };
+        draft.write(&Line::of(&logged).to_text()?)?;
+        let range = Range { last: logged.sequence, ..range };
+        if draft.bytes() >= FILE_BYTES {
+            manifest.add(draft, range)?;
+        } else {
+            file = Some((draft, range));
+        }
+        progress.set(walk.at(), last);
+    }
+    progress.end();
+    file.map_or(Ok(()), |(draft, range)| manifest.add(draft, range))
+}
