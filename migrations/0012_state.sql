@@ -1,4 +1,4 @@
--- The state of a generation in one word, without sorting and joining text: every report asks for it, and it was a fifth of
+-- The state of a generation in one word, without sorting and joining text: every report asks for it, and that was a tenth of
 -- what the shortest one costs.
 --
 -- A partition's checkpoint becomes 64 bits that differ by sequence, epoch and partition; in what order they are put together

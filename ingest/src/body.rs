@@ -16,12 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// From the end of the headers to the end of the body. 8 MiB in this time are 280 KiB/s.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Of a body that is refused this much is read and thrown away. A connection that is closed while the client still sends
-/// is reset, and the client never reads why.
+/// Of a body that is refused this much is read and thrown away.
 const DISCARDED_BYTES_MAX: usize = 32 << 20;
-
-/// Throwing it away takes no longer than this.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The memory that all bodies share.
 #[derive(Debug, Clone)]
@@ -64,7 +60,7 @@ impl Bodies {
             .map_err(|_| Refusal::too_slow("body_too_slow", "the body took more than 30 seconds to arrive"))?;
         if received.is_err() {
             // Whether all of it came or not, the answer is why it was refused.
-            let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(&mut body)).await;
+            service::discard(&mut body, DISCARDED_BYTES_MAX).await;
         }
         let (is_gzip, received) = received?;
         if is_gzip { self.unpack(received, bytes_max).await } else { Ok(received) }
@@ -153,18 +149,6 @@ fn gunzip(packed: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refusal> {
         .read_to_end(&mut unpacked)
         .map_err(|_| Refusal::bad_request("invalid_gzip", "the body is not valid gzip"))?;
     if unpacked.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(unpacked) }
-}
-
-async fn discard(body: &mut Body) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-        if discarded > DISCARDED_BYTES_MAX {
-            return;
-        }
-        // One frame, then everybody else: thousands of refused bodies must not keep a request waiting that has room.
-        tokio::task::yield_now().await;
-    }
 }
 
 fn too_large(bytes_max: usize) -> Refusal {

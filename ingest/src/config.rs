@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use service::access::{Proxies, Rate, Settings};
+use service::access::{self, Proxies, Rate, Settings};
 use service::command::TRACES;
 use service::config::Variable;
 use service::logging::LogFormat;
@@ -90,15 +90,9 @@ pub const VARIABLES: [Variable; 20] = [
         name: "INGEST_KEYS_FILE",
         meaning: "The file of keys without which nothing is accepted [none: everybody may]",
     },
-    Variable {
-        name: "RATE_PER_ADDRESS",
-        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
-    },
-    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
-    Variable {
-        name: "TRUSTED_PROXIES",
-        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
-    },
+    access::VARIABLES[0],
+    access::VARIABLES[1],
+    access::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
     TRACES[0],

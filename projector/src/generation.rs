@@ -179,6 +179,28 @@ pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -
     Ok(GenerationId(id))
 }
 
+/// Says how fast one is built, in events a second over all partitions, and what becomes of it then.
+///
+/// # Errors
+///
+/// The database is away.
+pub(crate) async fn set_up(
+    db: &mut PgConnection,
+    id: GenerationId,
+    promotion: Promotion,
+    events_per_second_max: Option<i32>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update generation set promotion = $2, events_per_second_max = $3 where generation_id = $1",
+        id.0,
+        promotion.name(),
+        events_per_second_max,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Drops one with its tables, for good.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use async_nats::jetstream;
 use chrono::Utc;
 use contract::SketchKey;
@@ -50,6 +50,25 @@ pub(crate) struct Workshop {
     pub(crate) limits: Limits,
     /// Who may fold a wide batch now, of all generations.
     pub(crate) turns: Turns,
+}
+
+impl Workshop {
+    /// The active one of these, if it can be folded here.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it was built with another fold, key or window.
+    pub(crate) fn active<'a>(&self, generations: &'a [Generation]) -> anyhow::Result<&'a Generation> {
+        let active = generation::active(generations).context("there is no active generation")?;
+        ensure!(
+            self.abilities.include(&active.identity),
+            "the active generation is {}, this is {}: run it with the fold, key and window that the read models were built \
+             with",
+            active.identity,
+            self.abilities.newest
+        );
+        Ok(active)
+    }
 }
 
 /// The generations that are followed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use service::access::{Proxies, Rate, Settings};
+use service::access::{self, Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
 use service::tls::{self, Identity};
@@ -112,15 +112,9 @@ pub const VARIABLES: [Variable; 15] = [
         name: "QUERY_KEYS_FILE",
         meaning: "The file of keys without which nothing is answered [none: everybody may]",
     },
-    Variable {
-        name: "RATE_PER_ADDRESS",
-        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
-    },
-    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
-    Variable {
-        name: "TRUSTED_PROXIES",
-        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
-    },
+    access::VARIABLES[0],
+    access::VARIABLES[1],
+    access::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
 ];

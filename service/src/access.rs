@@ -53,10 +53,25 @@ use utoipa::openapi::OpenApi;
 use guard::{Guard, admit};
 use rate::{Allowances, CLIENTS_MAX};
 
+use crate::config::Variable;
+
 pub use client::Proxies;
 pub use command::KeysCommand;
 pub use grant::Grant;
 pub use rate::Rate;
+
+/// Variables of processes that may be asked by many; that of the file of keys is each one's own.
+pub const VARIABLES: [Variable; 3] = [
+    Variable {
+        name: "RATE_PER_ADDRESS",
+        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
+    },
+    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
+    Variable {
+        name: "TRUSTED_PROXIES",
+        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
+    },
+];
 
 /// What a service is told about access.
 #[derive(Debug, Clone, Default)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -63,12 +64,12 @@ pub(crate) fn follow<T: Send + Sync + 'static>(files: Files<T>) -> anyhow::Resul
     Ok(receiver)
 }
 
-impl<T> Files<T> {
+impl<T: Send + 'static> Files<T> {
     fn stamps(&self) -> Vec<Option<Stamp>> {
         self.paths.iter().map(Stamp::of).collect()
     }
 
-    async fn look_again(self, mut stamps: Vec<Option<Stamp>>, found: watch::Sender<Arc<T>>) {
+    async fn look_again(mut self, mut stamps: Vec<Option<Stamp>>, found: watch::Sender<Arc<T>>) {
         let mut complaint = String::new();
         loop {
             // With each look, because the recorder may be installed after the first.
@@ -77,17 +78,21 @@ impl<T> Files<T> {
                 () = found.closed() => return,
                 () = tokio::time::sleep(LOOK_PAUSE) => {}
             }
-            let seen = self.stamps();
-            if seen == stamps && complaint.is_empty() {
-                continue;
-            }
-            match (self.read)() {
-                Ok(read) => {
+            let anyway = !complaint.is_empty();
+            // Where a network folder hangs, nobody else waits for it.
+            let looked = spawn_blocking(move || self.look(&stamps, anyway)).await;
+            // The process ends.
+            let Ok((files, seen, read)) = looked else { return };
+            self = files;
+            stamps = seen;
+            match read {
+                None => {}
+                Some(Ok(read)) => {
                     tracing::info!("Read {} that were changed", self.what);
                     found.send_replace(Arc::new(read));
                     complaint.clear();
                 }
-                Err(err) => {
+                Some(Err(err)) => {
                     let said = format!("{err:#}");
                     if said != complaint {
                         tracing::error!(
@@ -100,8 +105,14 @@ impl<T> Files<T> {
                     }
                 }
             }
-            stamps = seen;
         }
+    }
+
+    /// Reads them if they are others than these, or `anyway`.
+    fn look(self, known: &[Option<Stamp>], anyway: bool) -> (Self, Vec<Option<Stamp>>, Option<anyhow::Result<T>>) {
+        let seen = self.stamps();
+        let read = (anyway || seen != known).then(|| (self.read)());
+        (self, seen, read)
     }
 }
 

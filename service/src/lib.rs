@@ -28,6 +28,9 @@ pub mod tls;
 /// What is in files now.
 mod followed;
 
+/// Bodies that nobody wants.
+mod discard;
+
 /// `/healthz`, `/readyz` and `/metrics`.
 pub mod health;
 
@@ -40,5 +43,6 @@ pub mod refusal;
 /// Who may ask for what, and how often.
 pub mod access;
 
+pub use discard::discard;
 pub use refusal::Refusal;
 pub use traces::Span;

@@ -13,7 +13,7 @@ mod files;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::narrow::Narrow;
 use super::progress::Progress;
@@ -93,14 +93,7 @@ pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Res
 
 /// What would stop it halfway.
 async fn check(workshop: &Workshop) -> anyhow::Result<()> {
-    let generations = generation::list(&workshop.pool).await?;
-    let active = generation::active(&generations).context("there is no active generation")?;
-    ensure!(
-        workshop.abilities.include(&active.identity),
-        "the active generation is {}, this is {}: give it the fold, key and window that the read models were built with",
-        active.identity,
-        workshop.abilities.newest
-    );
+    workshop.active(&generation::list(&workshop.pool).await?)?;
     for partition in log_end::partitions(&workshop.jetstream).await? {
         let missing = Stream::find(&workshop.jetstream, partition).await?.missing_until().await?;
         ensure!(

@@ -72,7 +72,7 @@ pub(crate) async fn rebuild(workshop: &Workshop, options: Options) -> anyhow::Re
     let generations = generation::list(&mut *tx).await?;
     check(&generations, workshop)?;
     let id = generation::create(&mut tx, workshop.abilities.newest, Status::Building).await?;
-    set_up(&mut tx, id, &options).await?;
+    generation::set_up(&mut tx, id, promotion(&options), options.throttle).await?;
     for missing in &missing {
         accept(&mut tx, id, missing, options.by.as_deref().unwrap_or_default()).await?;
     }
@@ -118,22 +118,13 @@ fn refuse(missing: &[Missing]) -> anyhow::Result<()> {
     )
 }
 
-async fn set_up(db: &mut PgConnection, id: GenerationId, options: &Options) -> sqlx::Result<()> {
-    let promotion = match (options.no_promote, options.accept_missing) {
+fn promotion(options: &Options) -> Promotion {
+    match (options.no_promote, options.accept_missing) {
         (true, _) => Promotion::ByHand,
         // It cannot be equal to what was counted from a complete log.
         (false, true) => Promotion::Always,
         (false, false) => Promotion::IfEqual,
-    };
-    sqlx::query!(
-        "update generation set promotion = $2, events_per_second_max = $3 where generation_id = $1",
-        id.0,
-        promotion.name(),
-        options.throttle,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+    }
 }
 
 /// Begins a partition behind what is missing, and records who said so.

@@ -39,13 +39,7 @@ pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Resul
 /// See [`verify`].
 pub(super) async fn differences(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<u64> {
     let generations = generation::list(&workshop.pool).await?;
-    let active = generation::active(&generations).context("there is no active generation")?;
-    ensure!(
-        workshop.abilities.include(&active.identity),
-        "the active generation is {}, this is {}: verify it with the fold, key and window it was built with",
-        active.identity,
-        workshop.abilities.newest
-    );
+    let active = workshop.active(&generations)?;
     let mut scratch = Scratch::make(workshop, active.identity).await?;
     let id = scratch.id;
     let outcome = tokio::select! {

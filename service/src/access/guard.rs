@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::BodyExt;
 use tokio::sync::watch;
 
 use super::client::{self, Proxies};
@@ -19,6 +17,7 @@ use super::grant::Grant;
 use super::key::SentKey;
 use super::keys::{Key, Keys, Sites};
 use super::rate::Allowances;
+use crate::discard::discard;
 use crate::health::{METRICS_PATH, READINESS_PATHS};
 use crate::server::Peer;
 
@@ -26,12 +25,8 @@ use crate::server::Peer;
 /// keys.
 const OPEN_FOLDER: &str = "/api-docs";
 
-/// Of the body of a request that is refused so much is read, and thrown away: as much as the largest that is good. A
-/// connection that is closed while the client still sends is reset, and the client never reads why.
+/// Of the body of a request that is refused so much is read, and thrown away: as much as the largest that is good.
 const DISCARDED_BYTES_MAX: usize = 8 << 20;
-
-/// That takes no longer than this.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the guard knows.
 pub(super) struct Guard {
@@ -62,23 +57,10 @@ pub(super) async fn admit(State(guard): State<Arc<Guard>>, mut request: Request,
         Err(denied) => {
             // Who waits for a word before sending a body is not asked for it.
             if !request.headers().contains_key(header::EXPECT) {
-                let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(request.into_body())).await;
+                discard(&mut request.into_body(), DISCARDED_BYTES_MAX).await;
             }
             denied.answer(guard.takes_basic)
         }
-    }
-}
-
-/// Throws a body away as it comes, so that its sender hears why.
-async fn discard(mut body: Body) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-        if discarded > DISCARDED_BYTES_MAX {
-            return;
-        }
-        // One frame, then everybody else.
-        tokio::task::yield_now().await;
     }
 }
 

@@ -38,14 +38,7 @@ async fn begin(workshop: &Workshop, throttle: Option<i32>) -> anyhow::Result<Gen
     let generations = generation::list(&mut *tx).await?;
     let active = generation::active(&generations).context("there is no active generation")?;
     let id = generation::create(&mut tx, active.identity, Status::Building).await?;
-    sqlx::query!(
-        "update generation set promotion = $2, events_per_second_max = $3 where generation_id = $1",
-        id.0,
-        Promotion::Always.name(),
-        throttle,
-    )
-    .execute(&mut *tx)
-    .await?;
+    generation::set_up(&mut tx, id, Promotion::Always, throttle).await?;
     tx.commit().await?;
     Ok(id)
 }
