@@ -145,6 +145,7 @@ impl Config {
             (100..=60_000).contains(&self.publish_deadline_ms),
             "PUBLISH_DEADLINE_MS must be 100 to 60000: an envelope may be sent again only within the log's duplicate window of two minutes"
         );
+        service::config::log_servers(&self.nats_url)?;
         // Otherwise one batch of the largest size could never be taken.
         let least = 2 * crate::batch::BATCH_BYTES_MAX;
         anyhow::ensure!(self.queue_bytes_max >= least, "QUEUE_BYTES_MAX must be at least {least}");

@@ -85,7 +85,7 @@ impl Log {
     ///
     /// The address cannot be read.
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Guard)> {
-        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
+        let servers = service::config::log_servers(&config.nats_url)?;
         let (sender, changes) = watch::channel(0);
         let listener = Listener { changed: sender, reported: Mutex::default() };
         let mut options = ConnectOptions::new()

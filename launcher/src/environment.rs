@@ -33,7 +33,9 @@ impl Environment {
         let Access { nats, postgres, database, projector_password, sketch_key, folders } = access;
         let operator = nats.user(NatsUser::Operator);
         let variables = vec![
-            ("NATS_URL", format!("nats://{}:{}@127.0.0.1:{}", operator.user, operator.password, nats.port())),
+            ("NATS_URL", nats.url()),
+            ("NATS_USER", operator.user),
+            ("NATS_PASSWORD", operator.password),
             ("PGHOST", "127.0.0.1".to_owned()),
             ("PGPORT", postgres.port().to_string()),
             ("PGUSER", OWNER.to_owned()),

@@ -214,6 +214,7 @@ impl Config {
     /// Values that cannot work; the message names the variable.
     pub fn check(&self) -> anyhow::Result<()> {
         self.connect_options()?;
+        service::config::log_servers(&self.nats_url)?;
         self.lease()?;
         self.window()?;
         self.newest_fold()?;

@@ -33,7 +33,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<jetstream::Contex
     if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
         options = options.user_and_password(user.clone(), password.clone());
     }
-    let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
+    let servers = service::config::log_servers(&config.nats_url)?;
     let is_encrypted = config.nats_ca_file.is_some() || servers.iter().any(|server| server.starts_with("tls://"));
     // Of all servers: others may be heard of only from these.
     options = options.require_tls(is_encrypted);

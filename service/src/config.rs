@@ -40,6 +40,19 @@ pub fn shown(config: &impl Serialize) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
+/// The servers of the log that a variable names, separated by commas.
+///
+/// # Errors
+///
+/// There are credentials in it: the log's client would leave them out without a word.
+pub fn log_servers(urls: &str) -> anyhow::Result<Vec<&str>> {
+    anyhow::ensure!(
+        !urls.contains('@'),
+        "NATS_URL must have no user and no password in it: put them into NATS_USER and NATS_PASSWORD"
+    );
+    Ok(urls.split(',').map(str::trim).collect())
+}
+
 /// For `serialize_with` of a secret.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use contract::Receipt;
 use launcher::process::Process;
-use launcher::servers::nats::{Nats, NatsUser, start_cluster};
+use launcher::servers::nats::{Nats, start_cluster};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -88,7 +88,7 @@ impl Stage {
             Act::StartCluster => {
                 let folder = self.folder.path().join("cluster");
                 self.cluster = start_cluster(&folder, &self.stack.nats).await?.into();
-                self.shell.set("NATS_URL", self.cluster_urls(operator_url));
+                self.shell.set("NATS_URL", self.cluster_urls(Nats::url));
             }
             Act::MoveToCluster => {
                 self.environment.insert("NATS_URL", self.cluster_urls(Nats::url));
@@ -166,9 +166,4 @@ fn variables(stack: &Stack, nats_cli: &Path, folder: &Path) -> Result<BTreeMap<S
     variables.insert("PATH".to_owned(), path.into_string().ok().context("PATH is no text")?);
     variables.insert("XDG_CONFIG_HOME".to_owned(), folder.join("settings").display().to_string());
     Ok(variables)
-}
-
-fn operator_url(nats: &Nats) -> String {
-    let operator = nats.user(NatsUser::Operator);
-    format!("nats://{}:{}@127.0.0.1:{}", operator.user, operator.password, nats.port())
 }

@@ -71,6 +71,7 @@ async fn a_configuration_is_checked_and_shown_without_secrets() -> Result<()> {
             assert!(help.contains(&format!("  {name} ")), "help says nothing of {name}");
         }
     }
+    let with_credentials = format!("nats://operator:{SECRET}@127.0.0.1:4222");
     let refused = |program, variable, value| -> Result<String> {
         let environment = [&all[..], &[(variable, value)]].concat();
         let checked = run(program, &["--check-config"], &environment)?;
@@ -98,6 +99,8 @@ async fn a_configuration_is_checked_and_shown_without_secrets() -> Result<()> {
     }
     for program in [&programs.ingest, &programs.projector] {
         refused(program, "NATS_CA_FILE", "/nowhere/authority.pem")?;
+        let credentials = refused(program, "NATS_URL", &with_credentials)?;
+        assert!(credentials.contains("NATS_PASSWORD"), "{credentials}");
     }
     refused(&programs.query, "QUERY_AFTER_TIMEOUT_MS", "9000")?;
     refused(&programs.query, "DATABASE_URL", &format!("nonsense//{SECRET}"))?;
