@@ -5,6 +5,8 @@
 
 # The slim variant has all it takes: a linker, and the C compiler for ring.
 FROM rust:1.95-slim-bookworm AS build
+# Writes into each binary which crates, in which versions, it is made of: what scanners of images look for.
+RUN cargo install cargo-auditable --version 0.7.7 --locked
 WORKDIR /src
 
 # First the dependencies alone, from the manifests and an empty source for every member. This layer stays until one of
@@ -28,7 +30,7 @@ RUN set -eu; \
         touch "${member}src/lib.rs"; \
         echo 'fn main() {}' > "${member}src/main.rs"; \
     done; \
-    cargo build --release --locked -p ingest -p projector -p query; \
+    cargo auditable build --release --locked -p ingest -p projector -p query; \
     cargo clean --release --workspace; \
     rm -r contract/src service/src ingest/src projector/src query/src
 
@@ -45,7 +47,7 @@ ARG REVISION=unknown
 ENV TIDEMARK_COMMIT=$REVISION
 # Compressed, the line numbers are still two fifths of each binary. A backtrace is worth it.
 RUN set -eu; \
-    cargo build --release --locked -p ingest -p projector -p query; \
+    cargo auditable build --release --locked -p ingest -p projector -p query; \
     mkdir /image; \
     for service in ingest projector query; do \
         objcopy --compress-debug-sections=zlib "target/release/$service" "/image/$service"; \
