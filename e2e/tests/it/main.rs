@@ -84,6 +84,9 @@ mod alerts;
 /// Versions, variables, and configurations that are checked.
 mod command_line;
 
+/// What containers are told of is documented, and there.
+mod containers;
+
 /// Whoever traces a request finds it again where it is counted.
 mod traces;
 
