@@ -224,3 +224,37 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
     assert_eq!(folded_undisturbed(&stack, "again").await?, counted, "row by row and sketch byte by byte");
     Ok(())
 }
+
+/// What is left behind it was erased, and so was the very first: the log's server then does not know where the stream
+/// begins.
+#[tokio::test]
+async fn what_was_trimmed_before_an_erased_end_is_restored() -> Result<()> {
+    let stack = Stack::servers().await?;
+    stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
+    let folder = stack.folder().join("archive");
+    let archive = folder.to_str().context("a path in UTF-8")?;
+    let log = stack.log().await?;
+    let gone = r#"{"site_id":"gone.example","event_type":"page_view","path":"/","timestamp":"2025-11-12T10:00:00Z"}"#;
+    log.publish("events.0", gone.into()).await?.await?;
+    fill(&log, "events.0", &traffic()[..200], &[3]).await?;
+    log.publish("events.0", gone.into()).await?.await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    let said = stack.operate_on_log(&["forget", "--site", "gone.example", "--publish-deadline-ms", "1"]).await?;
+    assert!(said.is_success, "{said:?}");
+    let counted = stack.drained(DATABASE).await?;
+
+    let trim = ["archive", "--to", archive, "--keep-bytes", "1", "--trim"];
+    let said = stack.operate_on_log(&trim).await?;
+    let end = stack.end_of_partition_0().await?;
+    assert!(said.is_success && said.text.contains(&format!("begins at sequence {end};")), "{said:?}");
+    let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(said.is_success && said.text.contains(&format!("sequences 1 to {} are back", end - 1)), "{said:?}");
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
+    assert_eq!(folded_undisturbed(&stack, "again").await?, counted, "row by row and sketch byte by byte");
+    let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
+    assert!(said.is_success && said.text.contains("Partition 0: nothing is missing"), "{said:?}");
+    let said = stack.operate_on_log(&trim).await?;
+    assert!(said.is_success, "{said:?}");
+    Ok(())
+}

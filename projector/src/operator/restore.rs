@@ -52,7 +52,10 @@ pub(crate) async fn restore(workshop: &Workshop, options: Options) -> anyhow::Re
             }
         }
         progress.end();
-        println!("Partition {partition}: sequences 1 to {missing} are back.");
+        match missing {
+            0 => println!("Partition {partition}: nothing is missing."),
+            last => println!("Partition {partition}: sequences 1 to {last} are back."),
+        }
     }
     Ok(())
 }

@@ -55,11 +55,18 @@ impl Stream {
     ///
     /// The log is away.
     pub async fn missing_until(&self) -> Result<u64, SourceError> {
-        let first = self.handle.cached_info().state.first_sequence.max(1);
+        let first = self.first_sequence();
         if first == 1 {
             return Ok(0);
         }
         self.amendments().missing_before(first).await
+    }
+
+    /// The sequence that it begins with, or will begin with. Where trimming leaves nothing but what was erased before, the
+    /// log's server says of the empty stream that it begins with something that is gone.
+    fn first_sequence(&self) -> u64 {
+        let state = &self.handle.cached_info().state;
+        if state.messages == 0 { state.last_sequence + 1 } else { state.first_sequence }
     }
 
     /// What stands for envelopes of it that are gone on purpose.
@@ -84,8 +91,9 @@ impl Stream {
         self.check_history(state.last_sequence, checkpoint)?;
         let mut amendments = self.amendments();
         let expected = checkpoint.sequence + 1;
-        if state.first_sequence > expected && !amendments.have(expected).await? {
-            let to = amendments.gap_end(expected, state.first_sequence - 1);
+        let first = self.first_sequence();
+        if first > expected && !amendments.have(expected).await? {
+            let to = amendments.gap_end(expected, first - 1);
             return Err(HistoryError::Gap { from: expected, to }.into());
         }
         let consumer = self
