@@ -100,6 +100,31 @@ async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
     Ok(())
 }
 
+/// Both would see that nothing is being built, if nobody kept them from looking at once.
+#[tokio::test]
+async fn of_two_rebuilds_at_once_one_is_refused() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let pool = stack.database(DATABASE)?;
+    let mut lock = pool.begin().await?;
+    sqlx::query("lock table generation in share row exclusive mode").execute(&mut *lock).await?;
+    let rebuild = || stack.operate_with(&[], &["rebuild", "--detach"]);
+    let both_wait = async {
+        wait::until("both wait", SOON, async || {
+            let waiting =
+                "select count(*) from pg_locks where relation = 'generation'::regclass and not granted having count(*) = 2";
+            sqlx::query_scalar::<_, i64>(waiting).fetch_optional(&pool).await.ok()?
+        })
+        .await;
+        anyhow::Ok(lock.rollback().await?)
+    };
+    let (first, second, ()) = futures_util::future::try_join3(rebuild(), rebuild(), both_wait).await?;
+    let (begun, refused) = if first.is_success { (first, second) } else { (second, first) };
+    assert!(begun.is_success && begun.text.starts_with("Generation 2 is built"), "{begun:?}");
+    assert!(!refused.is_success && refused.complaint.contains("generation 2 is being built already"), "{refused:?}");
+    have_become(&pool, &[(1, "retired"), (2, "active")]).await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_generation_that_is_to_be_looked_at_waits_and_follows() -> Result<()> {
     let (stack, _projector) = filled().await?;
