@@ -4,8 +4,9 @@ use super::stored::{self, Parts};
 use super::{CorruptSketch, KeysDiffer, Sketch};
 use crate::digest::KeyId;
 
-/// Codes that are kept until each is written once: a few lists full. 256 KB.
-const CODES_MAX: usize = 1 << 16;
+/// Codes that are kept until each is written once: a few lists full, 64 KB. Sorting more of them at once takes longer than it
+/// spares.
+const CODES_MAX: usize = 1 << 14;
 
 /// Users of several sketches, each counted once.
 #[derive(Debug, Default)]
