@@ -70,6 +70,8 @@ pub(crate) struct Scale {
     pub(crate) rounds: usize,
     /// Each turn.
     pub(crate) turn: Duration,
+    /// Each turn of a report: thousands of them.
+    pub(crate) report: Duration,
     /// Events of a large log.
     pub(crate) events: u64,
     /// How the services are built.
@@ -79,9 +81,21 @@ pub(crate) struct Scale {
 impl Options {
     pub(crate) fn scale(&self) -> Scale {
         if self.smoke {
-            Scale { rounds: 1, turn: Duration::from_millis(500), events: 100_000, profile: Profile::Dev }
+            Scale {
+                rounds: 1,
+                turn: Duration::from_millis(500),
+                report: Duration::from_millis(200),
+                events: 100_000,
+                profile: Profile::Dev,
+            }
         } else {
-            Scale { rounds: 3, turn: Duration::from_secs(3), events: 10_000_000, profile: Profile::Release }
+            Scale {
+                rounds: 3,
+                turn: Duration::from_secs(2),
+                report: Duration::from_secs(1),
+                events: 10_000_000,
+                profile: Profile::Release,
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Builds the three services with cargo, and tells where their programs are.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +42,9 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "-p", "ingest", "-p", "projector", "-p", "query", "--bins"]);
+    if let Some(package) = asking(&workspace) {
+        command.arg("-p").arg(package);
+    }
     command.arg("--message-format=json-render-diagnostics");
     if profile == Profile::Release {
         command.arg("--release");
@@ -60,6 +64,14 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let status = cargo.exit().wait().await;
     ensure!(status.success(), "The services do not compile (cargo ended with {status}).");
     Services::in_messages(messages.reopen()?)
+}
+
+/// The package of ours that asks for the services, if cargo runs it. It has just been built; and where it is selected beside
+/// them, what both depend on has the same features as then, and is not compiled a second time.
+fn asking(workspace: &Workspace) -> Option<OsString> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")?;
+    let is_ours = Path::new(&manifest).parent() == Some(workspace.root());
+    std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours)
 }
 
 fn is_about_us(variable: &str) -> bool {

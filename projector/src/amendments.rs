@@ -4,6 +4,7 @@
 //! a subject that names its sequence, and the envelope itself is deleted. A reader that finds nothing under a sequence
 //! looks here: what it finds takes the envelope's place, with its time, its schema, and the line numbers of what is
 //! left. So neither the order of events nor any receipt changes, and a gap that nobody made on purpose is still one.
+//! While the envelope is there, what has its sequence is not read.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -95,10 +96,20 @@ impl Amendments {
         Ok(())
     }
 
+    /// For an envelope that is there nothing stands that may be read in its place: it came too late to be delivered, and
+    /// what has its sequence may be left of another log.
     async fn read_ahead(&mut self, from: u64, until: u64) -> Result<(), SourceError> {
-        let stream = find(&self.log, self.partition).await?.expect("some of its messages are known");
+        let Some(amendments) = find(&self.log, self.partition).await? else {
+            self.sequences.clear();
+            return Ok(());
+        };
+        let events = self.log.get_stream_no_info(self.partition.stream()).await;
+        let events = events.map_err(log_error("looking at the stream"))?;
         let sequences: Vec<u64> = self.sequences.range(from..=until.max(from)).take(AHEAD).copied().collect();
-        let read = sequences.into_iter().map(|sequence| read(&stream, self.partition, sequence));
+        let (amendments, events, partition) = (&amendments, &events, self.partition);
+        let read = sequences.into_iter().map(async |sequence| {
+            if is_there(events, sequence).await? { Ok(None) } else { read(amendments, partition, sequence).await }
+        });
         self.ahead = stream::iter(read).buffered(AHEAD).try_filter_map(async |found| Ok(found)).try_collect().await?;
         Ok(())
     }
@@ -119,6 +130,15 @@ pub(crate) async fn find(
             GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
             _ => Err(log_error("looking at the stream of amendments")(err)),
         },
+    }
+}
+
+/// Whether an envelope is in its place.
+async fn is_there(events: &jetstream::stream::Stream<()>, sequence: u64) -> Result<bool, SourceError> {
+    match events.get_raw_message(sequence).await {
+        Ok(_) => Ok(true),
+        Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(false),
+        Err(err) => Err(log_error("looking whether an envelope is there")(err)),
     }
 }
 

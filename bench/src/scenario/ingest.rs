@@ -15,7 +15,7 @@ const NAME: &str = "ingest";
 const CONNECTIONS: [usize; 3] = [1, 64, 512];
 
 /// Further turns at most, until blocks of the log are full and show what an event takes.
-const FILLED_MAX: usize = 6;
+const FILLED_MAX: usize = 9;
 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     let rig = Rig::start(scale.profile).await?;

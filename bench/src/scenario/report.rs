@@ -25,10 +25,10 @@ const LARGE: Shape = Shape { name: "large", sites: 1, days: 400, paths: 50_000, 
 pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     let mut rig = Rig::start(scale.profile).await?;
     let log = rig.stack.log().await?;
+    rig.start_projector().await?;
     for (shape, events) in [(SMALL, 100), (MIDDLE, scale.events / 100), (LARGE, scale.events)] {
         shape.fill(&log, PARTITIONS, events).await?;
     }
-    rig.start_projector().await?;
     rig.wait_until_drained().await?;
     rig.start_query().await?;
     // As after a day. Otherwise Postgres would get to it while reports are measured.
@@ -94,7 +94,7 @@ pub(super) async fn p99(port: u16, path: String, scale: Scale) -> Result<f64> {
     for _ in 0..scale.rounds {
         let request = request.clone();
         let request = Arc::new(move |_, _| request.clone());
-        let load = Load { port, connections: CONNECTIONS, lasting: scale.turn / 3, rate: None, request };
+        let load = Load { port, connections: CONNECTIONS, lasting: scale.report, rate: None, request };
         let heard = load.run().await?;
         // A report that takes too long is refused: a figure like any other.
         p99s.push(if heard.bad == 0 && heard.good > 0 { heard.percentile_ms(99.0) } else { f64::INFINITY });

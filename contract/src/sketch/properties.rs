@@ -136,6 +136,19 @@ proptest! {
         prop_assert_eq!(united, (!parts.is_empty()).then(|| merged(&sketches).seal()));
     }
 
+    /// More codes than a union keeps: the same users again and again, and others each time.
+    #[test]
+    fn many_lists_are_their_merge(length in 3_000..5_000u64, step in prop_oneof![Just(0u64), 1..200u64]) {
+        let parts = (0..24).map(|number| Part { chosen: vec![], many: number * step..number * step + length, is_stored: false });
+        let sketches: Vec<_> = parts.map(|part| part.sketch()).collect();
+        let mut union = Union::default();
+        for mut sketch in sketches.iter().cloned() {
+            union.add(&sketch.seal().bytes).expect("one key");
+        }
+        let united = union.into_sketch().expect("what was sealed").map(|mut sketch| sketch.seal());
+        prop_assert_eq!(united, Some(merged(&sketches).seal()));
+    }
+
     #[test]
     fn how_parts_are_paired_does_not_show((parts, _) in parts(), cut in any::<prop::sample::Index>()) {
         let sketches: Vec<_> = parts.iter().map(Part::sketch).collect();

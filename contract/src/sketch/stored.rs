@@ -122,11 +122,12 @@ impl Layout {
     }
 }
 
-/// What a stored sketch is made of.
-pub(super) enum Parts<Words> {
-    /// Registers, packed as they are stored; none of them has been looked at.
-    Registers(KeyId, Words),
-    List,
+/// What a stored sketch is made of: none of it has been looked at.
+pub(super) enum Parts<'a> {
+    /// See [`words`].
+    Registers(&'a [u8]),
+    /// See [`codes`].
+    List(&'a [u8]),
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
@@ -137,18 +138,51 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
     }
 }
 
-/// Takes a stored sketch apart, without looking at its registers.
-pub(super) fn parts(bytes: &[u8]) -> Result<Parts<impl Iterator<Item = u32>>, CorruptSketch> {
+/// Takes a stored sketch apart.
+pub(super) fn parts(bytes: &[u8]) -> Result<(KeyId, Parts<'_>), CorruptSketch> {
     let (accuracy, key_id, body) = open(bytes)?;
-    match accuracy {
-        Accuracy::Listed => Ok(Parts::List),
-        Accuracy::Estimated => Ok(Parts::Registers(key_id, words(body)?)),
-    }
+    let parts = match accuracy {
+        Accuracy::Listed => Parts::List(body),
+        Accuracy::Estimated => Parts::Registers(body),
+    };
+    Ok((key_id, parts))
 }
 
 /// The sketch with these registers.
 pub(super) fn from_words(key_id: KeyId, words: Vec<u32>) -> Result<Sketch, CorruptSketch> {
     Ok(sketch(key_id, &Layout::from_parts(List::default(), Some(read_registers(words)?))))
+}
+
+/// Registers of nobody.
+pub(super) fn no_words() -> Vec<u32> {
+    vec![0; WORD_COUNT]
+}
+
+/// The sketch with these codes, which rise; none if they are too many for a list.
+pub(super) fn from_codes(key_id: KeyId, codes: &[u32]) -> Option<Sketch> {
+    let list = write_list(codes)?;
+    Some(sketch(key_id, &Layout::from_parts(list, None)))
+}
+
+/// Whether these codes, which rise, are few enough for a list.
+pub(super) fn are_listed(codes: &[u32]) -> bool {
+    write_list(codes).is_some()
+}
+
+/// Puts a user of a list into registers, as the crate does when the list is full.
+pub(super) fn raise(words: &mut [u32], code: u32) {
+    const BITS_BETWEEN: u32 = (CODE_PRECISION - PRECISION) as u32;
+    let (index, rank) = if code & 1 == 0 {
+        let index = code >> 1;
+        (index >> BITS_BETWEEN, 1 + (index << (u32::BITS - BITS_BETWEEN)).leading_zeros())
+    } else {
+        (code >> (7 + BITS_BETWEEN), ((code >> 1) & 0x3f) + BITS_BETWEEN)
+    };
+    let index = index as usize;
+    let (word, shift) = (&mut words[index / REGISTERS_PER_WORD], index % REGISTERS_PER_WORD * REGISTER_BITS);
+    if (*word >> shift) & 0x3f < rank {
+        *word = *word & !(0x3f << shift) | rank << shift;
+    }
 }
 
 /// Looks at the header and the checksum, and answers what is between.
@@ -195,20 +229,47 @@ pub(super) fn has(bytes: &[u8], user: u64) -> bool {
 
 /// Rising codes, each written in as few bytes as it needs.
 fn read_list(body: &[u8]) -> Result<List, CorruptSketch> {
+    let mut list = List { differences: body.to_vec(), ..List::default() };
+    for code in codes(body)? {
+        (list.last, list.count) = (code?, list.count + 1);
+    }
+    Ok(list)
+}
+
+/// The codes of a list, up to the first one that cannot be.
+pub(super) fn codes(body: &[u8]) -> Result<impl Iterator<Item = Result<u32, CorruptSketch>>, CorruptSketch> {
     if body.len() > LIST_BYTES_MAX {
         return Err(CorruptSketch::Content);
     }
-    let mut list = List { differences: body.to_vec(), ..List::default() };
-    let mut rest = body;
-    while !rest.is_empty() {
-        let (difference, behind) = read_number(rest).ok_or(CorruptSketch::Content)?;
-        let code = list.last.checked_add(difference).ok_or(CorruptSketch::Content)?;
-        if (difference == 0 && list.count > 0) || !is_code(code) {
-            return Err(CorruptSketch::Content);
+    let (mut rest, mut last) = (body, None);
+    Ok(std::iter::from_fn(move || {
+        let is_more = !rest.is_empty();
+        is_more.then(|| {
+            let (code, behind) = read_code(rest, last).ok_or(CorruptSketch::Content)?;
+            (rest, last) = (behind, Some(code));
+            Ok(code)
+        })
+    }))
+}
+
+/// A code behind another one, and what follows it.
+fn read_code(bytes: &[u8], last: Option<u32>) -> Option<(u32, &[u8])> {
+    let (difference, behind) = read_number(bytes)?;
+    let code = last.unwrap_or(0).checked_add(difference)?;
+    (last.is_none_or(|last| last < code) && is_code(code)).then_some((code, behind))
+}
+
+/// None if they take more bytes than a list may have.
+fn write_list(codes: &[u32]) -> Option<List> {
+    let mut list = List::default();
+    for code in codes {
+        write_number(&mut list.differences, code - list.last);
+        (list.last, list.count) = (*code, list.count + 1);
+        if list.differences.len() > LIST_BYTES_MAX {
+            return None;
         }
-        (list.last, list.count, rest) = (code, list.count + 1, behind);
     }
-    Ok(list)
+    Some(list)
 }
 
 /// LEB128, in its shortest form only.
@@ -225,6 +286,14 @@ fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     None
 }
 
+fn write_number(bytes: &mut Vec<u8>, mut number: u32) {
+    while number > 0x7f {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
 /// A code is either an index of 25 bits and a 0, or an index of 25 bits, a rank of 6 and a 1. The second form is for
 /// digests whose bits between the two precisions are all zero: only then does the rank say more than the index does.
 fn is_code(code: u32) -> bool {
@@ -238,7 +307,8 @@ fn is_code(code: u32) -> bool {
     }
 }
 
-fn words(body: &[u8]) -> Result<impl Iterator<Item = u32>, CorruptSketch> {
+/// Registers, five in a word, as they are stored.
+pub(super) fn words(body: &[u8]) -> Result<impl Iterator<Item = u32>, CorruptSketch> {
     let (words, []) = body.as_chunks() else { return Err(CorruptSketch::Content) };
     if words.len() == WORD_COUNT {
         Ok(words.iter().map(|word| u32::from_le_bytes(*word)))

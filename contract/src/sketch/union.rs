@@ -4,12 +4,16 @@ use super::stored::{self, Parts};
 use super::{CorruptSketch, KeysDiffer, Sketch};
 use crate::digest::KeyId;
 
+/// Codes that are kept until each is written once: a few lists full, 64 KB. Sorting more of them at once takes longer than it
+/// spares.
+const CODES_MAX: usize = 1 << 14;
+
 /// Users of several sketches, each counted once.
 #[derive(Debug, Default)]
 pub struct Union {
     key_id: Option<KeyId>,
-    /// Those that are lists.
-    listed: Option<Sketch>,
+    /// Of those that are lists, while all of them may still be one list.
+    codes: Vec<u32>,
     /// The registers of the others, packed as they are stored.
     words: Option<Vec<u32>>,
 }
@@ -32,24 +36,52 @@ impl Union {
     ///
     /// See [`NotAdded`]; the union is as it was.
     pub fn add(&mut self, stored: &[u8]) -> Result<(), NotAdded> {
-        match stored::parts(stored)? {
-            Parts::Registers(key_id, words) => {
-                self.check(key_id)?;
-                match &mut self.words {
-                    None => self.words = Some(words.collect()),
-                    Some(known) => known.iter_mut().zip(words).for_each(|(one, other)| *one = larger(*one, other)),
-                }
-            }
-            Parts::List => {
-                let sketch = Sketch::open(stored)?;
-                self.check(sketch.key_id())?;
-                match &mut self.listed {
-                    None => self.listed = Some(sketch),
-                    Some(known) => known.merge(&sketch)?,
+        let (key_id, parts) = stored::parts(stored)?;
+        self.check(key_id)?;
+        match parts {
+            Parts::Registers(body) => self.add_words(stored::words(body)?),
+            Parts::List(body) => self.add_codes(stored::codes(body)?)?,
+        }
+        self.key_id = Some(key_id);
+        Ok(())
+    }
+
+    fn add_words(&mut self, words: impl Iterator<Item = u32>) {
+        match &mut self.words {
+            None => self.words = Some(words.collect()),
+            Some(known) => known.iter_mut().zip(words).for_each(|(one, other)| *one = larger(*one, other)),
+        }
+    }
+
+    fn add_codes(&mut self, codes: impl Iterator<Item = Result<u32, CorruptSketch>>) -> Result<(), CorruptSketch> {
+        let before = self.codes.len();
+        for code in codes {
+            match code {
+                Ok(code) => self.codes.push(code),
+                Err(err) => {
+                    self.codes.truncate(before);
+                    return Err(err);
                 }
             }
         }
+        if self.words.is_some() || self.codes.len() > CODES_MAX {
+            self.settle();
+        }
         Ok(())
+    }
+
+    /// Keeps each code once, or none: where they are too many for a list, or there are registers, they become registers.
+    /// What is a list and what is not has to be told as the crate tells it: equal sets have equal bytes.
+    fn settle(&mut self) {
+        self.codes.sort_unstable();
+        self.codes.dedup();
+        if self.words.is_none() && stored::are_listed(&self.codes) {
+            return;
+        }
+        let words = self.words.get_or_insert_with(stored::no_words);
+        for code in self.codes.drain(..) {
+            stored::raise(words, code);
+        }
     }
 
     /// The sketch of all users; none, if nothing was added.
@@ -57,18 +89,17 @@ impl Union {
     /// # Errors
     ///
     /// One of the sketches had registers that cannot be.
-    pub fn into_sketch(self) -> Result<Option<Sketch>, CorruptSketch> {
+    pub fn into_sketch(mut self) -> Result<Option<Sketch>, CorruptSketch> {
         let Some(key_id) = self.key_id else { return Ok(None) };
-        let Some(words) = self.words else { return Ok(self.listed) };
-        let mut sketch = stored::from_words(key_id, words)?;
-        if let Some(listed) = &self.listed {
-            sketch.merge(listed).expect("all were made under one key");
+        self.settle();
+        match self.words {
+            Some(words) => stored::from_words(key_id, words).map(Some),
+            None => Ok(stored::from_codes(key_id, &self.codes)),
         }
-        Ok(Some(sketch))
     }
 
-    fn check(&mut self, key_id: KeyId) -> Result<(), KeysDiffer> {
-        let known = *self.key_id.get_or_insert(key_id);
+    fn check(&self, key_id: KeyId) -> Result<(), KeysDiffer> {
+        let known = self.key_id.unwrap_or(key_id);
         if known == key_id { Ok(()) } else { Err(KeysDiffer { left: known, right: key_id }) }
     }
 }

@@ -1,139 +1,34 @@
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use contract::envelope::ENVELOPE_EVENTS_MAX;
 use contract::event::EVENT_BYTES_MAX;
 use e2e::client::Answer;
-use e2e::kernel::memory_peak_bytes;
 use e2e::load::event;
 use e2e::log;
 use e2e::stack::{DATABASE, Stack};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+
+/// What is no event, and what is one although it is unusual.
+mod events;
+
+/// Bodies that are too large, packed or not, and the largest one that is not.
+mod sizes;
+
+use events::{bad_events, good_events, of_bytes};
 
 const MIB: usize = 1 << 20;
 
 /// A batch's bytes, unpacked.
 const BATCH_BYTES_MAX: usize = 8 * MIB;
 
-/// The least that ingest may be given: four of the largest bodies.
-const BODIES_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
-
-/// The process itself in this build, and the bodies, each of which may be there as it came and as lines for the log,
-/// in buffers of up to twice their size.
-const MEMORY_MAX: u64 = (64 * MIB + 4 * BODIES_BYTES_MAX) as u64;
-
-/// A refusal takes no longer, in an unoptimized build on a machine that does other things too.
-const QUICKLY: Duration = Duration::from_secs(5);
-
-/// An event as clients send them, with one field changed: `null` takes it away.
-fn with(field: &str, value: &Value) -> Vec<u8> {
-    let mut event: Value = serde_json::from_str(&event("site", "/")).expect("an event");
-    let fields = event.as_object_mut().expect("an object");
-    fields.insert(field.to_owned(), value.clone());
-    fields.retain(|_, value| !value.is_null());
-    event.to_string().into_bytes()
-}
-
-/// An event with something more in it, as text, because `json!` would tidy it up.
-fn with_text(text: &str) -> Vec<u8> {
-    event("site", "/").replacen('{', &format!("{{{text},"), 1).into_bytes()
-}
-
-/// An event of exactly so many bytes.
-fn of_bytes(bytes: usize) -> Vec<u8> {
-    let padding = bytes - with_text(r#""padding":"""#).len();
-    with_text(&format!(r#""padding":"{}""#, "x".repeat(padding)))
-}
-
-fn from_now(delta: TimeDelta) -> Value {
-    let instant = DateTime::<Utc>::from(SystemTime::now()) + delta;
-    json!(instant.to_rfc3339_opts(SecondsFormat::Secs, true))
-}
-
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("writing to memory");
     encoder.finish().expect("writing to memory")
-}
-
-/// What is no event, and a part of the sentence that says why.
-fn bad_events() -> Vec<(Vec<u8>, &'static str)> {
-    let no_json = "an event must be valid JSON";
-    let name = "must be 1 to 64 of the characters";
-    let text = |text: &str| text.as_bytes().to_vec();
-    let mut bad = vec![
-        (text("no JSON"), no_json),
-        (text("{"), no_json),
-        (text("{}}"), no_json),
-        (text("\u{feff}{}"), no_json),
-        (text("{'site_id': 'a'}"), no_json),
-        (b"{\"site_id\":\"a\0\"}".to_vec(), no_json),
-        (b"{\"site_id\":\"\xff\xfe\"}".to_vec(), "an event must be UTF-8 text"),
-        (text("7"), "an event must be a JSON object"),
-        (text("null"), "an event must be a JSON object"),
-        (text("\"text\""), "an event must be a JSON object"),
-        (with("path", &json!(format!("/{}", "p".repeat(3 * 1_024)))), "path must start with \"/\""),
-        (with("path", &json!(format!("/{}", "p".repeat(2_048)))), "at most 2048 bytes"),
-        (with("path", &json!("pricing")), "path must start with \"/\""),
-        (with("path", &json!("/\0")), "contain no NUL"),
-        (with("site_id", &json!("a.*.>")), name),
-        (with("site_id", &json!("a b")), name),
-        (with("site_id", &json!("")), name),
-        (with("site_id", &json!("s".repeat(65))), name),
-        (with("event_type", &json!("page view")), name),
-        (with("user_id", &json!("u".repeat(257))), "user_id must be at most 256 bytes"),
-        (with("event_id", &json!("an id")), "event_id must be 1 to 128 visible ASCII"),
-        (with("event_id", &json!("")), "event_id must be 1 to 128 visible ASCII"),
-        (with("timestamp", &json!("yesterday")), "timestamp must be an RFC 3339 instant"),
-        (with("timestamp", &json!("2025-02-30T00:00:00Z")), "timestamp must be an RFC 3339 instant"),
-        (with("timestamp", &json!("2025-11-12 19:30")), "timestamp must be an RFC 3339 instant"),
-        (with("timestamp", &from_now(TimeDelta::days(365))), "more than one hour in the future"),
-        (with("timestamp", &from_now(TimeDelta::minutes(61))), "more than one hour in the future"),
-        (with_text(r#""site_id":"twice""#), "duplicate field"),
-        (with_text(&format!(r#""deep":{}"#, "[".repeat(8_000))), no_json),
-        (with_text(&format!("\"event_id\":{0}{1}", "[".repeat(3_000), "]".repeat(3_000))), "event_id must be a string"),
-    ];
-    for (field, required, no_text) in [
-        ("site_id", "site_id is required", "site_id must be a string"),
-        ("event_type", "event_type is required", "event_type must be a string"),
-        ("path", "path is required", "path must be a string"),
-        ("timestamp", "timestamp is required", "timestamp must be a string"),
-        ("user_id", "", "user_id must be a string"),
-        ("event_id", "", "event_id must be a string"),
-    ] {
-        if !required.is_empty() {
-            bad.push((with(field, &Value::Null), required));
-        }
-        bad.extend([json!(7), json!(true), json!(["a"]), json!({"a": 1})].map(|value| (with(field, &value), no_text)));
-    }
-    bad
-}
-
-/// What is unusual, and an event all the same.
-fn good_events() -> Vec<Vec<u8>> {
-    vec![
-        with_text(r#""unknown":{"nested": [1.50, 1e3,"\u00e4"]},  "unknown":null"#),
-        with_text(&format!("\"deep\":{0}{1}", "[".repeat(4_000), "]".repeat(4_000))),
-        with("path", &json!(format!("/{}", "p".repeat(2_047)))),
-        with("path", &json!("/ä?q=%zz#\u{1f600}")),
-        with("user_id", &json!("u".repeat(256))),
-        with("user_id", &json!("")),
-        with_text("\"event_id\":null"),
-        with("event_id", &json!("i".repeat(128))),
-        with("site_id", &json!("s".repeat(64))),
-        with("timestamp", &from_now(TimeDelta::minutes(59))),
-        with("timestamp", &json!("0001-01-01T00:00:00+23:59")),
-        with("timestamp", &json!("2025-11-12t19:30:01.123456789z")),
-        of_bytes(EVENT_BYTES_MAX),
-    ]
 }
 
 #[track_caller]
@@ -251,72 +146,6 @@ async fn what_is_unusual_but_an_event_is_kept_as_sent_and_counts() -> Result<()>
     // One of them has an event_id, so it counts once although it was sent three times: alone and in two batches.
     let sent = 3 * i64::try_from(events.len())? + 1;
     assert_eq!((counted, parked), (sent - 2, 0));
-    assert_eq!(ingest.exit_status(), None);
-    Ok(())
-}
-
-/// Gzip members may follow each other, so a bomb is quickly made: one GiB of zeros in one MiB.
-fn bomb(bytes: usize) -> Vec<u8> {
-    const MEMBER_BYTES: usize = 4 * MIB;
-    gzipped(&vec![0; MEMBER_BYTES]).repeat(bytes / MEMBER_BYTES)
-}
-
-#[tokio::test]
-async fn what_is_too_large_is_refused_quickly_and_takes_no_memory() -> Result<()> {
-    let stack = Stack::servers().await?;
-    let ingest = stack.ingest(&[("BODIES_BYTES_MAX", &BODIES_BYTES_MAX.to_string())]).await?;
-    let client = &stack.ingest_client;
-    let gib = bomb(1_024 * MIB);
-    assert!(gib.len() < BATCH_BYTES_MAX, "it gets as far as unpacking");
-    let at_most = "the body must be at most";
-    for (path, encoding, body) in [
-        ("/event", "identity", vec![b'x'; 9 * MIB]),
-        ("/events", "identity", vec![b'x'; 9 * MIB]),
-        ("/events", "identity", event("site", "/").into_bytes().repeat(9 * MIB / 100)),
-        ("/event", "gzip", gib.clone()),
-        ("/event", "gzip", bomb(4 * MIB)),
-        ("/events", "gzip", gib.clone()),
-        ("/events", "gzip", gzipped(&vec![b' '; BATCH_BYTES_MAX + 1])),
-    ] {
-        let begun = Instant::now();
-        let answer = client.post_with(path, ("content-encoding", encoding), body).await?;
-        check_refusal(&answer, 413, at_most, format!("{path} {encoding}").as_bytes());
-        assert!(begun.elapsed() < QUICKLY, "{path} {encoding}: {:?}", begun.elapsed());
-    }
-    for body in [
-        "{}\n".repeat(10_001),
-        format!("[{}{{}}]", "{},".repeat(10_000)),
-        // As many elements as bytes allow: what points to them must not be many times the body.
-        "7\n".repeat(BATCH_BYTES_MAX / 2),
-        format!("[{}7]", "7,".repeat(BATCH_BYTES_MAX / 2 - 2)),
-    ] {
-        let answer = client.post("/events", body).await?;
-        check_refusal(&answer, 413, "a batch must have at most 10000 events", b"10,001 events");
-    }
-    // Nothing but brackets, as deep as they go.
-    let answer = client.post("/events", vec![b'['; BATCH_BYTES_MAX]).await?;
-    check_refusal(&answer, 400, "must be a JSON array", b"brackets");
-
-    // All at once they share one bound, and whoever has no room is told so, however much is still to be sent.
-    let blank = Bytes::from(vec![b' '; BATCH_BYTES_MAX]);
-    let large = try_join_all((0..32).map(|_| client.post("/events", blank.clone()))).await?;
-    let refused = large.iter().filter(|answer| answer.status == 503).count();
-    assert!(refused > 0 && large.iter().all(|answer| matches!(answer.status, 400 | 503)), "{large:?}");
-    let bombs = (0..32).map(|_| client.post_with("/events", ("content-encoding", "gzip"), gib.clone()));
-    let statuses: Vec<u16> = try_join_all(bombs).await?.iter().map(|answer| answer.status).collect();
-    assert!(statuses.iter().all(|status| matches!(status, 413 | 503)), "{statuses:?}");
-    let peak = memory_peak_bytes(ingest.pid());
-    println!("{} MiB at the peak", peak / MIB as u64);
-    assert!(peak < MEMORY_MAX, "{peak} bytes at the peak");
-
-    let most: Vec<String> = (0..10_000).map(|number| event("site", &format!("/{number}"))).collect();
-    let answer = client.post_with("/events", ("content-encoding", "gzip"), gzipped(most.join("\n").as_bytes())).await?;
-    assert_eq!((answer.status, &answer.json()["accepted"]), (200, &json!(10_000)));
-    let receipts = answer.json()["receipts"].as_array().expect("receipts").clone();
-    let log = stack.log().await?;
-    for index in [0, ENVELOPE_EVENTS_MAX - 1, ENVELOPE_EVENTS_MAX, 9_999] {
-        assert_eq!(log::line(&log, receipts[index].as_str().expect("a receipt")).await?, most[index]);
-    }
     assert_eq!(ingest.exit_status(), None);
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -8,7 +9,7 @@ use e2e::load::{self, Load, event};
 use e2e::picture::views_by_path;
 use e2e::stack::{DATABASE, Projector, Stack};
 use e2e::{log, wait};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use launcher::process::Process;
 
 const PARTITIONS: u16 = 4;
@@ -95,10 +96,25 @@ impl Running {
             leaders.push(leader(&self.log, partition).await?);
         }
         self.cluster.kill(server).await;
-        let stored = join_all(sites().iter().map(|site| self.until_stored(site))).await;
-        println!("server {server} is gone; leaders were {leaders:?}, stored after {stored:?}");
-        for (leader, stored) in leaders.iter().zip(stored) {
-            assert!(*leader == server || stored < UNDISTURBED, "with its leader {leader} alive: {stored:?}");
+        let sites = sites().into_iter().zip(&leaders);
+        let (orphans, others): (Vec<_>, Vec<_>) = sites.partition(|(_, leader)| **leader == server);
+        let have_leaders = Cell::new(false);
+        let elected = async {
+            let stored = join_all(orphans.iter().map(|(site, _)| self.until_stored(site))).await;
+            have_leaders.set(true);
+            stored
+        };
+        let undisturbed = join_all(others.iter().map(async |(site, _)| {
+            let mut longest = self.until_stored(site).await;
+            while !have_leaders.get() {
+                longest = longest.max(self.until_stored(site).await);
+            }
+            longest
+        }));
+        let (elected, undisturbed) = join(elected, undisturbed).await;
+        println!("server {server} is gone; leaders were {leaders:?}, stored after {elected:?}, others {undisturbed:?}");
+        for ((_, leader), longest) in others.iter().zip(undisturbed) {
+            assert!(longest < UNDISTURBED, "with its leader {leader} alive: {longest:?}");
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use e2e::load::{self, Load};
 use e2e::picture::{self, views_by_path};
 use e2e::stack::{DATABASE, Stack};
 use e2e::wait;
-use sqlx::PgPool;
+use futures_util::future::try_join3;
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::exactly_once::{fill, traffic};
 
@@ -25,6 +26,24 @@ pub(crate) async fn have_become(pool: &PgPool, expected: &[(i32, &str)]) {
         are(&generations(pool).await.ok()?, expected).then_some(())
     })
     .await;
+}
+
+/// Keeps everybody from beginning a generation …
+pub(crate) async fn hold_up(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    let mut held = pool.begin().await?;
+    sqlx::query("lock table generation in share row exclusive mode").execute(&mut *held).await?;
+    Ok(held)
+}
+
+/// … until so many want to at once.
+pub(crate) async fn let_on(held: Transaction<'static, Postgres>, pool: &PgPool, many: i64) -> Result<()> {
+    wait::until("all of them wait", SOON, async || {
+        let waiting = "select count(*) from pg_locks where relation = 'generation'::regclass and not granted";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(pool).await.ok()?;
+        (waiting == many).then_some(())
+    })
+    .await;
+    Ok(held.rollback().await?)
 }
 
 /// A log with traffic in four partitions, all of it folded by one projector.
@@ -97,6 +116,21 @@ async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
     stack.operate(&["drop", "1"]).await?;
     let renamed: Vec<String> = picture::read_models(&pool).await?;
     assert_eq!(renamed, before, "row by row and sketch byte by byte");
+    Ok(())
+}
+
+/// Both would see that nothing is being built, if nobody kept them from looking at once.
+#[tokio::test]
+async fn of_two_rebuilds_at_once_one_is_refused() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let pool = stack.database(DATABASE)?;
+    let held = hold_up(&pool).await?;
+    let rebuild = || stack.operate_with(&[], &["rebuild", "--detach"]);
+    let (first, second, ()) = try_join3(rebuild(), rebuild(), let_on(held, &pool, 2)).await?;
+    let (begun, refused) = if first.is_success { (first, second) } else { (second, first) };
+    assert!(begun.is_success && begun.text.starts_with("Generation 2 is built"), "{begun:?}");
+    assert!(!refused.is_success && refused.complaint.contains("generation 2 is being built already"), "{refused:?}");
+    have_become(&pool, &[(1, "retired"), (2, "active")]).await;
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use e2e::stack::{DATABASE, Projector, Stack};
 use e2e::wait;
+use futures_util::TryStreamExt;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -169,6 +170,32 @@ async fn a_stream_that_was_restored_and_has_grown_since_stops_its_partition() ->
     assert_eq!(views(&stack, "new").await?, 0);
     stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "somebody"]).await?;
     wait::until("it goes on", SOON, async || (views(&stack, "new").await.ok()? == 1).then_some(())).await;
+    Ok(())
+}
+
+/// A stream was lost and made anew, what stood for its envelopes was left behind, and an envelope of the new one is not
+/// delivered at once.
+#[tokio::test]
+async fn what_another_log_left_takes_the_place_of_no_envelope_that_is_late() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    let events = log.create_stream(stream(0)).await?;
+    let subjects = vec!["amended.0.*".to_owned()];
+    log.create_stream(Config { name: "AMENDED_0".to_owned(), subjects, ..Config::default() }).await?;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Logged-At", "2020-01-01T00:00:00.000000000Z");
+    log.publish_with_headers("amended.0.2", headers, event("left").into()).await?.await?;
+    log.publish("events.0", event("before").into()).await?.await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+
+    let consumers: Vec<String> = events.consumer_names().try_collect().await?;
+    assert_eq!(consumers.len(), 1, "{consumers:?}");
+    events.pause_consumer(&consumers[0], (SystemTime::now() + 2 * SOON).into()).await?;
+    log.publish("events.0", event("late").into()).await?.await?;
+    stack.drained(DATABASE).await?;
+    assert_eq!((views(&stack, "late").await?, views(&stack, "left").await?), (1, 0));
+    assert_eq!(projector.client.get("/readyz").await?.status, 200);
     Ok(())
 }
 

@@ -102,8 +102,11 @@ mod disk_full;
 /// Whatever dies: acknowledged is counted once.
 mod chaos;
 
-/// What cannot be right is refused at the start; whoever may not do a thing cannot.
+/// What cannot be right is refused at the start.
 mod refusals;
+
+/// Users of the log and of the database: whoever may not do a thing cannot.
+mod rights;
 
 /// Stopped in order, started in any order.
 mod shutdown;

@@ -146,7 +146,8 @@ fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
     for (text, least) in [(rules, 8), (expressions, 30)] {
         let used = used(&text);
         assert!(used.len() >= least, "only {used:?}");
-        assert!(used.is_subset(&promised), "nobody promises {:?}", used.difference(&promised));
+        let unknown: Vec<_> = used.difference(&promised).collect();
+        assert!(unknown.is_empty(), "nobody promises {unknown:?}");
     }
     Ok(())
 }

@@ -2,16 +2,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use async_nats::jetstream::stream::Config;
-use e2e::kernel::{Connections, memory_peak_bytes};
+use e2e::kernel::memory_peak_bytes;
 use e2e::load::{self, Load, event};
 use e2e::log;
 use e2e::picture::views_by_path;
-use e2e::sent::Sent;
 use e2e::stack::{DATABASE, Stack};
 use e2e::wait;
-use futures_util::future::join_all;
 use launcher::process::Process;
-use tokio::time::sleep;
+
+/// Events that wait for the log meanwhile: as many as there is room for, each stored once, none that nobody waits for.
+mod waiting;
 
 const MIB: u64 = 1 << 20;
 
@@ -32,12 +32,6 @@ const INGEST: [(&str, &str); 3] =
 const MEMORY_MAX_BYTES: u64 = (64 + 3 * (16 + 32)) * MIB;
 
 const CLIENTS: u64 = 200;
-
-/// Large batches that are posted to a log that is away: together twelve times what may wait.
-const FLOOD_BATCHES: usize = 100;
-
-/// A client that was refused comes again after this time.
-const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
@@ -163,97 +157,6 @@ async fn a_killed_log_means_503_and_nothing_acknowledged_is_lost() -> Result<()>
 #[tokio::test]
 async fn a_frozen_log_means_503_and_nothing_acknowledged_is_lost() -> Result<()> {
     log_is_away(Outage::Frozen).await
-}
-
-#[tokio::test]
-async fn what_waits_for_the_log_has_a_bound() -> Result<()> {
-    let mut stack = Stack::servers().await?;
-    let ingest = stack.ingest(&[INGEST[1], INGEST[2], ("PUBLISH_DEADLINE_MS", "6000")]).await?;
-    stack.nats.stop().await;
-    let line = event("flood", &format!("/{}", "f".repeat(2_000)));
-    let batch = bytes::Bytes::from(vec![line.as_str(); usize::try_from(2 * MIB)? / line.len()].join("\n"));
-    let full = "too many events are waiting for the log; send this one again";
-    let begun = Instant::now();
-    let sentences = join_all((0..FLOOD_BATCHES).map(async |_| {
-        wait::until("a batch is judged", SOON, async || {
-            let answer = stack.ingest_client.post("/events", batch.clone()).await.expect("an answer");
-            assert_eq!(answer.status, 503, "{}", answer.text);
-            // Bodies have a bound of their own, which is not meant here: this client comes again later.
-            let is_queued_or_full = !answer.error().contains("too many large requests");
-            if !is_queued_or_full {
-                sleep(CLIENT_PAUSE).await;
-            }
-            is_queued_or_full.then(|| answer.error())
-        })
-        .await
-    }))
-    .await;
-    check_memory(&ingest);
-    let refused_at_once = sentences.iter().filter(|sentence| *sentence == full).count();
-    println!("{refused_at_once} of {FLOOD_BATCHES} refused at once, all after {:?}", begun.elapsed());
-    // At most seven fit into 16 MiB at a time, and nobody who waits stays longer than the deadline.
-    assert!(refused_at_once > FLOOD_BATCHES / 2, "{sentences:?}");
-    stack.nats.restart().await?;
-    wait::until("there is room again", SOON, async || {
-        (stack.ingest_client.post("/events", line.clone()).await.ok()?.status == 200).then_some(())
-    })
-    .await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_envelope_that_is_sent_again_counts_once() -> Result<()> {
-    let stack = Stack::servers().await?;
-    let _ingest = stack.ingest(&[("PARTITIONS", "1"), ("PUBLISH_DEADLINE_MS", "20000")]).await?;
-    let _projector = stack.projector(DATABASE, &[]).await?;
-    stack.nats.freeze()?;
-    let client = stack.ingest_client.patient_for(Duration::from_secs(40));
-    let posted = tokio::spawn(async move { client.post("/event", event("slow", "/once")).await });
-    wait::until("ingest has sent it again", SOON, async || {
-        let metrics = stack.ingest_client.get("/metrics").await.ok()?.text;
-        metrics.contains("ingest_envelope_retries_total 2").then_some(())
-    })
-    .await;
-    // All copies wait in the server's connection. It takes one and drops the others.
-    stack.nats.thaw();
-    assert_eq!(posted.await??.status, 200);
-    // Behind the copies, whatever became of them.
-    assert_eq!(stack.ingest_client.post("/event", event("slow", "/behind")).await?.status, 200);
-    stack.drained(DATABASE).await?;
-    let views = views_by_path(&stack.database(DATABASE)?, "slow").await?;
-    assert_eq!(views.into_iter().collect::<Vec<_>>(), [("/behind".to_owned(), 1), ("/once".to_owned(), 1)]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn whoever_hangs_up_while_waiting_is_forgotten() -> Result<()> {
-    const WAITING: usize = 50;
-    let stack = Stack::servers().await?;
-    let _ingest = stack.ingest(&[("PARTITIONS", "1"), ("PUBLISH_DEADLINE_MS", "20000")]).await?;
-    let _projector = stack.projector(DATABASE, &[]).await?;
-    assert_eq!(stack.ingest_client.post("/event", event("waiting", "/before")).await?.status, 200);
-    stack.nats.freeze()?;
-    let port = stack.ingest_port();
-    // On its way to the log: the others wait until it is answered.
-    let first = Sent::post(port, "/event", &event("waiting", "/first")).await?;
-    wait::until("ingest has read the first", SOON, async || (Connections::to(port).unread_bytes == 0).then_some(()))
-        .await;
-    let impatient = stack.ingest_client.patient_for(Duration::from_millis(500));
-    let hung_up = join_all((0..WAITING).map(|number| {
-        let client = impatient.clone();
-        async move { client.post("/event", event("waiting", &format!("/hung-up/{number}"))).await.is_err() }
-    }));
-    assert!(hung_up.await.into_iter().all(|hung_up| hung_up));
-    drop(impatient);
-    wait::until("ingest knows that they hung up", SOON, async || (Connections::to(port).open == 2).then_some(())).await;
-    stack.nats.thaw();
-    assert_eq!(first.status().await?, 200);
-    assert_eq!(stack.ingest_client.post("/event", event("waiting", "/behind")).await?.status, 200);
-    // They will send their events again, and only some of those have an event_id.
-    stack.drained(DATABASE).await?;
-    let views = views_by_path(&stack.database(DATABASE)?, "waiting").await?;
-    assert_eq!(views.keys().collect::<Vec<_>>(), ["/before", "/behind", "/first"]);
-    Ok(())
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use e2e::picture::views_by_path;
 use e2e::stack::{DATABASE, Stack};
 use e2e::wait;
 
-use crate::generations::have_become;
+use crate::generations::{have_become, hold_up, let_on};
+use crate::history::event;
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -59,5 +60,21 @@ async fn a_new_fold_is_rolled_out_by_deploying_it_and_rolled_back() -> Result<()
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
     stack.operate(&["promote", "2"]).await?;
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_fold_that_two_projectors_bring_is_begun_once() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _old = stack.projector(DATABASE, &BEFORE).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("site")).await?.status, 200);
+    stack.drained(DATABASE).await?;
+    let pool = stack.database(DATABASE)?;
+    let held = hold_up(&pool).await?;
+    let _first = stack.projector_named("first", DATABASE, &[])?;
+    let _second = stack.projector_named("second", DATABASE, &[])?;
+    let_on(held, &pool, 2).await?;
+    have_become(&pool, &[(1, "retired"), (2, "active")]).await;
     Ok(())
 }

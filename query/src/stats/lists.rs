@@ -5,7 +5,7 @@
 //! thousands of paths need not be added up to tell the first three.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use contract::TopPaths;
@@ -113,8 +113,8 @@ impl Lists {
         first(views.into_iter(), limit)
     }
 
-    fn bounds(&self, unlisted: u64) -> BTreeMap<&str, Bounds> {
-        let mut bounds = BTreeMap::<&str, Bounds>::new();
+    fn bounds(&self, unlisted: u64) -> HashMap<&str, Bounds> {
+        let mut bounds = HashMap::<&str, Bounds>::new();
         for (_, list) in &self.lists {
             let floor = list.floor();
             for (path, views) in list.iter() {
