@@ -45,7 +45,7 @@ COPY query query
 # What `--version` says. Given at build time, see below.
 ARG REVISION=unknown
 ENV TIDEMARK_COMMIT=$REVISION
-# Compressed, the line numbers are still two fifths of each binary. A backtrace is worth it.
+# Line numbers are a part of each binary even when compressed. A backtrace is worth it.
 RUN set -eu; \
     cargo auditable build --release --locked -p ingest -p projector -p query; \
     mkdir /image; \
