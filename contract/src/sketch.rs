@@ -10,6 +10,9 @@ use crate::digest::{Digest, KeyId};
 /// How a sketch lies in a column.
 mod stored;
 
+/// The users of one that is a list.
+mod codes;
+
 /// Several stored sketches, merged.
 mod union;
 

@@ -42,7 +42,7 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "-p", "ingest", "-p", "projector", "-p", "query", "--bins"]);
-    if let Some(package) = asking(&workspace) {
+    if let Some(package) = asking(&workspace, profile) {
         command.arg("-p").arg(package);
     }
     command.arg("--message-format=json-render-diagnostics");
@@ -66,12 +66,13 @@ pub async fn services(profile: Profile) -> Result<Services> {
     Services::in_messages(messages.reopen()?)
 }
 
-/// The package of ours that asks for the services, if cargo runs it. It has just been built; and where it is selected beside
-/// them, what both depend on has the same features as then, and is not compiled a second time.
-fn asking(workspace: &Workspace) -> Option<OsString> {
+/// The package of ours that asks for the services, if cargo runs it and has just built it like them. Where it is selected
+/// beside them, what both depend on has the same features as then, and is not compiled a second time.
+fn asking(workspace: &Workspace, profile: Profile) -> Option<OsString> {
+    let own = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR")?;
     let is_ours = Path::new(&manifest).parent() == Some(workspace.root());
-    std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours)
+    std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours && own == profile)
 }
 
 fn is_about_us(variable: &str) -> bool {

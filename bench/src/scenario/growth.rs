@@ -12,7 +12,7 @@ use crate::rig::{PARTITIONS, Rig};
 
 const NAME: &str = "growth";
 
-/// Parts of a large log. That of ten is the one that `rebuild` folds, too.
+/// Parts of a large log.
 const TENTHS: [u64; 3] = [1, 10, 30];
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -21,8 +21,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     for tenths in TENTHS {
         let events = scale.events * tenths / 10;
         let what = format!("fold of {events} events");
-        let is_known = findings.of("rebuild").find(|finding| finding.what == rebuild::first_fold("busy"));
-        if let Some(known) = is_known.filter(|_| tenths == 10).map(|finding| finding.ours) {
+        if let Some(known) = known(findings).filter(|_| events == scale.events) {
             findings.note(Finding::new(NAME, what, "/s", known).ceiling(*smallest.get_or_insert(known)));
             continue;
         }
@@ -41,4 +40,10 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
         findings.note(Finding::new("memory", format!("projector, {events} events"), "MB", peak));
     }
     Ok(())
+}
+
+/// The rate at which `rebuild` has folded all of such a log in this run.
+fn known(findings: &Findings) -> Option<f64> {
+    let name = rebuild::first_fold("busy");
+    findings.of("rebuild").find(|finding| finding.what == name).map(|finding| finding.ours)
 }

@@ -16,6 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codes::{self, CODE_PRECISION, LIST_BYTES_MAX, List};
 use super::{Accuracy, PRECISION, Registers, Sketch};
 use crate::digest::KeyId;
 
@@ -29,10 +30,6 @@ const REGISTER_COUNT: u64 = 1 << PRECISION;
 const REGISTERS_PER_WORD: usize = 5;
 const REGISTER_BITS: usize = 6;
 const WORD_COUNT: usize = (1usize << PRECISION).div_ceil(REGISTERS_PER_WORD);
-/// Bits of a digest that a listed code keeps.
-const CODE_PRECISION: u8 = 25;
-/// A longer list gives way to registers.
-const LIST_BYTES_MAX: usize = 4 * (1 << PRECISION) / REGISTERS_PER_WORD;
 /// The most zeros a digest can begin with behind the bits that choose its register, and one.
 const RANK_MAX: u32 = 64 - PRECISION as u32 + 1;
 
@@ -64,13 +61,6 @@ pub(super) struct Layout {
     phantom: (),
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct List {
-    count: u64,
-    last: u32,
-    differences: Vec<u8>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 struct Words {
     packed: Vec<u32>,
@@ -92,7 +82,7 @@ impl Layout {
     }
 
     pub(super) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
-        let body = self.registers.as_ref().map_or(self.list.differences.len(), |registers| 4 * registers.packed.len());
+        let body = self.registers.as_ref().map_or(self.list.bytes().len(), |registers| 4 * registers.packed.len());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body + CHECKSUM_BYTES);
         bytes.extend(MAGIC);
         let mode = match self.accuracy() {
@@ -102,7 +92,7 @@ impl Layout {
         bytes.extend([PRECISION, mode, 0, 0]);
         bytes.extend(key_id.0.to_le_bytes());
         match &self.registers {
-            None => bytes.extend(&self.list.differences),
+            None => bytes.extend(self.list.bytes()),
             Some(registers) => bytes.extend(registers.packed.iter().flat_map(|word| word.to_le_bytes())),
         }
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
@@ -126,14 +116,14 @@ impl Layout {
 pub(super) enum Parts<'a> {
     /// See [`words`].
     Registers(&'a [u8]),
-    /// See [`codes`].
+    /// See [`codes::read`].
     List(&'a [u8]),
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
     let (accuracy, key_id, body) = open(bytes)?;
     match accuracy {
-        Accuracy::Listed => Ok(sketch(key_id, &Layout::from_parts(read_list(body)?, None))),
+        Accuracy::Listed => Ok(sketch(key_id, &Layout::from_parts(List::read(body)?, None))),
         Accuracy::Estimated => from_words(key_id, words(body)?.collect()),
     }
 }
@@ -160,25 +150,12 @@ pub(super) fn no_words() -> Vec<u32> {
 
 /// The sketch with these codes, which rise; none if they are too many for a list.
 pub(super) fn from_codes(key_id: KeyId, codes: &[u32]) -> Option<Sketch> {
-    let list = write_list(codes)?;
-    Some(sketch(key_id, &Layout::from_parts(list, None)))
-}
-
-/// Whether these codes, which rise, are few enough for a list.
-pub(super) fn are_listed(codes: &[u32]) -> bool {
-    write_list(codes).is_some()
+    List::of(codes).map(|list| sketch(key_id, &Layout::from_parts(list, None)))
 }
 
 /// Puts a user of a list into registers, as the crate does when the list is full.
 pub(super) fn raise(words: &mut [u32], code: u32) {
-    const BITS_BETWEEN: u32 = (CODE_PRECISION - PRECISION) as u32;
-    let (index, rank) = if code & 1 == 0 {
-        let index = code >> 1;
-        (index >> BITS_BETWEEN, 1 + (index << (u32::BITS - BITS_BETWEEN)).leading_zeros())
-    } else {
-        (code >> (7 + BITS_BETWEEN), ((code >> 1) & 0x3f) + BITS_BETWEEN)
-    };
-    let index = index as usize;
+    let (index, rank) = codes::register(code);
     let (word, shift) = (&mut words[index / REGISTERS_PER_WORD], index % REGISTERS_PER_WORD * REGISTER_BITS);
     if (*word >> shift) & 0x3f < rank {
         *word = *word & !(0x3f << shift) | rank << shift;
@@ -225,86 +202,6 @@ pub(super) fn has(bytes: &[u8], user: u64) -> bool {
     let word = body.get(4 * (index / REGISTERS_PER_WORD)..).and_then(|words| words.first_chunk());
     let shift = index % REGISTERS_PER_WORD * REGISTER_BITS;
     word.is_some_and(|word| (u32::from_le_bytes(*word) >> shift) & 0x3f >= rank)
-}
-
-/// Rising codes, each written in as few bytes as it needs.
-fn read_list(body: &[u8]) -> Result<List, CorruptSketch> {
-    let mut list = List { differences: body.to_vec(), ..List::default() };
-    for code in codes(body)? {
-        (list.last, list.count) = (code?, list.count + 1);
-    }
-    Ok(list)
-}
-
-/// The codes of a list, up to the first one that cannot be.
-pub(super) fn codes(body: &[u8]) -> Result<impl Iterator<Item = Result<u32, CorruptSketch>>, CorruptSketch> {
-    if body.len() > LIST_BYTES_MAX {
-        return Err(CorruptSketch::Content);
-    }
-    let (mut rest, mut last) = (body, None);
-    Ok(std::iter::from_fn(move || {
-        let is_more = !rest.is_empty();
-        is_more.then(|| {
-            let (code, behind) = read_code(rest, last).ok_or(CorruptSketch::Content)?;
-            (rest, last) = (behind, Some(code));
-            Ok(code)
-        })
-    }))
-}
-
-/// A code behind another one, and what follows it.
-fn read_code(bytes: &[u8], last: Option<u32>) -> Option<(u32, &[u8])> {
-    let (difference, behind) = read_number(bytes)?;
-    let code = last.unwrap_or(0).checked_add(difference)?;
-    (last.is_none_or(|last| last < code) && is_code(code)).then_some((code, behind))
-}
-
-/// None if they take more bytes than a list may have.
-fn write_list(codes: &[u32]) -> Option<List> {
-    let mut list = List::default();
-    for code in codes {
-        write_number(&mut list.differences, code - list.last);
-        (list.last, list.count) = (*code, list.count + 1);
-        if list.differences.len() > LIST_BYTES_MAX {
-            return None;
-        }
-    }
-    Some(list)
-}
-
-/// LEB128, in its shortest form only.
-fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let mut number: u64 = 0;
-    for (index, byte) in bytes.iter().enumerate().take(5) {
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            let is_shortest = *byte != 0 || index == 0;
-            let number = u32::try_from(number).ok().filter(|_| is_shortest)?;
-            return Some((number, &bytes[index + 1..]));
-        }
-    }
-    None
-}
-
-fn write_number(bytes: &mut Vec<u8>, mut number: u32) {
-    while number > 0x7f {
-        bytes.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number.to_le_bytes()[0]);
-}
-
-/// A code is either an index of 25 bits and a 0, or an index of 25 bits, a rank of 6 and a 1. The second form is for
-/// digests whose bits between the two precisions are all zero: only then does the rank say more than the index does.
-fn is_code(code: u32) -> bool {
-    const BETWEEN: u32 = (1 << (CODE_PRECISION - PRECISION)) - 1;
-    if code & 1 == 0 {
-        let index = code >> 1;
-        index < 1 << CODE_PRECISION && index & BETWEEN != 0
-    } else {
-        let rank = (code >> 1) & 0x3f;
-        (1..=64 - u32::from(CODE_PRECISION) + 1).contains(&rank) && (code >> 7) & BETWEEN == 0
-    }
 }
 
 /// Registers, five in a word, as they are stored.

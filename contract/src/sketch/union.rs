@@ -1,5 +1,6 @@
 //! Several stored sketches, merged without each being opened: a report on a year has hundreds of them.
 
+use super::codes::{self, List};
 use super::stored::{self, Parts};
 use super::{CorruptSketch, KeysDiffer, Sketch};
 use crate::digest::KeyId;
@@ -40,7 +41,7 @@ impl Union {
         self.check(key_id)?;
         match parts {
             Parts::Registers(body) => self.add_words(stored::words(body)?),
-            Parts::List(body) => self.add_codes(stored::codes(body)?)?,
+            Parts::List(body) => self.add_codes(codes::read(body)?)?,
         }
         self.key_id = Some(key_id);
         Ok(())
@@ -73,10 +74,12 @@ impl Union {
     /// Keeps each code once, or none: where they are too many for a list, or there are registers, they become registers.
     /// What is a list and what is not has to be told as the crate tells it: equal sets have equal bytes.
     fn settle(&mut self) {
-        self.codes.sort_unstable();
-        self.codes.dedup();
-        if self.words.is_none() && stored::are_listed(&self.codes) {
-            return;
+        if self.words.is_none() {
+            self.codes.sort_unstable();
+            self.codes.dedup();
+            if List::of(&self.codes).is_some() {
+                return;
+            }
         }
         let words = self.words.get_or_insert_with(stored::no_words);
         for code in self.codes.drain(..) {
