@@ -16,6 +16,9 @@ mod codes;
 /// Several stored sketches, merged.
 mod union;
 
+/// The same, with what is known of how many they are.
+mod members;
+
 /// How close a count comes to the truth.
 mod accuracy;
 
@@ -23,6 +26,7 @@ mod accuracy;
 mod pass_through;
 
 pub use accuracy::{Accuracy, LISTED_CONFIDENCE, LISTED_ERROR_MAX, RELATIVE_STD_ERROR};
+pub use members::{Bounds, Count, INTERVAL_CONFIDENCE, Members};
 pub use stored::CorruptSketch;
 pub use union::{NotAdded, Union};
 

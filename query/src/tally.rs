@@ -1,10 +1,10 @@
 //! Views and users of some rows that belong together: of a week, or of a type of events.
 
 use chrono::NaiveDate;
-use contract::sketch::Accuracy;
+use contract::sketch::{Accuracy, Count};
 
 use crate::stats::{StatsError, count};
-use crate::users::{Count, Users};
+use crate::users::Users;
 
 /// What rows so far add up to.
 #[derive(Debug, Default)]

@@ -1,27 +1,7 @@
 //! The users of several days or partitions, each counted once.
-//!
-//! A sketch estimates. Together with what is known of its parts the answer stays plausible: several sets have at least
-//! as many members as the largest of them, and at most as many as all of them together.
 
 use chrono::NaiveDate;
-use contract::Sketch;
-use contract::sketch::{Accuracy, NotAdded, RELATIVE_STD_ERROR, Union};
-
-/// How sure it is that the truth is between the bounds of an estimate.
-pub(crate) const INTERVAL_CONFIDENCE: f64 = 0.95;
-
-/// Standard errors to either side that give that confidence.
-const INTERVAL_STD_ERRORS: f64 = 1.96;
-
-/// How many users there are, and how sure that is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) users: u64,
-    pub(crate) accuracy: Accuracy,
-    /// Between `low` and `high` is the truth, if it is estimated; if not, both are `users`.
-    pub(crate) low: u64,
-    pub(crate) high: u64,
-}
+use contract::sketch::{Bounds, Count, Members, NotAdded};
 
 /// Users of a period, taken in day by day.
 #[derive(Debug, Default)]
@@ -29,60 +9,28 @@ pub(crate) struct Users {
     /// Days that are complete.
     period: Members,
     /// The partitions of the day that is being taken in, with their stored sketches. All time is one day without a date.
-    day: Vec<(Count, Vec<u8>)>,
+    day: Vec<(Bounds, Vec<u8>)>,
     date: Option<NaiveDate>,
 }
 
-/// Sets of which the members are wanted once.
-#[derive(Debug, Default)]
-struct Members {
-    union: Union,
-    largest: Count,
-    sum: u64,
-    /// The truth is at least what the lowest end of any set says, and at most what all highest ends say together.
-    low: u64,
-    high: u64,
-}
-
-impl Count {
-    pub(crate) fn new(users: u64, accuracy: Accuracy) -> Self {
-        let margin = match accuracy {
-            Accuracy::Listed => 0,
-            Accuracy::Estimated => margin(users),
-        };
-        Self { users, accuracy, low: users.saturating_sub(margin), high: users.saturating_add(margin) }
-    }
-}
-
-impl Default for Count {
-    /// Nobody, for sure.
-    fn default() -> Self {
-        Self::new(0, Accuracy::Listed)
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "users are far fewer than 2^53, and none is the least"
-)]
-fn margin(users: u64) -> u64 {
-    (INTERVAL_STD_ERRORS * RELATIVE_STD_ERROR * users as f64).round() as u64
-}
-
 impl Users {
-    /// Takes in one partition's users of a day: what their stored sketch counts to, and the sketch. Days come in order.
+    /// Takes in one partition's users of a day, or of a month under its first day: what is known of their number, and
+    /// their stored sketch. Days come in order.
     ///
     /// # Errors
     ///
     /// A sketch of the day before is damaged, or was made under another key than those before it.
-    pub(crate) fn add(&mut self, date: Option<NaiveDate>, users: Count, sketch: Vec<u8>) -> Result<(), NotAdded> {
+    pub(crate) fn add(
+        &mut self,
+        date: Option<NaiveDate>,
+        users: impl Into<Bounds>,
+        sketch: Vec<u8>,
+    ) -> Result<(), NotAdded> {
         if date != self.date {
             self.end_day()?;
             self.date = date;
         }
-        self.day.push((users, sketch));
+        self.day.push((users.into(), sketch));
         Ok(())
     }
 
@@ -103,41 +51,16 @@ impl Users {
             for (users, sketch) in partitions.drain(..) {
                 day.add(users, &sketch)?;
             }
-            partitions.extend(day.end()?.map(|(users, mut sketch)| (users, sketch.seal().bytes)));
+            partitions.extend(day.end()?.map(|(users, sketch)| (users.into(), sketch)));
         }
         partitions.into_iter().try_for_each(|(users, sketch)| self.period.add(users, &sketch))
     }
 }
 
-impl Members {
-    fn add(&mut self, users: Count, sketch: &[u8]) -> Result<(), NotAdded> {
-        self.union.add(sketch)?;
-        if users.users > self.largest.users {
-            self.largest = users;
-        }
-        self.sum += users.users;
-        self.low = self.low.max(users.low);
-        self.high = self.high.saturating_add(users.high);
-        Ok(())
-    }
-
-    /// What all sets together count to, and their sketch.
-    fn end(self) -> Result<Option<(Count, Sketch)>, NotAdded> {
-        let Some(mut sketch) = self.union.into_sketch()? else { return Ok(None) };
-        // A single set, or all others empty: its number is known and need not be estimated again.
-        if self.largest.users == self.sum {
-            return Ok(Some((self.largest, sketch)));
-        }
-        let sealed = sketch.seal();
-        let count = Count::new(sealed.users.clamp(self.largest.users, self.sum), sealed.accuracy);
-        let count = Count { low: count.low.max(self.low), high: count.high.min(self.high), ..count };
-        Ok(Some((count, sketch)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use contract::{SketchKey, UserId};
+    use contract::sketch::Accuracy;
+    use contract::{Sketch, SketchKey, UserId};
 
     use super::*;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use contract::sketch::{Accuracy, NotAdded};
+use contract::sketch::{Accuracy, Count, NotAdded};
 use serde::Serialize;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
 use super::watched::{Pair, State};
-use crate::users::{Count, Users};
+use crate::users::Users;
 
 /// What a site has had today, so far.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -1,12 +1,13 @@
 //! What a report says about itself: which part of the log it contains, what is missing, and how exact its users are.
 
-use contract::sketch::{Accuracy, LISTED_CONFIDENCE, LISTED_ERROR_MAX, PRECISION, RELATIVE_STD_ERROR};
+use contract::sketch::{
+    Accuracy, Count, INTERVAL_CONFIDENCE, LISTED_CONFIDENCE, LISTED_ERROR_MAX, PRECISION, RELATIVE_STD_ERROR,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::position::Positions;
 use crate::as_of::AsOf;
-use crate::users::{Count, INTERVAL_CONFIDENCE};
 
 /// Which part of the log a report contains, and how exact its users are. Of the same moment as the report.
 #[derive(Debug, Serialize, ToSchema)]

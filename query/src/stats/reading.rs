@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use contract::TopPaths;
-use contract::sketch::Accuracy;
+use contract::sketch::{Accuracy, Count};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::PgConnection;
@@ -15,7 +15,7 @@ use super::referrers::Referrers;
 use super::{PathViews, Stats, StatsError, count, numbers, paths, transaction};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
-use crate::users::{Count, Users};
+use crate::users::Users;
 use crate::version::Version;
 
 /// In a range of more days one of the first paths is likely to be missing in some day's list, and has to be looked up
