@@ -24,6 +24,9 @@ pub mod watcher;
 /// Read models as text, to be compared.
 pub mod picture;
 
+/// Months that are over, summed up.
+pub mod summaries;
+
 /// Traffic whose truth is known.
 pub mod traffic;
 

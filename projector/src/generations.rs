@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use async_nats::jetstream;
 use chrono::Utc;
-use contract::SketchKey;
+use contract::{Partition, SketchKey};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -165,6 +165,14 @@ impl Generations {
     /// Notes where the log ends.
     pub(crate) fn seen(&self, ends: &[LogEnd], now: Instant) {
         self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
+    }
+
+    /// The active one, with its partitions that are followed here, or none while one of them is more than so many envelopes
+    /// behind the log. None, if it is somebody else's.
+    pub(crate) fn keeping_up(&self, envelopes_max: u64) -> Option<(GenerationId, Vec<Partition>)> {
+        let followed = self.lock();
+        let (id, active) = followed.iter().find(|(_, followed)| followed.status == Status::Active)?;
+        Some((*id, active.partitions.keeping_up(envelopes_max)))
     }
 
     /// Shows how all of them are.

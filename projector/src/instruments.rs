@@ -24,6 +24,7 @@ const LAG_EVENTS: &str = "projector_lag_events";
 const LAG_S: &str = "projector_lag_seconds";
 const STALLED_S: &str = "projector_stalled_seconds";
 const ACTIVE: &str = "projector_generation_active";
+const SUMMARIES: &str = "projector_month_summaries_total";
 const PARKED: &str = "projector_parked_events";
 const LOG_BYTES: &str = "projector_log_bytes";
 const LOG_BYTES_MAX: &str = "projector_log_bytes_max";
@@ -55,6 +56,7 @@ pub(crate) fn describe() {
     describe_gauge!(LAG_S, Unit::Seconds, "How old the first of them is at most");
     describe_gauge!(STALLED_S, Unit::Seconds, "For how long nothing of them was committed, in the active generation");
     describe_gauge!(ACTIVE, Unit::Count, "1 where reports come from the generation");
+    describe_counter!(SUMMARIES, Unit::Count, "Months that were summed up");
     describe_gauge!(PARKED, Unit::Count, "Parked events that wait for a decision; 10,000 may be more");
     describe_gauge!(LOG_BYTES, Unit::Bytes, "What the partition's stream stores");
     describe_gauge!(LOG_BYTES_MAX, Unit::Bytes, "What it may store, if it has a bound");
@@ -63,6 +65,7 @@ pub(crate) fn describe() {
     for name in [BATCH_EVENTS, BATCH_S, COMMIT_S] {
         let _ = histogram!(name);
     }
+    counter!(SUMMARIES).increment(0);
 }
 
 /// A batch that was committed.
@@ -110,6 +113,11 @@ pub(crate) fn condition(slice: Slice, condition: Condition) {
 /// Shows whether reports come from a generation.
 pub(crate) fn generation(id: GenerationId, is_active: bool) {
     gauge!(ACTIVE, "generation" => id.to_string()).set(u8::from(is_active));
+}
+
+/// A month was summed up.
+pub(crate) fn summed_up() {
+    counter!(SUMMARIES).increment(1);
 }
 
 /// Shows how many events of a partition wait for a decision.

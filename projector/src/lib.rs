@@ -82,6 +82,9 @@ mod switch;
 /// Where each stream ends.
 mod log_end;
 
+/// Months that are over, summed up.
+mod months;
+
 /// Whether a partition gets on.
 mod progress;
 
@@ -140,6 +143,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tasks.spawn(log_end::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
     tasks.spawn(log_end::tell(workshop.pool.clone(), seen, shutdown.clone()));
     tasks.spawn(pending_decisions::watch(workshop.pool.clone(), shutdown.clone()));
+    tasks.spawn(months::attend(workshop.pool.clone(), generations.clone(), shutdown.clone()));
     tasks.spawn(switch::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {

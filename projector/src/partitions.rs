@@ -176,6 +176,20 @@ impl Partitions {
         }
     }
 
+    /// Those that are followed here, if none of them has more than so many envelopes before it: whoever has, wants all there
+    /// is of the machine.
+    pub(crate) fn keeping_up(&self, envelopes_max: u64) -> Vec<Partition> {
+        let state = self.lock();
+        let is_followed = |partition: &Partition| state.partitions.get(partition) == Some(&PartitionState::Following);
+        let followed = || state.progress.iter().filter(|(partition, _)| is_followed(partition));
+        let keeps_up = |progress: &Progress| progress.left().is_some_and(|left| left <= envelopes_max);
+        if followed().all(|(_, progress)| keeps_up(progress)) {
+            followed().map(|(partition, _)| *partition).collect()
+        } else {
+            vec![]
+        }
+    }
+
     /// Shows how each partition is. `time` is the time of day.
     pub(crate) fn sample(&self, now: Instant, time: DateTime<Utc>) {
         let state = self.lock();
@@ -229,7 +243,7 @@ fn gets_on(partition: Partition, progress: &Progress, stall_max: Duration) -> Re
     if stalled_s < stall_max.as_secs() {
         return Ok(());
     }
-    let left = progress.left();
+    let left = progress.left().unwrap_or(0);
     Err(format!(
         "partition {partition} does not get on: the log has {left} envelopes for it, and nothing was committed for \
          {stalled_s} seconds"
@@ -243,5 +257,50 @@ async fn discover(log: &jetstream::Context) -> Vec<Partition> {
             tracing::debug!(error = %err, "Cannot list streams");
             vec![]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(number: u16) -> Partition {
+        Partition::numbered(number).expect("a partition")
+    }
+
+    /// Taken at the beginning, of a log that ends there.
+    fn taken(partitions: &Partitions, number: u16, end: u64) {
+        let checkpoint =
+            Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+        partitions.taken(partition(number), checkpoint);
+        partitions.set(partition(number), PartitionState::Following);
+        partitions.seen(&[LogEnd { partition: partition(number), sequence: end }], Instant::now());
+    }
+
+    #[test]
+    fn partitions_keep_up_if_none_is_far_behind() {
+        let partitions = Partitions::of(GenerationId(1));
+        assert_eq!(partitions.keeping_up(10), []);
+        taken(&partitions, 0, 10);
+        taken(&partitions, 2, 0);
+        assert_eq!(partitions.keeping_up(10), [partition(0), partition(2)]);
+        taken(&partitions, 1, 11);
+        assert_eq!(partitions.keeping_up(10), []);
+        // What stands still wants nothing, and what is somebody else's is their concern.
+        partitions.set(partition(1), PartitionState::Halted("a gap".to_owned()));
+        assert_eq!(partitions.keeping_up(10), [partition(0), partition(2)]);
+        partitions.set(partition(2), PartitionState::Standby);
+        assert_eq!(partitions.keeping_up(10), [partition(0)]);
+    }
+
+    #[test]
+    fn nobody_knows_whether_a_partition_keeps_up_before_the_log_was_looked_at() {
+        let partitions = Partitions::of(GenerationId(1));
+        taken(&partitions, 0, 0);
+        let unseen =
+            Checkpoint { sequence: 7, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+        partitions.taken(partition(1), unseen);
+        partitions.set(partition(1), PartitionState::Following);
+        assert_eq!(partitions.keeping_up(10), []);
     }
 }

@@ -85,14 +85,14 @@ impl Progress {
         self.due_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// How many envelopes lie before it.
-    pub(crate) fn left(&self) -> u64 {
-        self.end.map_or(0, |(end, _)| end.saturating_sub(self.sequence))
+    /// How many envelopes lie before it; `None` before the first look at the log.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.end.map(|(end, _)| end.saturating_sub(self.sequence))
     }
 
     /// What lies before it. `time` is the time of day, as the log's server has it, too.
     pub(crate) fn lag(&self, now: Instant, time: DateTime<Utc>) -> Lag {
-        let envelopes = self.left();
+        let envelopes = self.left().unwrap_or(0);
         if envelopes == 0 {
             return Lag::default();
         }

@@ -30,6 +30,9 @@ mod reading;
 /// Those without sketches.
 mod numbers;
 
+/// Those of months that are over.
+mod months;
+
 /// The first paths, as lists of top paths tell them.
 mod lists;
 

@@ -15,6 +15,9 @@ mod dashboard;
 /// Random events, and every report of them.
 mod reports;
 
+/// Months that are over.
+mod months;
+
 /// Killed, doubled, cut differently: the read models come out equal to the byte.
 mod exactly_once;
 

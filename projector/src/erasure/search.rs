@@ -126,6 +126,7 @@ async fn rows(pool: &PgPool, whose: &Whose) -> sqlx::Result<u64> {
                 + (select count(*) from user_total where site_id = $1)
                 + (select count(*) from referrer_daily where site_id = $1)
                 + (select count(*) from referrer_total where site_id = $1)
+                + (select count(*) from month_summary where site_id = $1)
                 + (select count(*) from repeat_total where site_id = $1) as "rows!""#,
         whose.site_id()
     );

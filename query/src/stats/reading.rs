@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use contract::TopPaths;
-use contract::sketch::{Accuracy, Count};
+use contract::sketch::{Accuracy, Bounds, Count};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::PgConnection;
@@ -12,14 +12,14 @@ use super::lists::{Lists, Place, Verdict};
 use super::meta::Meta;
 use super::position::Positions;
 use super::referrers::Referrers;
-use super::{PathViews, Stats, StatsError, count, numbers, paths, transaction};
+use super::{PathViews, Stats, StatsError, count, months, numbers, paths, transaction};
 use crate::as_of::AsOf;
 use crate::request::{Period, Request};
 use crate::users::Users;
 use crate::version::Version;
 
 /// In a range of more days one of the first paths is likely to be missing in some day's list, and has to be looked up
-/// there. To read all of it twice costs more than a transaction does.
+/// there. To read all of it twice costs more than a transaction does; but where there are months, they are likely to do.
 const DAYS_OF_ONE_STATEMENT: i64 = 7;
 
 /// A row of `daily.sql` and `all_time.sql`: the generation and its state, or views, or users.
@@ -61,7 +61,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
         _ if request.tells_position() => None,
         Period::AllTime => numbers::read(db, request, None).await?,
         Period::Day(day) => numbers::read(db, request, Some(day)).await?,
-        range if range.is_longer_than(DAYS_OF_ONE_STATEMENT) => None,
+        range if range.is_longer_than(DAYS_OF_ONE_STATEMENT) => months::read(db, request).await?,
         Period::Range { .. } => Some(read_rows(db, request).await?),
     };
     if let Some(reading) = read.and_then(|reading| reading.decided(request)) {
@@ -75,6 +75,18 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
 
 /// Reads a report in a transaction that [`transaction::begin`] has begun.
 pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+    let mut reading = match months::read(tx, request).await? {
+        Some(reading) => reading,
+        None => read_days(tx, request).await?,
+    };
+    if request.tells_position() {
+        reading.positions = Positions::read(tx).await?;
+    }
+    Ok(reading)
+}
+
+/// The same, whatever months were summed up to.
+async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
     let mut reading = read_rows(tx, request).await?;
     reading.top_paths = match reading.lists.verdict(request.paths_max.into()) {
         Verdict::Decided(paths) => paths,
@@ -84,9 +96,6 @@ pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Res
         }
         Verdict::Open => paths::add_up(tx, request).await?,
     };
-    if request.tells_position() {
-        reading.positions = Positions::read(tx).await?;
-    }
     Ok(reading)
 }
 
@@ -152,8 +161,17 @@ impl Reading {
         Ok(reading)
     }
 
+    /// Notes which state of the read models this is of.
+    pub(super) fn set_version(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    pub(super) fn has_version(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// Itself with its first paths, if what was read tells them.
-    fn decided(mut self, request: &Request) -> Option<Self> {
+    pub(super) fn decided(mut self, request: &Request) -> Option<Self> {
         match self.lists.verdict(request.paths_max.into()) {
             Verdict::Decided(paths) => {
                 self.top_paths = paths;
@@ -170,12 +188,23 @@ impl Reading {
             self.add_views(Place { day: row.day, partition_id }, views, row.top_paths.as_deref())?;
         } else if let Some((users, sketch)) = row.users.zip(row.sketch) {
             let users = Count::new(count(users)?, Accuracy::of_stored(&sketch)?);
-            self.users.add(row.day, users, sketch)?;
+            self.add_users(row.day, users.into(), sketch)?;
         }
         Ok(())
     }
 
-    fn add_views(&mut self, place: Place, views: i64, top_paths: Option<&str>) -> Result<(), StatsError> {
+    /// Adds what is known of some users, and their sketch; days come in order.
+    pub(super) fn add_users(
+        &mut self,
+        day: Option<NaiveDate>,
+        users: Bounds,
+        sketch: Vec<u8>,
+    ) -> Result<(), StatsError> {
+        Ok(self.users.add(day, users, sketch)?)
+    }
+
+    /// Adds views, with the list of top paths there.
+    pub(super) fn add_views(&mut self, place: Place, views: i64, top_paths: Option<&str>) -> Result<(), StatsError> {
         self.total_views += count(views)?;
         self.lists.add(place, top_paths.map(TopPaths::from_json).transpose()?);
         Ok(())

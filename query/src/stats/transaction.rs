@@ -22,7 +22,9 @@ async fn lock(db: &mut PgConnection, period: Period) -> sqlx::Result<()> {
             sqlx::query!("lock table view_total, path_total, user_total, referrer_total in access share mode")
         }
         Period::Day(_) | Period::Range { .. } => {
-            sqlx::query!("lock table view_daily, path_daily, user_daily, referrer_daily in access share mode")
+            sqlx::query!(
+                "lock table view_daily, path_daily, user_daily, referrer_daily, month_summary in access share mode"
+            )
         }
     }
     .execute(db)

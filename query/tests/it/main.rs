@@ -30,6 +30,9 @@ mod top_paths;
 /// Users of several days and partitions.
 mod users;
 
+/// Months that are over.
+mod months;
+
 /// Where visits came from.
 mod referrers;
 

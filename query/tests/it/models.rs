@@ -97,6 +97,7 @@ impl Models {
         let id = self.generation_id;
         let models = ["view", "path", "user", "referrer"];
         let tables = models.map(|model| format!("{model}_daily_g{id}, {model}_total_g{id}")).join(", ");
+        let tables = format!("{tables}, month_summary_g{id}");
         let mut tx = self.db.begin().await.expect("a transaction");
         let delete = sqlx::query("delete from generation where generation_id = $1").bind(id);
         delete.execute(&mut *tx).await.expect("deleted");

@@ -1,0 +1,36 @@
+//! Months that are over, as the projector sums them up when it has nothing more urgent to do.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use sqlx::PgPool;
+
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until each month of the active generation that is over is summed up as it is now.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn complete(pool: &PgPool) -> Result<()> {
+    while outdated(pool).await? > 0 {
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    Ok(())
+}
+
+async fn outdated(pool: &PgPool) -> sqlx::Result<i64> {
+    let outdated = "
+        select count(*)
+        from (
+            select generation_id, partition_id, site_id, event_type, date_trunc('month', day::timestamp)::date as month,
+                sum(views) as views
+            from view_daily
+            join generation using (generation_id)
+            where status = 'active'
+            group by 1, 2, 3, 4, 5
+        ) as now
+        left join month_summary as known using (generation_id, partition_id, site_id, event_type, month)
+        where month < date_trunc('month', now() at time zone 'utc') and known.views is distinct from now.views";
+    sqlx::query_scalar(outdated).fetch_one(pool).await
+}
