@@ -167,12 +167,13 @@ impl Generations {
         self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
     }
 
-    /// The active one, with its partitions that are followed here, or none while one of them is more than so many envelopes
-    /// behind the log. None, if it is somebody else's.
+    /// The active one, with its partitions that are followed here. None, if it is somebody else's; and none while a partition
+    /// of any generation is more than so many envelopes behind the log: that wants all there is of the machine.
     pub(crate) fn keeping_up(&self, envelopes_max: u64) -> Option<(GenerationId, Vec<Partition>)> {
         let followed = self.lock();
         let (id, active) = followed.iter().find(|(_, followed)| followed.status == Status::Active)?;
-        Some((*id, active.partitions.keeping_up(envelopes_max)))
+        let all_keep_up = followed.values().all(|followed| followed.partitions.keep_up(envelopes_max));
+        all_keep_up.then(|| (*id, active.partitions.followed()))
     }
 
     /// Shows how all of them are.

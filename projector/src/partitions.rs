@@ -176,18 +176,19 @@ impl Partitions {
         }
     }
 
-    /// Those that are followed here, if none of them has more than so many envelopes before it: whoever has, wants all there
-    /// is of the machine.
-    pub(crate) fn keeping_up(&self, envelopes_max: u64) -> Vec<Partition> {
+    /// Those that are followed here.
+    pub(crate) fn followed(&self) -> Vec<Partition> {
         let state = self.lock();
-        let is_followed = |partition: &Partition| state.partitions.get(partition) == Some(&PartitionState::Following);
-        let followed = || state.progress.iter().filter(|(partition, _)| is_followed(partition));
-        let keeps_up = |progress: &Progress| progress.left().is_some_and(|left| left <= envelopes_max);
-        if followed().all(|(_, progress)| keeps_up(progress)) {
-            followed().map(|(partition, _)| *partition).collect()
-        } else {
-            vec![]
-        }
+        let is_followed = |(_, known): &(&Partition, &PartitionState)| **known == PartitionState::Following;
+        state.partitions.iter().filter(is_followed).map(|(partition, _)| *partition).collect()
+    }
+
+    /// Whether each of those has at most so many envelopes before it. Nobody knows before the log was looked at.
+    pub(crate) fn keep_up(&self, envelopes_max: u64) -> bool {
+        let followed = self.followed();
+        let state = self.lock();
+        let left = |partition| state.progress.get(partition).and_then(Progress::left);
+        followed.iter().all(|partition| left(partition).is_some_and(|left| left <= envelopes_max))
     }
 
     /// Shows how each partition is. `time` is the time of day.
@@ -268,6 +269,9 @@ mod tests {
         Partition::numbered(number).expect("a partition")
     }
 
+    const BEGINNING: Checkpoint =
+        Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+
     /// Taken at the beginning, of a log that ends there.
     fn taken(partitions: &Partitions, number: u16, end: u64) {
         let checkpoint =
@@ -280,27 +284,26 @@ mod tests {
     #[test]
     fn partitions_keep_up_if_none_is_far_behind() {
         let partitions = Partitions::of(GenerationId(1));
-        assert_eq!(partitions.keeping_up(10), []);
+        assert!(partitions.keep_up(10));
         taken(&partitions, 0, 10);
         taken(&partitions, 2, 0);
-        assert_eq!(partitions.keeping_up(10), [partition(0), partition(2)]);
+        assert!(partitions.keep_up(10));
         taken(&partitions, 1, 11);
-        assert_eq!(partitions.keeping_up(10), []);
+        assert!(!partitions.keep_up(10));
         // What stands still wants nothing, and what is somebody else's is their concern.
         partitions.set(partition(1), PartitionState::Halted("a gap".to_owned()));
-        assert_eq!(partitions.keeping_up(10), [partition(0), partition(2)]);
+        assert!(partitions.keep_up(10));
+        assert_eq!(partitions.followed(), [partition(0), partition(2)]);
         partitions.set(partition(2), PartitionState::Standby);
-        assert_eq!(partitions.keeping_up(10), [partition(0)]);
+        assert_eq!(partitions.followed(), [partition(0)]);
     }
 
     #[test]
     fn nobody_knows_whether_a_partition_keeps_up_before_the_log_was_looked_at() {
         let partitions = Partitions::of(GenerationId(1));
         taken(&partitions, 0, 0);
-        let unseen =
-            Checkpoint { sequence: 7, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
-        partitions.taken(partition(1), unseen);
+        partitions.taken(partition(1), BEGINNING);
         partitions.set(partition(1), PartitionState::Following);
-        assert_eq!(partitions.keeping_up(10), []);
+        assert!(!partitions.keep_up(10));
     }
 }

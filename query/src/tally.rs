@@ -1,7 +1,7 @@
 //! Views and users of some rows that belong together: of a week, or of a type of events.
 
 use chrono::NaiveDate;
-use contract::sketch::{Accuracy, Count};
+use contract::sketch::{Accuracy, Bounds, Count};
 
 use crate::stats::{StatsError, count};
 use crate::users::Users;
@@ -48,6 +48,20 @@ impl Tally {
             }
         }
         Ok(())
+    }
+
+    /// Adds the users of a month that is summed up, under its first day.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub(crate) fn add_summed_users(
+        &mut self,
+        month: NaiveDate,
+        users: Bounds,
+        sketch: Vec<u8>,
+    ) -> Result<(), StatsError> {
+        Ok(self.users.add(Some(month), users, sketch)?)
     }
 
     /// Different users of all of them.

@@ -11,6 +11,7 @@ use crate::listing::{Cell, List, Table};
 use crate::request::{InvalidRequest, Sent};
 use crate::stats::StatsError;
 use crate::tally::Tally;
+use crate::users;
 use crate::version::Version;
 
 /// Days, weeks and months of the calendar.
@@ -169,9 +170,17 @@ impl List for Request {
             });
             let Some(day) = row.day else { continue };
             let tally = building.tally_of(day)?;
-            match (row.views, row.users) {
-                (Some(views), _) => tally.add_views(views)?,
-                (None, users) => tally.add_users(Some(day), users.unwrap_or_default(), row.sketch)?,
+            if let Some(views) = row.views {
+                tally.add_views(views)?;
+                continue;
+            }
+            let users = row.users.unwrap_or_default();
+            match (row.users_most.zip(row.users_low).zip(row.users_high), row.sketch) {
+                (Some(((most, low), high)), Some(sketch)) => {
+                    let users = users::Summed { least: users, most, low, high };
+                    tally.add_summed_users(day, users.try_into()?, sketch)?;
+                }
+                (_, sketch) => tally.add_users(Some(day), users, sketch)?,
             }
         }
         Ok((version.ok_or(StatsError::NoGeneration)?, building.end()?))

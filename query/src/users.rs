@@ -3,6 +3,25 @@
 use chrono::NaiveDate;
 use contract::sketch::{Bounds, Count, Members, NotAdded};
 
+use crate::stats::{StatsError, count};
+
+/// What the summary of a month says about its users, as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Summed {
+    pub(crate) least: i64,
+    pub(crate) most: i64,
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+}
+
+impl TryFrom<Summed> for Bounds {
+    type Error = StatsError;
+
+    fn try_from(Summed { least, most, low, high }: Summed) -> Result<Self, StatsError> {
+        Ok(Self { least: count(least)?, most: count(most)?, low: count(low)?, high: count(high)? })
+    }
+}
+
 /// Users of a period, taken in day by day.
 #[derive(Debug, Default)]
 pub(crate) struct Users {

@@ -3,8 +3,9 @@ use std::time::Duration;
 use anyhow::Result;
 use e2e::load::Load;
 use e2e::stack::{Answered, DATABASE, Stack};
-use e2e::wait;
+use e2e::{summaries, wait};
 use sqlx::PgPool;
+use tokio::time::timeout;
 
 use crate::exactly_once::{fill, traffic};
 
@@ -48,11 +49,12 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
     }
     let projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
-    projector.process.stop().await;
     let pool = stack.database(DATABASE)?;
+    timeout(SOON, summaries::complete(&pool)).await??;
+    projector.process.stop().await;
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"), "before");
 
-    let cases: [(&'static str, &'static str, &[&str]); 6] = [
+    let cases: [(&'static str, &'static str, &[&str]); 7] = [
         (
             "update view_daily set views = views + 1
              where event_type = 'page_view' and partition_id = 0 and day = (select min(day) from view_daily)",
@@ -91,6 +93,11 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
             "insert into view_total select generation_id, site_id, event_type, 9, views from view_total limit 1",
             "delete from view_total where partition_id = 9",
             &["view_total site ", "partition 9: expected nothing", "1 differ"],
+        ),
+        (
+            "update month_summary set users_low = users_low - 1 where ctid = (select min(ctid) from month_summary)",
+            "delete from month_summary",
+            &["month_summary site ", "month 20", "not what its days say", "1 differ"],
         ),
     ];
     sqlx::query("create table kept as select * from path_total where false").execute(&pool).await?;

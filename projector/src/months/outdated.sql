@@ -2,7 +2,7 @@
 -- partitions, one of each for one that is looked at.
 --
 -- Looked up one by one: a table of days may be as large as it likes.
-select site_id as "site_id!", event_type as "event_type!", partition_id as "partition_id!", month as "month!"
+select site_id as "site_id!", event_type as "event_type!", partition_id as "partition_id!", month as "first_day!"
 from unnest($2::text[], $3::text[], $4::int[]) as looked_at (site_id, event_type, partition_id)
 cross join lateral (
     select date_trunc('month', day::timestamp)::date as month, sum(views) as views

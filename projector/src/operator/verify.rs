@@ -16,6 +16,7 @@ use crate::checkpoint::Slice;
 use crate::comparison::{self, Comparison, Scope, Side, Watcher};
 use crate::generation::{self, Generation};
 use crate::generations::Workshop;
+use crate::months;
 use crate::source::Stream;
 use crate::switch::{Positions, positions};
 
@@ -82,7 +83,9 @@ async fn try_verify(
     // Its settings are not those of the others.
     other.close_on_drop();
     let mut comparison = compared?;
-    comparison.differences += misplaced.len() as u64;
+    let summed = check_months(&mut snapshot, active, narrow).await?;
+    comparison.rows += summed.rows;
+    comparison.differences += summed.differences + misplaced.len() as u64;
     for told in &misplaced {
         println!("{told}");
     }
@@ -184,4 +187,25 @@ async fn compare(
     let compared = comparison::compare(expected, found, (&narrow.scope(), active.identity.fold_version), watcher).await;
     progress.end();
     compared
+}
+
+/// Compares the summaries of months with their days, which have been compared with the log.
+async fn check_months(
+    snapshot: &mut PgConnection,
+    active: &Generation,
+    narrow: &Narrow,
+) -> Result<Comparison, months::NotSummed> {
+    let mut left = narrow.limit;
+    let mut difference = |difference: &str| {
+        if left > 0 {
+            println!("{difference}");
+        }
+        left = left.saturating_sub(1);
+    };
+    let mut progress = Progress::of("Checking", 0, "months");
+    let watcher =
+        &mut months::Watcher { difference: &mut difference, progress: &mut |months| progress.set(months, months) };
+    let checked = months::check(snapshot, active.id, &narrow.scope(), watcher).await;
+    progress.end();
+    checked
 }

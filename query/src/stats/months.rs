@@ -1,7 +1,7 @@
 //! A report on many days, from what months that are over were summed up to, and the days before and after these.
 
 use chrono::{Datelike, Months, NaiveDate};
-use contract::sketch::{Accuracy, Bounds, Count};
+use contract::sketch::{Accuracy, Count};
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
@@ -9,6 +9,7 @@ use super::lists::Place;
 use super::reading::Reading;
 use super::{StatsError, count};
 use crate::request::{Period, Request};
+use crate::users;
 use crate::version::Version;
 
 /// A row of `months.sql`: the state of the generation with the views of all whole months, or the views or users of a day,
@@ -115,9 +116,7 @@ impl Summed {
         let Some((sketch, least)) = row.sketch.zip(row.users_least) else { return Ok(()) };
         let bounds = match row.users_most.zip(row.users_low).zip(row.users_high) {
             None => Count::new(count(least)?, Accuracy::of_stored(&sketch)?).into(),
-            Some(((most, low), high)) => {
-                Bounds { least: count(least)?, most: count(most)?, low: count(low)?, high: count(high)? }
-            }
+            Some(((most, low), high)) => users::Summed { least, most, low, high }.try_into()?,
         };
         self.reading.add_users(Some(date), bounds, sketch)
     }

@@ -157,6 +157,28 @@ async fn bounds_of_users_are_those_of_the_days() {
 }
 
 #[tokio::test]
+async fn a_time_series_by_month_has_the_users_of_summaries() {
+    let (service, models, db, _) = with_models().await;
+    two_days(&models).await;
+    models.add(&Batch { day: "2025-11-02", users: 0..4, ..BATCH }).await;
+    models.add(&Batch { day: "2025-11-03", users: 3..7, ..BATCH }).await;
+    sum_up(&db, "2025-10-01", 5).await;
+    let series = async |interval: &str| {
+        let path = format!("/timeseries?site_id=site-abc-123&from=2025-10-02&to=2025-11-30&interval={interval}");
+        let buckets = service.get(&path).await.json()["buckets"].take();
+        let buckets = buckets.as_array().expect("buckets").iter();
+        let counts = buckets.map(|bucket| (bucket["views"].as_u64(), bucket["unique_users"].as_u64()));
+        counts.filter(|counts| *counts != (Some(0), Some(0))).collect::<Vec<_>>()
+    };
+    let counts = |counts: [(u64, u64); 2]| counts.map(|(views, users)| (Some(views), Some(users))).to_vec();
+    // All that October has is in the range, though not all of October.
+    assert_eq!(series("month").await, counts([(5, 34), (2, 7)]));
+    assert_eq!(series("week").await.len(), 3);
+    models.add(&Batch { day: "2025-10-30", paths: &[("/b", 2)], users: 40..41, ..BATCH }).await;
+    assert_eq!(series("month").await, counts([(7, 32), (2, 7)]));
+}
+
+#[tokio::test]
 async fn a_damaged_summary_is_no_number() {
     let (service, models, db, _) = with_models().await;
     two_days(&models).await;
