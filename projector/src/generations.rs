@@ -245,3 +245,31 @@ impl Generations {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partitions::tests::{partition, taken};
+
+    #[test]
+    fn the_active_generation_keeps_up_if_none_is_far_behind() {
+        let generations = Generations::default();
+        assert_eq!(generations.keeping_up(10), None);
+        let follow = |number: i32, status: Status, left: u64| {
+            let partitions = Partitions::of(GenerationId(number));
+            taken(&partitions, 3, left);
+            let followed = Followed { status, partitions, stop: CancellationToken::new() };
+            generations.lock().insert(GenerationId(number), followed);
+        };
+        follow(1, Status::Ready, 0);
+        assert_eq!(generations.keeping_up(10), None);
+        follow(2, Status::Active, 10);
+        assert_eq!(generations.keeping_up(10), Some((GenerationId(2), vec![partition(3)])));
+        follow(3, Status::Building, 11);
+        assert_eq!(generations.keeping_up(10), None);
+        follow(3, Status::Building, 10);
+        assert_eq!(generations.keeping_up(10), Some((GenerationId(2), vec![partition(3)])));
+        follow(2, Status::Active, 11);
+        assert_eq!(generations.keeping_up(10), None);
+    }
+}

@@ -262,10 +262,10 @@ async fn discover(log: &jetstream::Context) -> Vec<Partition> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn partition(number: u16) -> Partition {
+    pub(crate) fn partition(number: u16) -> Partition {
         Partition::numbered(number).expect("a partition")
     }
 
@@ -273,7 +273,7 @@ mod tests {
         Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
 
     /// Taken at the beginning, of a log that ends there.
-    fn taken(partitions: &Partitions, number: u16, end: u64) {
+    pub(crate) fn taken(partitions: &Partitions, number: u16, end: u64) {
         let checkpoint =
             Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
         partitions.taken(partition(number), checkpoint);

@@ -174,6 +174,10 @@ async fn a_time_series_by_month_has_the_users_of_summaries() {
     // All that October has is in the range, though not all of October.
     assert_eq!(series("month").await, counts([(5, 34), (2, 7)]));
     assert_eq!(series("week").await.len(), 3);
+    // It stands for its days: they do not count beside it.
+    let fewer = "update month_summary set users_least = 20, users_most = 30";
+    sqlx::query(fewer).execute(&db).await.expect("changed");
+    assert_eq!(series("month").await, counts([(5, 30), (2, 7)]));
     models.add(&Batch { day: "2025-10-30", paths: &[("/b", 2)], users: 40..41, ..BATCH }).await;
     assert_eq!(series("month").await, counts([(7, 32), (2, 7)]));
 }
