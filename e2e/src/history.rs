@@ -1,5 +1,4 @@
-//! A log of many events, as a live load makes it: a hundred events an envelope, paths and users by Zipf's law: few that
-//! come again and again, and a long tail.
+//! A log of many events, with paths and users by Zipf's law: few that come again and again, and a long tail.
 
 use std::fmt::Write as _;
 
@@ -12,14 +11,14 @@ use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 use tokio::time::Instant;
 
-/// Events of one envelope.
-const ENVELOPE_EVENTS: u64 = 100;
+/// Events of one envelope, as a live load makes it.
+pub const LIVE_EVENTS: u64 = 100;
 
 /// Envelopes on their way at once.
 const ON_THEIR_WAY: usize = 512;
 
-/// Envelopes between two lines of progress.
-const PROGRESS_ENVELOPES: u64 = 20_000;
+/// Events between two lines of progress.
+const PROGRESS_EVENTS: u64 = 2_000_000;
 
 /// What a history is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +33,13 @@ pub struct Shape {
     pub paths: u32,
     /// Of each site.
     pub users: u32,
+    /// In each envelope.
+    pub envelope_events: u64,
 }
 
 /// A hundred sites with much traffic.
-pub const BUSY: Shape = Shape { name: "site", sites: 100, days: 30, paths: 2_000, users: 20_000 };
+pub const BUSY: Shape =
+    Shape { name: "site", sites: 100, days: 30, paths: 2_000, users: 20_000, envelope_events: LIVE_EVENTS };
 
 /// Ten thousand sites with little.
 pub const LONG_TAIL: Shape = Shape { sites: 10_000, ..BUSY };
@@ -96,13 +98,14 @@ impl Shape {
     /// The log is away, or full.
     pub async fn fill(self, log: &jetstream::Context, partitions: u16, events: u64) -> Result<u64> {
         let begun = Instant::now();
-        let envelopes = events.div_ceil(ENVELOPE_EVENTS);
+        let each = self.envelope_events;
+        let envelopes = events.div_ceil(each);
         let sites = self.sites_by_partition(partitions).into_iter().enumerate().filter(|(_, sites)| !sites.is_empty());
         let mut visits: Vec<_> =
             sites.map(|(partition, sites)| (format!("events.{partition}"), self.visits_to(sites, 1))).collect();
         let made = (0..envelopes).zip((0..visits.len()).cycle()).map(|(number, turn)| {
             let (subject, visits) = &mut visits[turn];
-            (number, subject.clone(), visits.envelope())
+            (number, subject.clone(), visits.envelope(each))
         });
         let publish = |(number, subject, envelope): (u64, String, String)| async move {
             log.publish(subject, envelope.into()).await?.await?;
@@ -110,12 +113,13 @@ impl Shape {
         };
         let mut published = stream::iter(made).map(publish).buffered(ON_THEIR_WAY);
         while let Some(number) = published.try_next().await.context("filling the log")? {
-            if number > 0 && number % PROGRESS_ENVELOPES == 0 {
-                println!("{} of {events} events in the log", number * ENVELOPE_EVENTS);
+            let published = number * each;
+            if published > 0 && published.is_multiple_of(PROGRESS_EVENTS) {
+                println!("{published} of {events} events in the log");
             }
         }
-        println!("{} events in the log after {:.0} s", envelopes * ENVELOPE_EVENTS, begun.elapsed().as_secs_f64());
-        Ok(envelopes * ENVELOPE_EVENTS)
+        println!("{} events in the log after {:.0} s", envelopes * each, begun.elapsed().as_secs_f64());
+        Ok(envelopes * each)
     }
 }
 
@@ -133,9 +137,9 @@ impl Visits {
         event
     }
 
-    fn envelope(&mut self) -> String {
-        let mut envelope = String::with_capacity(160 * 100);
-        for _ in 0..ENVELOPE_EVENTS {
+    fn envelope(&mut self, events: u64) -> String {
+        let mut envelope = String::new();
+        for _ in 0..events {
             self.write(&mut envelope);
             envelope.push('\n');
         }
