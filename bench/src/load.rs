@@ -73,12 +73,15 @@ impl Load {
             match pause {
                 Some(pause) if count > 0 => due += pause,
                 Some(_) => {}
+                // And no waiting: a timer would end with the next millisecond.
                 None => due = Instant::now(),
             }
             if due > begun + self.lasting {
                 break;
             }
-            sleep_until(due).await;
+            if pause.is_some() {
+                sleep_until(due).await;
+            }
             let status = connection.exchange(&request).await.map(|answer| answer.status);
             if status.is_err() {
                 connection = Connection::open(self.port).await?;
