@@ -31,13 +31,14 @@ const PAGE_SITES: i64 = 500;
 /// Envelopes that a partition may be behind the log: about a second's of a busy one.
 const LAG_ENVELOPES_MAX: u64 = 1_000;
 
-/// After a month is summed up, that many times as long as it took: a quarter of one processor is spent at most.
+/// Whatever was done, that many times as long a rest: reports and commits want Postgres, too, and a quarter of one processor
+/// is spent at most.
 const REST_FACTOR: u32 = 3;
 
 /// Between two looks at all sites: that many times as long as looking took, within these bounds.
-const PAUSE_FACTOR: u32 = 100;
+const PAUSE_FACTOR: u32 = 30;
 const PAUSE_MIN: Duration = Duration::from_secs(2);
-const PAUSE_MAX: Duration = Duration::from_mins(10);
+const PAUSE_MAX: Duration = Duration::from_hours(1);
 
 /// Whose months are looked at. An empty one comes before all others.
 #[derive(Debug, Default)]
@@ -74,7 +75,9 @@ async fn look(pool: &PgPool, generations: &Generations) -> sqlx::Result<Duration
         let begun = Instant::now();
         let places = next_places(pool, generation, &partitions, &last).await?;
         let outdated = outdated(pool, generation, &places).await?;
-        looked += begun.elapsed();
+        let took = begun.elapsed();
+        looked += took;
+        sleep(took * REST_FACTOR).await;
         for month in &outdated {
             let begun = Instant::now();
             let summed_up = match Summary::of_days(pool, generation, month).await {
@@ -86,7 +89,6 @@ async fn look(pool: &PgPool, generations: &Generations) -> sqlx::Result<Duration
                 // It is tried again with the next look.
                 Err(err) => tracing::debug!(error = %err, month = %month.first_day, "Cannot sum a month up"),
             }
-            // Reports and commits want Postgres, too.
             sleep(begun.elapsed() * REST_FACTOR).await;
         }
         let Some(next) = places.into_iter().last() else { return Ok(looked) };

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::generations::have_become;
 
-const SUMMED_UP_WITHIN: Duration = Duration::from_secs(30);
+const SUMMED_UP_WITHIN: Duration = Duration::from_mins(2);
 
 /// A month with its views, the most and the fewest users that it can have, and its first paths.
 type Summary = (String, String, NaiveDate, i64, i64, i64, String);

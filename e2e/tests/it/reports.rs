@@ -24,7 +24,7 @@ const LATE_EVENTS: usize = 40;
 /// Questions of each kind, each time.
 const QUESTIONS: usize = 25;
 
-const SUMMED_UP_WITHIN: Duration = Duration::from_secs(30);
+const SUMMED_UP_WITHIN: Duration = Duration::from_mins(2);
 
 /// Every report of random events says what a plain count of the same events says. The seed is printed; set
 /// `TIDEMARK_SEED` to it to see the same again.
