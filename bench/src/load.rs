@@ -1,6 +1,7 @@
 //! Load over HTTP. As fast as it goes: each connection sends its next request when it has its answer. At a given rate:
 //! each request has an instant at which it is due, and its time is measured from there, so that a server that stalls
-//! has not one slow request but all that were due meanwhile.
+//! has not one slow request but all that were due meanwhile. A timer ends with a millisecond, so a request is sent up to one
+//! too late, and that counts, too.
 //!
 //! Why not wrk or oha: wrk knows no rate, oha draws bodies from a file but cannot say what became of each; and both
 //! would have to be found on the machine.

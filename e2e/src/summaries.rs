@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use sqlx::PgPool;
 
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+use crate::wait;
+
+/// A month of a large site takes a second, and there is a pause between two looks at all of them.
+const SUMMED_UP_WITHIN: Duration = Duration::from_mins(3);
 
 /// Waits until each month of the active generation that is over is summed up as it is now.
 ///
-/// # Errors
+/// # Panics
 ///
-/// The database is away.
-pub async fn complete(pool: &PgPool) -> Result<()> {
-    while outdated(pool).await? > 0 {
-        tokio::time::sleep(LOOK_PAUSE).await;
-    }
-    Ok(())
+/// That takes more than three minutes.
+pub async fn complete(pool: &PgPool) {
+    let is_complete = async || (outdated(pool).await.ok()? == 0).then_some(());
+    wait::until("months are summed up", SUMMED_UP_WITHIN, is_complete).await;
 }
 
 async fn outdated(pool: &PgPool) -> sqlx::Result<i64> {

@@ -70,7 +70,6 @@ pub(crate) async fn attend(pool: PgPool, generations: Generations, shutdown: Can
 async fn look(pool: &PgPool, generations: &Generations) -> sqlx::Result<Duration> {
     let (mut last, mut looked) = (Place::default(), Duration::ZERO);
     loop {
-        // Asked once a page: what is far behind the log is about to change.
         let Some((generation, partitions)) = generations.keeping_up(LAG_ENVELOPES_MAX) else { return Ok(looked) };
         let begun = Instant::now();
         let places = next_places(pool, generation, &partitions, &last).await?;
@@ -79,14 +78,15 @@ async fn look(pool: &PgPool, generations: &Generations) -> sqlx::Result<Duration
         looked += took;
         sleep(took * REST_FACTOR).await;
         for month in &outdated {
+            // A page has thousands at most: asked before each, because a rebuild may begin meanwhile, or have ended.
+            if generations.keeping_up(LAG_ENVELOPES_MAX).is_none_or(|(active, _)| active != generation) {
+                return Ok(looked);
+            }
             let begun = Instant::now();
-            let summed_up = match Summary::of_days(pool, generation, month).await {
-                Ok(summary) => summary.write(pool, generation, month).await,
-                Err(err) => Err(err),
-            };
-            match summed_up {
+            match sum_up(pool, generation, month).await {
                 Ok(()) => instruments::summed_up(),
-                // It is tried again with the next look.
+                Err(NotSummed::Database(err)) if err.as_database_error().is_none() => return Err(err),
+                // That of the month alone. It is tried again with the next look.
                 Err(err) => tracing::debug!(error = %err, month = %month.first_day, "Cannot sum a month up"),
             }
             sleep(begun.elapsed() * REST_FACTOR).await;
@@ -94,6 +94,10 @@ async fn look(pool: &PgPool, generations: &Generations) -> sqlx::Result<Duration
         let Some(next) = places.into_iter().last() else { return Ok(looked) };
         last = next;
     }
+}
+
+async fn sum_up(pool: &PgPool, generation: GenerationId, month: &Month) -> Result<(), NotSummed> {
+    Summary::of_days(pool, generation, month).await?.write(pool, generation, month).await
 }
 
 /// Those behind another one.

@@ -42,7 +42,7 @@ struct Summed {
 }
 
 /// Reads it; none where it takes the days one by one: there is no whole month, or not all of them are summed up as they are
-/// now, or the first paths do not follow from it.
+/// now. Whether the first paths follow from it is left open.
 pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Option<Reading>, StatsError> {
     let Some(Whole { first, behind }) = Whole::within(request.period) else { return Ok(None) };
     let Period::Range { first: first_day, last: last_day } = request.period else { return Ok(None) };
@@ -64,7 +64,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Opt
     if !summed.reading.has_version() {
         return Err(StatsError::NoGeneration);
     }
-    Ok(summed.into_reading().and_then(|reading| reading.decided(request)))
+    Ok(summed.into_reading())
 }
 
 /// Months of which all days are in a period; those that are not over yet among them.

@@ -24,6 +24,7 @@ month_views as (
       and day >= (select first from months)
       and day < (select behind from months)
 ),
+-- Two ranges, not one with `or`: that would be read from its first day to its last.
 day_views as (
     select day, partition_id, views, top_paths
     from view_daily

@@ -68,14 +68,19 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
         return Ok(reading);
     }
     let mut tx = transaction::begin(db, request.period).await?;
-    let reading = read_within(&mut tx, request).await?;
+    let reading = if request.tells_position() {
+        read_within(&mut tx, request).await?
+    } else {
+        // Everything that is shorter has just been tried.
+        read_days(&mut tx, request).await?
+    };
     tx.commit().await?;
     Ok(reading)
 }
 
 /// Reads a report in a transaction that [`transaction::begin`] has begun.
 pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
-    let mut reading = match months::read(tx, request).await? {
+    let mut reading = match months::read(tx, request).await?.and_then(|reading| reading.decided(request)) {
         Some(reading) => reading,
         None => read_days(tx, request).await?,
     };
@@ -171,7 +176,7 @@ impl Reading {
     }
 
     /// Itself with its first paths, if what was read tells them.
-    pub(super) fn decided(mut self, request: &Request) -> Option<Self> {
+    fn decided(mut self, request: &Request) -> Option<Self> {
         match self.lists.verdict(request.paths_max.into()) {
             Verdict::Decided(paths) => {
                 self.top_paths = paths;

@@ -1,0 +1,43 @@
+use super::*;
+
+pub(crate) fn partition(number: u16) -> Partition {
+    Partition::numbered(number).expect("a partition")
+}
+
+const BEGINNING: Checkpoint =
+    Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+
+/// Taken at the beginning, of a log that ends there.
+pub(crate) fn taken(partitions: &Partitions, number: u16, end: u64) {
+    let checkpoint =
+        Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+    partitions.taken(partition(number), checkpoint);
+    partitions.set(partition(number), PartitionState::Following);
+    partitions.seen(&[LogEnd { partition: partition(number), sequence: end }], Instant::now());
+}
+
+#[test]
+fn partitions_keep_up_if_none_is_far_behind() {
+    let partitions = Partitions::of(GenerationId(1));
+    assert!(partitions.keep_up(10));
+    taken(&partitions, 0, 10);
+    taken(&partitions, 2, 0);
+    assert!(partitions.keep_up(10));
+    taken(&partitions, 1, 11);
+    assert!(!partitions.keep_up(10));
+    // What stands still wants nothing, and what is somebody else's is their concern.
+    partitions.set(partition(1), PartitionState::Halted("a gap".to_owned()));
+    assert!(partitions.keep_up(10));
+    assert_eq!(partitions.followed(), [partition(0), partition(2)]);
+    partitions.set(partition(2), PartitionState::Standby);
+    assert_eq!(partitions.followed(), [partition(0)]);
+}
+
+#[test]
+fn nobody_knows_whether_a_partition_keeps_up_before_the_log_was_looked_at() {
+    let partitions = Partitions::of(GenerationId(1));
+    taken(&partitions, 0, 0);
+    partitions.taken(partition(1), BEGINNING);
+    partitions.set(partition(1), PartitionState::Following);
+    assert!(!partitions.keep_up(10));
+}
