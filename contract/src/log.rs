@@ -13,6 +13,10 @@ pub const EVENT_COUNT_HEADER: &str = "Event-Count";
 /// Header of an amendment: when the log stored the envelope that it stands for, RFC 3339 with nanoseconds.
 pub const LOGGED_AT_HEADER: &str = "Logged-At";
 
+/// Header with the time of ingest's own clock when it sent an envelope, RFC 3339 in UTC with milliseconds. Log time
+/// believes the log's clock only where this one agrees. Absent from envelopes of older versions, and of other publishers.
+pub const SENT_AT_HEADER: &str = "Sent-At";
+
 /// Header with the place of an envelope in the trace of one of its requests, as W3C Trace Context writes it. Absent unless
 /// somebody traces; means nothing to what is counted.
 pub const TRACE_HEADER: &str = "traceparent";

@@ -46,7 +46,7 @@ fn folded(bodies: &[&[u8]]) -> Deltas {
     let mut recent = RecentIds::new(3_600.try_into().expect("an hour"), 0);
     let mut deltas = fold.begin();
     for (sequence, body) in (1..).zip(bodies) {
-        let message = Message { sequence, logged_at: DateTime::UNIX_EPOCH, schema: None, body };
+        let message = Message { sequence, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body };
         fold.add(&mut recent, &mut deltas, message);
     }
     deltas

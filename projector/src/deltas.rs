@@ -36,6 +36,8 @@ pub struct Message<'a> {
     pub sequence: u64,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
+    /// When ingest sent it, by its own clock, if it says so.
+    pub sent_at: Option<DateTime<Utc>>,
     /// Its schema header, if it has one.
     pub schema: Option<&'a str>,
     /// Its body.

@@ -13,6 +13,9 @@ pub(crate) struct Line {
     pub(crate) sequence: u64,
     /// When the log stored it.
     pub(crate) logged_at: DateTime<Utc>,
+    /// When ingest sent it, by its own clock, if it says so. Archives of older versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sent_at: Option<DateTime<Utc>>,
     /// Its schema header, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) schema: Option<String>,
@@ -31,8 +34,9 @@ impl Line {
     /// Of an envelope, as it is now.
     pub(crate) fn of(logged: &Entry) -> Self {
         let schema = logged.schema.as_deref().map(str::to_owned);
-        let Entry { sequence, logged_at, is_erased, .. } = *logged;
-        Self { sequence, logged_at, schema, is_erased, body: None, bytes: None }.with_body(logged.body.to_vec())
+        let Entry { sequence, logged_at, sent_at, is_erased, .. } = *logged;
+        Self { sequence, logged_at, sent_at, schema, is_erased, body: None, bytes: None }
+            .with_body(logged.body.to_vec())
     }
 
     /// The same with another body.
@@ -74,8 +78,10 @@ mod tests {
     fn a_line_reads_back_what_it_says() {
         let logged_at = DateTime::from_timestamp(1_700_000_000, 123_456_789).expect("an instant");
         for body in [b"{\"a\":1}\n\n{}".to_vec(), vec![0xff, 0, 10], vec![]] {
-            let line = Line { sequence: 7, logged_at, schema: None, is_erased: false, body: None, bytes: None }
-                .with_body(body.clone());
+            let sent_at = (!body.is_empty()).then(|| logged_at - chrono::TimeDelta::milliseconds(3));
+            let line =
+                Line { sequence: 7, logged_at, sent_at, schema: None, is_erased: false, body: None, bytes: None }
+                    .with_body(body.clone());
             let text = line.to_text().expect("JSON");
             assert_eq!(text.matches('\n').count(), 1);
             let read = Line::parse(text.trim_end()).expect("a line");

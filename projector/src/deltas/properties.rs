@@ -227,7 +227,8 @@ impl Reader {
             return;
         }
         self.sequence += 1;
-        let message = Message { sequence: self.sequence, logged_at, schema: None, body: body.as_bytes() };
+        let message =
+            Message { sequence: self.sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         self.fold.add(&mut self.recent, &mut self.deltas, message);
     }
 

@@ -9,7 +9,7 @@ fn recent() -> RecentIds {
 }
 
 fn message(sequence: u64, body: &str) -> Message<'_> {
-    Message { sequence, logged_at: DateTime::UNIX_EPOCH, schema: None, body: body.as_bytes() }
+    Message { sequence, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body: body.as_bytes() }
 }
 
 fn event(site: &str, path: &str, day: u32, user: &str) -> String {

@@ -12,7 +12,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
 use chrono::{DateTime, SecondsFormat, Utc};
 use contract::Partition;
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER};
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
 use futures_util::TryStreamExt;
 
 use super::Whose;
@@ -30,6 +30,14 @@ pub(crate) struct Eraser {
     partition: Partition,
     events: Stream,
     amendments: Stream,
+}
+
+/// What the fold reads of an envelope's headers. It must outlive every erasure: a rebuild decides by it.
+#[derive(Debug, Clone, Copy)]
+struct Stamp<'a> {
+    logged_at: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
+    schema: Option<&'a str>,
 }
 
 impl Eraser {
@@ -106,7 +114,8 @@ impl Eraser {
     /// The log is away, or something else stands there.
     pub(crate) async fn restore(&self, line: Line) -> anyhow::Result<()> {
         let count = line.is_erased.then_some(0);
-        let message = self.message((line.logged_at, line.schema.as_deref()), line.body().to_vec(), count);
+        let stamp = Stamp { logged_at: line.logged_at, sent_at: line.sent_at, schema: line.schema.as_deref() };
+        let message = self.message(stamp, line.body().to_vec(), count);
         if !self.publish(line.sequence, 0, message).await? {
             let stands = amendments::read(&self.amendments, self.partition, line.sequence).await?;
             ensure!(
@@ -121,19 +130,14 @@ impl Eraser {
 
     /// Publishes what is left; answers whether what stood there is still what it was made from.
     async fn amend(&self, found: &Entry, remainder: &Remainder) -> anyhow::Result<bool> {
-        let place = (found.logged_at, found.schema.as_deref());
-        let message = self.message(place, remainder.body.clone(), Some(remainder.left));
+        let stamp = Stamp { logged_at: found.logged_at, sent_at: found.sent_at, schema: found.schema.as_deref() };
+        let message = self.message(stamp, remainder.body.clone(), Some(remainder.left));
         self.publish(found.sequence, found.amendment.unwrap_or(0), message).await
     }
 
-    /// What stands for an envelope of that time and schema.
-    fn message(
-        &self,
-        (logged_at, schema): (DateTime<Utc>, Option<&str>),
-        body: Vec<u8>,
-        count: Option<u64>,
-    ) -> PublishMessage {
-        let logged_at = logged_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    /// What stands for an envelope of that stamp.
+    fn message(&self, stamp: Stamp<'_>, body: Vec<u8>, count: Option<u64>) -> PublishMessage {
+        let logged_at = stamp.logged_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
         let mut message = PublishMessage::build()
             .payload(body.into())
             .expected_stream(self.partition.amendments_stream())
@@ -141,7 +145,11 @@ impl Eraser {
         if let Some(count) = count {
             message = message.header(EVENT_COUNT_HEADER, count.to_string().as_str());
         }
-        if let Some(schema) = schema {
+        if let Some(sent_at) = stamp.sent_at {
+            let sent_at = sent_at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            message = message.header(SENT_AT_HEADER, sent_at.as_str());
+        }
+        if let Some(schema) = stamp.schema {
             message = message.header(SCHEMA_HEADER, schema);
         }
         message

@@ -231,7 +231,8 @@ impl Row {
     /// The message that it was, or a line of it: its place and time are the same.
     fn message(&self) -> Message<'_> {
         let sequence = u64::try_from(self.sequence).unwrap_or(0);
-        Message { sequence, logged_at: self.logged_at, schema: self.schema.as_deref(), body: &self.event }
+        let schema = self.schema.as_deref();
+        Message { sequence, logged_at: self.logged_at, sent_at: None, schema, body: &self.event }
     }
 
     /// Takes it out of the parked ones, unless somebody else just did.

@@ -7,7 +7,7 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1, TRACE_HEADER};
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
 use service::traces::{self, SpanContext};
 
 use super::{SourceError, log_error};
@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) sequence: u64,
     /// When the log stored it.
     pub(crate) logged_at: DateTime<Utc>,
+    /// When ingest sent it, by its own clock, if it says so.
+    pub(crate) sent_at: Option<DateTime<Utc>>,
     /// Its schema header, if it has one.
     pub(crate) schema: Option<Cow<'static, str>>,
     /// Its body.
@@ -52,6 +54,7 @@ impl Entry {
         Ok(Self {
             sequence: info.stream_sequence,
             logged_at: info.published,
+            sent_at: sent_at(message.headers.as_ref()),
             schema: schema(message.headers.as_ref()),
             body: message.payload.clone(),
             stored_bytes: stored_bytes(message),
@@ -69,6 +72,7 @@ impl Entry {
         Ok(Self {
             sequence,
             logged_at: logged_at.to_utc(),
+            sent_at: sent_at(Some(&amendment.headers)),
             schema: schema(Some(&amendment.headers)),
             body: amendment.payload,
             stored_bytes: 0,
@@ -82,8 +86,8 @@ impl Entry {
 
     /// As the fold is given it.
     pub(crate) fn message(&self) -> Message<'_> {
-        let Self { sequence, logged_at, .. } = *self;
-        Message { sequence, logged_at, schema: self.schema.as_deref(), body: &self.body }
+        let Self { sequence, logged_at, sent_at, .. } = *self;
+        Message { sequence, logged_at, sent_at, schema: self.schema.as_deref(), body: &self.body }
     }
 }
 
@@ -101,6 +105,12 @@ fn stored_bytes(message: &jetstream::Message) -> u64 {
 
 fn trace(headers: Option<&HeaderMap>) -> Option<SpanContext> {
     headers.filter(|_| traces::is_on())?.get(TRACE_HEADER).and_then(|header| traces::carried(header.as_str()))
+}
+
+/// A header that cannot be read tells as little as none.
+fn sent_at(headers: Option<&HeaderMap>) -> Option<DateTime<Utc>> {
+    let header = headers?.get(SENT_AT_HEADER)?.as_str();
+    DateTime::parse_from_rfc3339(header).ok().map(|sent_at| sent_at.to_utc())
 }
 
 /// Almost all are of the same one: it is not copied.

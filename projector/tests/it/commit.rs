@@ -60,7 +60,7 @@ fn batch(last_sequence: u64) -> Batch {
     let fold = Fold::new(SketchKey::for_development());
     let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
     let logged_at = DateTime::UNIX_EPOCH;
-    let message = Message { sequence: last_sequence, logged_at, schema: None, body: EVENT.as_bytes() };
+    let message = Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: EVENT.as_bytes() };
     fold.add(&mut recent, &mut deltas, message);
     Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 }
 }

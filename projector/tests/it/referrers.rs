@@ -23,7 +23,8 @@ impl Database {
     async fn fold(&self, fold: &Fold, from: Checkpoint, visits: &[(&str, u32)]) -> Checkpoint {
         let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
         let (logged_at, body, last_sequence) = (DateTime::UNIX_EPOCH, body(visits), from.sequence + 1);
-        let message = Message { sequence: last_sequence, logged_at, schema: None, body: body.as_bytes() };
+        let message =
+            Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
         commit(&self.pool, (self.slice, &mut Known::default()), from, &batch).await.expect("committed")

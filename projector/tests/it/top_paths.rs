@@ -31,7 +31,8 @@ async fn fold(database: &Database, version: FoldVersion, forget: impl Fn(u64) ->
         }
         let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
         let (logged_at, body) = (DateTime::UNIX_EPOCH, body(last_sequence));
-        let message = Message { sequence: last_sequence, logged_at, schema: None, body: body.as_bytes() };
+        let message =
+            Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
         from = commit(&database.pool, (database.slice, &mut known), from, &batch).await.expect("committed");
@@ -85,7 +86,8 @@ async fn a_damaged_list_stops_its_partition() {
     let fold = Fold::new(SketchKey::for_development());
     let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
     let body = body(1);
-    let message = Message { sequence: 99, logged_at: DateTime::UNIX_EPOCH, schema: None, body: body.as_bytes() };
+    let message =
+        Message { sequence: 99, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body: body.as_bytes() };
     fold.add(&mut recent, &mut deltas, message);
     let batch = Batch { deltas, last_sequence: 99, last_logged_at: None, envelopes: 1, pending: 0 };
     let refused = commit(&database.pool, (database.slice, &mut Known::default()), from, &batch).await;
