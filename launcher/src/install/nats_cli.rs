@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::{Version, found_or_installed, install_log, on_path};
+use super::{Version, found_or_installed, go, install_log, on_path};
 use crate::process::{self, Launch};
 use crate::progress;
 use crate::workspace::{self, Workspace};
@@ -44,12 +44,9 @@ fn find(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 async fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let Some(go) = on_path("go").into_iter().next() else {
-        bail!(
-            "The nats CLI {OLDEST} or newer was not found, and neither was Go, which could build it: put `nats` or `go` \
-             on the PATH and start again."
-        )
-    };
+    let go = go::go(workspace).await.with_context(|| {
+        format!("The nats CLI {OLDEST} or newer was not found, and neither was Go, which could build it: put `nats` or `go` on the PATH and start again")
+    })?;
     let folder = workspace.data().join(FOLDER);
     // Renamed when it is whole: an interrupted installation is never taken for a good one.
     let draft = workspace.data().join(format!("{FOLDER}.draft"));

@@ -3,6 +3,9 @@
 /// Three of them, which keep one log together.
 mod cluster;
 
+/// A wall clock that tests move.
+mod clock;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +20,7 @@ use crate::ready;
 use crate::secrets::Secrets;
 use crate::workspace::Workspace;
 
+pub use clock::MovableClock;
 pub use cluster::start_cluster;
 
 /// A running nats-server. Dropped, it is killed.
@@ -32,6 +36,8 @@ pub struct Nats {
 pub struct NatsOptions {
     /// The folder of its data, passwords and ports. Made when it is missing.
     pub dir: PathBuf,
+    /// The program; the nats-server that is found or installed when `None`.
+    pub program: Option<PathBuf>,
     /// Its configuration; `nats/server.conf` when `None`. Another one may use the same variables of the environment.
     pub conf: Option<PathBuf>,
     /// Its log; `nats-server.log` in `dir` when `None`.
@@ -63,7 +69,7 @@ pub struct Credentials {
 }
 
 /// All that is needed to start the same server again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Start {
     program: PathBuf,
     options: NatsOptions,
@@ -73,7 +79,7 @@ struct Start {
 impl NatsOptions {
     /// The project's own configuration, everything in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), conf: None, log: None, passwords: None, environment: vec![] }
+        Self { dir: dir.into(), program: None, conf: None, log: None, passwords: None, environment: vec![] }
     }
 
     fn passwords_path(&self) -> PathBuf {
@@ -106,7 +112,10 @@ impl Nats {
     /// As [`Nats::start`].
     pub async fn start_with(options: NatsOptions) -> Result<Self> {
         let workspace = Workspace::find()?;
-        let program = install::nats_server(&workspace).await?;
+        let program = match &options.program {
+            Some(program) => program.clone(),
+            None => install::nats_server(&workspace).await?,
+        };
         std::fs::create_dir_all(&options.dir).with_context(|| format!("creating {}", options.dir.display()))?;
         let mut secrets = Secrets::open(options.passwords_path())?;
         let conf = options.conf.clone().unwrap_or_else(|| workspace.root().join("nats/server.conf"));
@@ -173,6 +182,17 @@ impl Nats {
         self.stop().await;
         self.process = self.start_again().await?;
         Ok(())
+    }
+
+    /// Starts it again on the same ports with another configuration, as a process of the caller's. The last one has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nats::restart`].
+    pub async fn start_again_with(&self, conf: &Path) -> Result<Process> {
+        let options = NatsOptions { conf: Some(conf.to_owned()), ..self.start.options.clone() };
+        let start = Start { options, ..self.start.clone() };
+        start.on(self.ports).await?.context("another program took the port of nats-server while it was down")
     }
 
     /// Starts it again on the same ports, with the same data, as a process of the caller's. The last one has ended.

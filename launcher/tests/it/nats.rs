@@ -6,7 +6,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use launcher::servers::nats::{Nats, NatsOptions, NatsUser};
+use launcher::install;
+use launcher::servers::nats::{MovableClock, Nats, NatsOptions, NatsUser};
+use launcher::workspace::Workspace;
 
 /// A client of few words: enough of the protocol to make a stream and to ask how much is in it.
 struct Client {
@@ -125,5 +127,23 @@ async fn a_frozen_server_holds_connections_and_answers_when_it_thaws() -> Result
     nats.thaw();
     let patient = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     assert!(patient.get(&health).send().await?.status().is_success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_clock_of_a_running_server_is_moved_both_ways() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let clock = MovableClock::in_folder(dir.path())?;
+    let program = install::nats_server_with_movable_clock(&Workspace::find()?).await?;
+    let options =
+        NatsOptions { program: Some(program), environment: vec![clock.variable()], ..NatsOptions::new(dir.path()) };
+    let nats = Nats::start_with(options).await?;
+    for hours in [0, 48, -48] {
+        clock.set(hours * 3_600)?;
+        let answer: serde_json::Value = reqwest::get(format!("{}/varz", nats.monitor_url())).await?.json().await?;
+        let day = answer["now"].as_str().context("a server tells its time")?[..10].to_owned();
+        let begun = answer["start"].as_str().context("a server tells when it was started")?[..10].to_owned();
+        assert_eq!(day.cmp(&begun), hours.cmp(&0), "{hours} hours ahead: started on {begun}, now it is {day}");
+    }
     Ok(())
 }
