@@ -2,7 +2,7 @@
 //!
 //! A reader accepts every schema ever written. What it cannot read it hands back with the reason, and reads on.
 
-use crate::event::{Event, InvalidEvent};
+use crate::event::{Event, InvalidEvent, trimmed};
 use crate::log::SCHEMA_V1;
 
 /// Lines of one envelope.
@@ -81,7 +81,7 @@ impl<'a> Envelope<'a> {
 ///
 /// Line breaks can stand in JSON only as white space between tokens, so a space says the same.
 pub fn push_line(body: &mut Vec<u8>, json: &[u8]) {
-    body.extend(json.trim_ascii().iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    body.extend(trimmed(json).iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     body.push(b'\n');
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn an_event_of_several_lines_becomes_one() {
         let mut body = Vec::new();
-        push_line(&mut body, b"\n{\"a\":\r\n 1}\n");
+        push_line(&mut body, b"\xef\xbb\xbf\n{\"a\":\r\n 1}\n");
         push_line(&mut body, b"{}");
         assert_eq!(String::from_utf8(body).expect("UTF-8"), "{\"a\":   1}\n{}\n");
     }

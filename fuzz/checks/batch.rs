@@ -14,7 +14,8 @@ const PARTITIONS: u16 = 4;
 pub(crate) fn check(body: &[u8]) {
     let now = DateTime::from_timestamp(1_762_975_801, 0).expect("an instant");
     let Some(sent) = elements(body) else {
-        assert!(matches!(Batch::parse(body, &Rules::open(now, PARTITIONS)), Err(InvalidBatch::NotAnArray(_))));
+        let refused = Batch::parse(body, &Rules::open(now, PARTITIONS));
+        assert!(matches!(refused, Err(InvalidBatch::NotAnArray(_) | InvalidBatch::NotUtf8)));
         return;
     };
     match Batch::parse(body, &Rules::open(now, PARTITIONS)) {
@@ -23,7 +24,7 @@ pub(crate) fn check(body: &[u8]) {
         Err(InvalidBatch::NothingValid { index, .. }) => assert!(index == 0 && !sent.is_empty()),
         Err(InvalidBatch::TooMany) => assert!(sent.len() > BATCH_EVENTS_MAX),
         Err(InvalidBatch::NothingAllowed) => panic!("every site is allowed"),
-        Err(InvalidBatch::NotAnArray(reason)) => panic!("it is an array: {reason}"),
+        Err(reason @ (InvalidBatch::NotAnArray(_) | InvalidBatch::NotUtf8)) => panic!("it is an array: {reason}"),
     }
 }
 
@@ -57,7 +58,7 @@ fn check_batch(batch: &Batch, sent: &[&[u8]]) {
 
 /// The elements, found in another way than ingest does; none if it is an array that does not parse.
 fn elements(body: &[u8]) -> Option<Vec<&[u8]>> {
-    let body = body.trim_ascii();
+    let body = without_marks(body);
     if body.starts_with(b"[") {
         let elements: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
         return Some(elements.into_iter().map(|element| element.get().as_bytes()).collect());
@@ -66,8 +67,15 @@ fn elements(body: &[u8]) -> Option<Vec<&[u8]>> {
     while !rest.is_empty() {
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         let (line, behind) = rest.split_at(end);
-        lines.extend(line.iter().any(|byte| !byte.is_ascii_whitespace()).then_some(line));
+        let line = without_marks(line);
+        lines.extend((!line.is_empty()).then_some(line));
         rest = behind.get(1..).unwrap_or_default();
     }
     Some(lines)
+}
+
+/// Text behind all white space and byte order marks that it begins with.
+fn without_marks(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii();
+    text.strip_prefix("\u{feff}".as_bytes()).map_or(text, without_marks)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use contract::Partition;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX, push_line};
+use contract::event::{is_utf8, trimmed};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -47,6 +48,9 @@ pub enum InvalidBatch {
     /// An array that does not parse has no elements to judge one by one.
     #[error("a batch that begins with [ must be a JSON array: {0}")]
     NotAnArray(String),
+    /// An array in another encoding.
+    #[error("a batch must be UTF-8 text")]
+    NotUtf8,
     /// Nothing was sent.
     #[error("a batch must have at least one event")]
     Empty,
@@ -71,6 +75,7 @@ impl InvalidBatch {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAnArray(_) => "not_json",
+            Self::NotUtf8 => "not_utf8",
             Self::Empty => "no_events",
             Self::NothingValid { .. } => "no_valid_event",
             Self::NothingAllowed => "site_not_allowed",
@@ -130,21 +135,21 @@ impl Part {
     }
 }
 
-/// The pieces that may be events, without white space around them: array elements, or lines that are not blank.
+/// The pieces that may be events, without white space around them and byte order marks before them: array elements, or lines
+/// that are not blank.
 fn elements(body: &[u8]) -> Result<Vec<&[u8]>, InvalidBatch> {
-    let body = body.trim_ascii();
+    let body = trimmed(body);
     let elements = if body.starts_with(b"[") {
-        serde_json::from_slice(body).map(|Elements(elements)| elements).map_err(not_an_array)?
+        serde_json::from_slice(body).map(|Elements(elements)| elements).map_err(|err| not_an_array(body, &err))?
     } else {
-        let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let lines = body.split(|byte| *byte == b'\n').map(trimmed).filter(|line| !line.is_empty());
         lines.take(ELEMENTS_MAX).collect()
     };
     if elements.len() > BATCH_EVENTS_MAX { Err(InvalidBatch::TooMany) } else { Ok(elements) }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
-fn not_an_array(err: serde_json::Error) -> InvalidBatch {
-    InvalidBatch::NotAnArray(err.to_string())
+fn not_an_array(body: &[u8], err: &serde_json::Error) -> InvalidBatch {
+    if is_utf8(body) { InvalidBatch::NotAnArray(err.to_string()) } else { InvalidBatch::NotUtf8 }
 }
 
 /// The elements of an array, up to [`ELEMENTS_MAX`]; those behind are only read.

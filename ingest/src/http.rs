@@ -7,6 +7,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
+use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
 use service::access::{Access, Grant};
@@ -23,8 +24,8 @@ use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, Unstored};
 use crate::submission::{Rejected, Rules, Submission};
 
-/// Bytes of a request with one event: the 8 KiB of an event, and as much white space.
-pub const EVENT_BODY_BYTES_MAX: usize = 2 * contract::event::EVENT_BYTES_MAX;
+/// Bytes of a request with one event: the 32 KiB of its line, and 8 KiB of white space. 40 KiB.
+pub const EVENT_BODY_BYTES_MAX: usize = EVENT_LINE_BYTES_MAX + EVENT_BYTES_MAX;
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
     responses(
         (status = 200, description = "The event is stored.", body = EventAccepted),
         (status = 400, description = "It is no event.", body = service::refusal::RefusalBody),
-        (status = 413, description = "It is larger than 8 KiB.", body = service::refusal::RefusalBody),
+        (status = 413, description = "It is larger than 8 KiB, or than 32 KiB with its query and its referrer.", body = service::refusal::RefusalBody),
         (status = 415, description = "It is compressed, but not with gzip.", body = service::refusal::RefusalBody),
         (status = 503, description = "It is not certain that it is stored: send it again after `Retry-After` seconds, with the same `event_id`.", body = service::refusal::RefusalBody),
     )
@@ -213,7 +214,9 @@ fn refuse_event(reason: Rejected) -> Refusal {
     instruments::rejected(&reason);
     match reason {
         Rejected::NotAllowed => Grant::refusal(),
-        Rejected::Invalid(InvalidEvent::TooLarge) => Refusal::too_large(reason.code(), reason.to_string()),
+        Rejected::Invalid(InvalidEvent::TooLarge | InvalidEvent::LineTooLarge) => {
+            Refusal::too_large(reason.code(), reason.to_string())
+        }
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }
 }

@@ -7,7 +7,8 @@ use service::refusal::RefusalBody;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
-/// One fact about a site. Further fields are kept in the log as they are sent; an event is at most 8 KiB.
+/// One fact about a site. Further fields are kept in the log as they are sent; an event is at most 8 KiB, the query of its path and its
+/// referrer apart, and at most 32 KiB with them.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "events are read by the contract; this is how they are described")]
 pub struct EventDescription {
@@ -17,8 +18,8 @@ pub struct EventDescription {
     /// What happened, in the same characters. Reports count `page_view` unless asked for another type.
     #[schema(example = "page_view", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
     event_type: String,
-    /// Where on the site. Kept as sent, counted without query and fragment. At most 2,048 bytes.
-    #[schema(example = "/pricing", max_length = 2048, pattern = "^/")]
+    /// Where on the site. Kept as sent, counted without query and fragment; what is counted has at most 2,048 bytes.
+    #[schema(example = "/pricing", pattern = "^/")]
     path: String,
     /// RFC 3339 with any offset, at most one hour in the future.
     #[schema(example = "2025-11-12T19:30:01Z", format = DateTime)]
@@ -29,7 +30,8 @@ pub struct EventDescription {
     /// The client's idempotency key, unique within its site: visible ASCII.
     #[schema(min_length = 1, max_length = 128)]
     event_id: Option<String>,
-    /// The URL of the page that led here. Its host is counted; nothing about it makes an event invalid.
+    /// The URL of the page that led here. Its host is counted; nothing about it makes an event invalid, as long as
+    /// the event has at most 32 KiB with it.
     #[schema(example = "https://google.com/")]
     referrer: Option<String>,
 }

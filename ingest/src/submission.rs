@@ -67,7 +67,7 @@ impl Rejected {
     /// For programs; stays what it is when sentences change.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Invalid(InvalidEvent::TooLarge) => "event_too_large",
+            Self::Invalid(InvalidEvent::TooLarge | InvalidEvent::LineTooLarge) => "event_too_large",
             Self::Invalid(InvalidEvent::NotUtf8) => "not_utf8",
             Self::Invalid(InvalidEvent::NotJson(_)) => "not_json",
             Self::Invalid(InvalidEvent::NotAnObject) => "not_an_object",

@@ -74,6 +74,8 @@ proptest! {
         let json = format!("{{{}}}", members.join(","));
         let unknown = json.replace("referrer", "whatever");
         let expected = Event::parse(unknown.as_bytes());
+        // What is unknown is kept for later, so it counts for the size of an event; a referrer does not.
+        prop_assume!(expected != Err(InvalidEvent::TooLarge));
         let read = Event::parse(json.as_bytes()).map(|event| Event { referrer: None, ..event });
         prop_assert_eq!(read, expected);
     }

@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
 use super::*;
 
 const GOOD: &str = r#"{"site_id":"site-abc-123","event_type":"page_view","path":"/pricing","user_id":"user-xyz-789","timestamp":"2025-11-12T19:30:01Z"}"#;
@@ -6,10 +10,10 @@ fn said_of(json: &str) -> String {
     Event::parse(json.as_bytes()).expect_err("an invalid event").to_string()
 }
 
-/// The good event with one field's value replaced.
+/// The good event with one field's value replaced, as it is written.
 fn with(field: &str, value: &str) -> String {
-    let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_str(GOOD).expect("JSON");
-    event.insert(field.to_owned(), serde_json::from_str(value).expect("JSON"));
+    let mut event: BTreeMap<&str, Box<RawValue>> = serde_json::from_str(GOOD).expect("JSON");
+    event.insert(field, serde_json::from_str(value).expect("JSON"));
     serde_json::to_string(&event).expect("JSON")
 }
 
@@ -37,8 +41,10 @@ fn each_missing_field_is_named() {
 #[test]
 fn each_field_that_is_no_text_is_named() {
     for field in ["site_id", "event_type", "path", "timestamp", "user_id", "event_id"] {
-        for value in ["1", "-1", "1.5", "true", "[1,[2]]", "{\"a\":{\"b\":[]}}"] {
-            assert_eq!(said_of(&with(field, value)), format!("{field} must be a string"));
+        let deep = format!("{}{}", "[".repeat(3_000), "]".repeat(3_000));
+        for value in ["1", "-1", "1.5", "1e9999", "-1E+400", "true", "[1,[2]]", "[1e9999]", r#"{"a\ud800":[]}"#, &deep]
+        {
+            assert_eq!(said_of(&with(field, value)), format!("{field} must be a string"), "{value}");
         }
     }
 }
@@ -119,19 +125,121 @@ fn what_is_no_object_is_refused() {
 }
 
 #[test]
-fn an_event_is_at_most_8_kib() {
+fn what_is_counted_is_at_most_8_kib() {
     let filler = EVENT_BYTES_MAX - with("filler", "\"\"").len();
     let largest = with("filler", &format!("\"{}\"", "x".repeat(filler)));
     assert_eq!(largest.len(), EVENT_BYTES_MAX);
     assert!(Event::parse(format!(" {largest}\n").as_bytes()).is_ok(), "white space around it does not count");
-    assert_eq!(
-        Event::parse(with("filler", &format!("\"{}\"", "x".repeat(filler + 1))).as_bytes()),
-        Err(InvalidEvent::TooLarge)
-    );
+    let dropped = format!("\"path\":\"/pricing?{}\",\"referrer\":\"{}\"", "q".repeat(9_000), "r".repeat(9_000));
+    let with_dropped = largest.replace("\"path\":\"/pricing\"", &dropped);
+    // The name of the referrer is not its value.
+    let fitting = with_dropped.replacen("xxxxxxxxxxxx", "", 1);
+    let event = Event::parse(fitting.as_bytes()).expect("valid");
+    assert_eq!(event.path.counted(), "/pricing");
+    let larger = with("filler", &format!("\"{}\"", "x".repeat(filler + 1)));
+    assert_eq!(Event::parse(larger.as_bytes()), Err(InvalidEvent::TooLarge));
+    assert_eq!(Event::parse(with_dropped.as_bytes()), Err(InvalidEvent::TooLarge));
+}
+
+#[test]
+fn nothing_that_is_dropped_makes_an_event_too_large() {
+    let long = "x".repeat(9_000);
+    let texts = [
+        with("referrer", &format!("\"https://google.com/{long}\"")),
+        with("referrer", &format!("[\"{long}\"]")),
+        with("path", &format!("\"/pricing?{long}\"")),
+        with("path", &format!("\"/pricing#{long}\"")),
+        with("path", &format!("\"/pricing\\u003f{long}\"")),
+        with("path", r#""/pricing?\u0000""#),
+    ];
+    for json in texts {
+        let event = Event::parse(json.as_bytes()).unwrap_or_else(|err| panic!("{err}: {json}"));
+        assert_eq!(event.path.counted(), "/pricing", "{json}");
+    }
+    let twice = GOOD.replace("\"path\"", &format!("\"referrer\":\"{long}\",\"referrer\":\"{long}\",\"path\""));
+    assert_eq!(Event::parse(twice.as_bytes()).expect("valid").referrer, Some(SentReferrer::NotText));
+}
+
+#[test]
+fn a_line_is_at_most_32_kib() {
+    let filler = EVENT_LINE_BYTES_MAX - with("referrer", "\"\"").len();
+    let largest = with("referrer", &format!("\"{}\"", "x".repeat(filler)));
+    assert_eq!(largest.len(), EVENT_LINE_BYTES_MAX);
+    assert!(Event::parse(format!("\u{feff}{largest}\n").as_bytes()).is_ok());
+    let larger = with("referrer", &format!("\"{}\"", "x".repeat(filler + 1)));
+    assert_eq!(Event::parse(larger.as_bytes()), Err(InvalidEvent::LineTooLarge));
+    for (error, bytes) in
+        [(InvalidEvent::TooLarge, EVENT_BYTES_MAX), (InvalidEvent::LineTooLarge, EVENT_LINE_BYTES_MAX)]
+    {
+        assert!(error.to_string().contains(&format!("{bytes} bytes")), "{error}");
+    }
 }
 
 #[test]
 fn escapes_are_read() {
     let event = with("path", r#""/caf\u00e9""#);
     assert_eq!(Event::parse(event.as_bytes()).expect("valid").path.as_str(), "/café");
+}
+
+#[test]
+fn a_lone_surrogate_is_read_as_the_replacement_character() {
+    for (value, text) in [
+        (r#""/a\ud83d""#, "/a\u{fffd}"),
+        (r#""/\ud83d\n""#, "/\u{fffd}\n"),
+        (r#""/\ud83dabc""#, "/\u{fffd}abc"),
+        (r#""/\ude00\ud83d""#, "/\u{fffd}\u{fffd}"),
+        (r#""/\ud83d\ud83d\ude00""#, "/\u{fffd}\u{1f600}"),
+        (r#""/\ud83d\u0041\u00e9""#, "/\u{fffd}Aé"),
+        (r#""/é\uD83D한\uDFFF""#, "/é\u{fffd}한\u{fffd}"),
+        (r#""/\ud83d\\u0041""#, "/\u{fffd}\\u0041"),
+    ] {
+        assert_eq!(Event::parse(with("path", value).as_bytes()).expect("valid").path.as_str(), text, "{value}");
+    }
+    let json = with("user_id", r#""ann\udc00""#);
+    let event = Event::parse(json.as_bytes()).expect("valid");
+    assert_eq!(event.user_id.expect("a user").as_str(), "ann\u{fffd}");
+    assert!(said_of(&with("site_id", r#""a\ud800""#)).starts_with("site_id must be 1 to 64"));
+    assert!(said_of(&with("event_id", r#""a\ud800""#)).starts_with("event_id must be"));
+    assert!(said_of(&with("timestamp", r#""\ud800""#)).starts_with("timestamp must be"));
+    assert!(said_of(&GOOD.replace("/pricing", r"/\ud83")).starts_with("an event must be valid JSON"));
+    for name in [r"a\ud83d", r"\ude00\ud83d", r"\ud83d\n"] {
+        let json = GOOD.replace("\"path\"", &format!("\"{name}\":\"{name}\",\"path\""));
+        assert_eq!(Event::parse(json.as_bytes()), Event::parse(GOOD.as_bytes()), "{name}");
+    }
+}
+
+#[test]
+fn names_of_fields_may_be_written_with_escapes() {
+    let json = GOOD.replace("site_id", r"site\u005fid").replace("user_id", r"\u0075ser_id");
+    assert_eq!(Event::parse(json.as_bytes()), Event::parse(GOOD.as_bytes()));
+}
+
+#[test]
+fn control_characters_are_no_json_wherever_they_are() {
+    for json in [
+        GOOD.replace("/pricing", "/a\nb"),
+        GOOD.replace("path", "pa\tth"),
+        GOOD.replace("user-", r"\ud800").replace("xyz", "\u{1}"),
+    ] {
+        assert!(said_of(&json).starts_with("an event must be valid JSON"), "{json}");
+    }
+}
+
+#[test]
+fn byte_order_marks_are_passed_over() {
+    for json in [format!("\u{feff}{GOOD}"), format!(" \u{feff}\u{feff}\r\n{GOOD}\n")] {
+        assert_eq!(Event::parse(json.as_bytes()), Event::parse(GOOD.as_bytes()));
+    }
+    assert!(said_of("\u{feff}").starts_with("an event must be valid JSON"));
+    assert!(said_of("{\u{feff}}").starts_with("an event must be valid JSON"));
+}
+
+#[test]
+fn utf_16_is_told_from_broken_json() {
+    let units: Vec<u16> = GOOD.encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for json in [[b"\xff\xfe", little.as_slice()].concat(), [b"\xfe\xff", big.as_slice()].concat(), little, big] {
+        assert_eq!(Event::parse(&json), Err(InvalidEvent::NotUtf8));
+    }
 }

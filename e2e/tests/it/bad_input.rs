@@ -18,7 +18,7 @@ mod events;
 /// Bodies that are too large, packed or not, and the largest one that is not.
 mod sizes;
 
-use events::{bad_events, good_events, of_bytes};
+use events::{bad_events, good_events, of_bytes, with_too_long_referrer};
 
 const MIB: usize = 1 << 20;
 
@@ -81,10 +81,13 @@ async fn what_is_no_event_is_refused_and_its_neighbours_are_stored() -> Result<(
         }
         check_refusal(&stack.ingest_client.post("/events", bad.clone()).await?, 400, "at index 0", &bad);
     }
-    let too_large = of_bytes(EVENT_BYTES_MAX + 1);
-    let sentence = "an event must be at most 8192 bytes long";
-    check_refusal(&stack.ingest_client.post("/event", too_large.clone()).await?, 413, sentence, &too_large);
-    check_batch(&stack, &too_large, sentence, true).await?;
+    for (too_large, sentence) in [
+        (of_bytes(EVENT_BYTES_MAX + 1), "an event must be at most 8192 bytes long"),
+        (with_too_long_referrer(), "an event with its query and its referrer must be at most 32768 bytes long"),
+    ] {
+        check_refusal(&stack.ingest_client.post("/event", too_large.clone()).await?, 413, sentence, &too_large);
+        check_batch(&stack, &too_large, sentence, true).await?;
+    }
 
     for (body, in_event, in_events) in [
         ("", "an event must be valid JSON", "a batch must have at least one event"),
@@ -92,6 +95,8 @@ async fn what_is_no_event_is_refused_and_its_neighbours_are_stored() -> Result<(
         ("[]", "an event must be a JSON object", "a batch must have at least one event"),
         ("[[]]", "an event must be a JSON object", "at index 0: an event must be a JSON object"),
         ("[{}", "an event must be valid JSON", "must be a JSON array"),
+        ("\u{feff}", "an event must be valid JSON", "a batch must have at least one event"),
+        ("[\0{\0}\0]\0", "an event must be UTF-8 text", "a batch must be UTF-8 text"),
     ] {
         check_refusal(&stack.ingest_client.post("/event", body).await?, 400, in_event, body.as_bytes());
         check_refusal(&stack.ingest_client.post("/events", body).await?, 400, in_events, body.as_bytes());
@@ -137,6 +142,8 @@ async fn what_is_unusual_but_an_event_is_kept_as_sent_and_counts() -> Result<()>
     let line = log::line(&log, answer["receipt"].as_str().expect("a receipt")).await?;
     assert_eq!(line, pretty.trim().replace(['\r', '\n'], " "));
 
+    let marked = stored_behind_marks(&stack).await?;
+
     // What ingest accepts the projector reads, to the last of them.
     let _projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
@@ -144,10 +151,34 @@ async fn what_is_unusual_but_an_event_is_kept_as_sent_and_counts() -> Result<()>
     let counted: i64 = sqlx::query_scalar("select sum(views)::bigint from view_total").fetch_one(&pool).await?;
     let parked: i64 = sqlx::query_scalar("select count(*) from parked_event").fetch_one(&pool).await?;
     // One of them has an event_id, so it counts once although it was sent three times: alone and in two batches.
-    let sent = 3 * i64::try_from(events.len())? + 1;
+    let sent = 3 * i64::try_from(events.len())? + 1 + marked;
     assert_eq!((counted, parked), (sent - 2, 0));
     assert_eq!(ingest.exit_status(), None);
     Ok(())
+}
+
+/// Byte order marks are no part of what they stand before. How many events were stored.
+async fn stored_behind_marks(stack: &Stack) -> Result<i64> {
+    let (mark, one, two) = ("\u{feff}", event("marked", "/1"), event("marked", "/2"));
+    let log = stack.log().await?;
+    let mut stored = 0;
+    for (path, body, expected) in [
+        ("/event", format!("{mark}{one}"), vec![&one]),
+        ("/events", format!("{mark}{one}\r\n{two}\r\n"), vec![&one, &two]),
+        ("/events", format!("{mark}{one}\n{mark}{two}\n{mark}{mark}\n{two}"), vec![&one, &two, &two]),
+        ("/events", format!("{mark}\r\n[{one},{two}]"), vec![&one, &two]),
+    ] {
+        let answer = stack.ingest_client.post(path, body.clone()).await?;
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text);
+        let told = answer.json();
+        let receipts = told["receipts"].as_array().cloned().unwrap_or_else(|| vec![told["receipt"].clone()]);
+        assert_eq!(receipts.len(), expected.len(), "{body}: {}", answer.text);
+        for (receipt, sent) in receipts.iter().zip(expected) {
+            assert_eq!(&log::line(&log, receipt.as_str().expect("a receipt")).await?, sent, "{body}");
+            stored += 1;
+        }
+    }
+    Ok(stored)
 }
 
 #[tokio::test]

@@ -53,6 +53,36 @@ fn parts_are_of_one_partition_and_fit_an_envelope() {
 }
 
 #[test]
+fn byte_order_marks_are_passed_over() {
+    let events = [event("a", 0), event("b", 0), event("a", 3)];
+    let expected = parse(&events.join("\n"));
+    assert_eq!(parse(&format!("\u{feff}{}", events.join("\n"))), expected);
+    assert_eq!(
+        parse(&format!("\u{feff}{}\r\n\u{feff}\n \u{feff}\u{feff}{}\n{}\n\u{feff}", events[0], events[1], events[2])),
+        expected
+    );
+    assert_eq!(parse(&format!("\u{feff}\r\n[{}]", events.join(","))), expected);
+    assert_eq!(parse("\u{feff}"), Err(InvalidBatch::Empty));
+    assert!(matches!(parse(&format!("[\u{feff}{}]", events[0])), Err(InvalidBatch::NotAnArray(_))));
+}
+
+#[test]
+fn a_batch_in_another_encoding_is_told_so() {
+    let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
+    let rules = Rules::open(now, 4);
+    for batch in [event("a", 0), format!("{}\n{}", event("a", 0), event("a", 1)), format!("[{}]", event("a", 0))] {
+        let units: Vec<u16> = batch.encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for body in [[b"\xff\xfe", little.as_slice()].concat(), [b"\xfe\xff", big.as_slice()].concat(), little, big] {
+            let error = Batch::parse(&body, &rules).expect_err("refused").to_string();
+            assert!(error.ends_with("must be UTF-8 text"), "{error}");
+        }
+    }
+    assert_eq!(Batch::parse(b"[\"\xe4\"]", &rules), Err(InvalidBatch::NotUtf8));
+}
+
+#[test]
 fn a_batch_without_an_event_is_refused() {
     assert_eq!(parse(""), Err(InvalidBatch::Empty));
     assert_eq!(parse("[]"), Err(InvalidBatch::Empty));

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use contract::event::EVENT_BYTES_MAX;
+use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
 use e2e::load::event;
 use serde_json::{Value, json};
 
@@ -25,6 +25,20 @@ pub(super) fn of_bytes(bytes: usize) -> Vec<u8> {
     with_text(&format!(r#""padding":"{}""#, "x".repeat(padding)))
 }
 
+/// An event of a user whose id is written so.
+fn of_user(written: &str) -> Vec<u8> {
+    event("site", "/").replacen(r#""user_id":"u""#, &format!(r#""user_id":"{written}""#), 1).into_bytes()
+}
+
+fn with_referrer(bytes: usize) -> Vec<u8> {
+    with_text(&format!(r#""referrer":"{}""#, "r".repeat(bytes)))
+}
+
+/// An event that is too large for its referrer, by one byte.
+pub(super) fn with_too_long_referrer() -> Vec<u8> {
+    with_referrer(EVENT_LINE_BYTES_MAX + 1 - with_referrer(0).len())
+}
+
 fn from_now(delta: TimeDelta) -> Value {
     let instant = DateTime::<Utc>::from(SystemTime::now()) + delta;
     json!(instant.to_rfc3339_opts(SecondsFormat::Secs, true))
@@ -39,7 +53,9 @@ pub(super) fn bad_events() -> Vec<(Vec<u8>, &'static str)> {
         (text("no JSON"), no_json),
         (text("{"), no_json),
         (text("{}}"), no_json),
-        (text("\u{feff}{}"), no_json),
+        (text("\u{feff}{}"), "site_id is required"),
+        (text("{\u{feff}}"), no_json),
+        (b"\xff\xfe{\0}\0".to_vec(), "an event must be UTF-8 text"),
         (text("{'site_id': 'a'}"), no_json),
         (b"{\"site_id\":\"a\0\"}".to_vec(), no_json),
         (b"{\"site_id\":\"\xff\xfe\"}".to_vec(), "an event must be UTF-8 text"),
@@ -48,6 +64,7 @@ pub(super) fn bad_events() -> Vec<(Vec<u8>, &'static str)> {
         (text("\"text\""), "an event must be a JSON object"),
         (with("path", &json!(format!("/{}", "p".repeat(3 * 1_024)))), "path must start with \"/\""),
         (with("path", &json!(format!("/{}", "p".repeat(2_048)))), "at most 2048 bytes"),
+        (with("path", &json!(format!("/{}?q", "p".repeat(2_048)))), "at most 2048 bytes"),
         (with("path", &json!("pricing")), "path must start with \"/\""),
         (with("path", &json!("/\0")), "contain no NUL"),
         (with("site_id", &json!("a.*.>")), name),
@@ -64,6 +81,9 @@ pub(super) fn bad_events() -> Vec<(Vec<u8>, &'static str)> {
         (with("timestamp", &from_now(TimeDelta::days(365))), "more than one hour in the future"),
         (with("timestamp", &from_now(TimeDelta::minutes(61))), "more than one hour in the future"),
         (with_text(r#""site_id":"twice""#), "duplicate field"),
+        (of_user(r"\ud83"), no_json),
+        (with_text(r#""event_id":1e9999"#), "event_id must be a string"),
+        (with_text(r#""event_id":"\ud83d""#), "event_id must be 1 to 128 visible ASCII"),
         (with_text(&format!(r#""deep":{}"#, "[".repeat(8_000))), no_json),
         (with_text(&format!("\"event_id\":{0}{1}", "[".repeat(3_000), "]".repeat(3_000))), "event_id must be a string"),
     ];
@@ -99,5 +119,14 @@ pub(super) fn good_events() -> Vec<Vec<u8>> {
         with("timestamp", &json!("0001-01-01T00:00:00+23:59")),
         with("timestamp", &json!("2025-11-12t19:30:01.123456789z")),
         of_bytes(EVENT_BYTES_MAX),
+        with_text(r#""unknown":1e9999,"\ud83d":"\ude00\ud83d""#),
+        with_text(r#""referrer":"https://example.com/\ud83d""#),
+        of_user(r"\ud83d"),
+        of_user(r"\ude00\ud83d\n\ud83d\ude00\ud83d"),
+        event("site", r"/cut\ud83d").into_bytes(),
+        with("path", &json!(format!("/landing?ttclid={}", "q".repeat(9_000)))),
+        with("path", &json!(format!("/landing#{}", "f".repeat(2_100)))),
+        with_referrer(9_000),
+        with_referrer(EVENT_LINE_BYTES_MAX - with_referrer(0).len()),
     ]
 }
