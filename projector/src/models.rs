@@ -76,7 +76,7 @@ pub(crate) async fn add(
             rest = others;
         }
     }
-    parked::add(db, slice, deltas).await?;
+    parked::add(db, slice, &deltas.parked).await?;
     repeats::add(db, slice, deltas).await?;
     Ok(())
 }

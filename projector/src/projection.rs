@@ -218,7 +218,7 @@ impl Projection {
         };
         if let Stumble::Source(SourceError::History(fault)) = &stumble {
             if let HistoryError::Gap { from, to } = *fault {
-                let passed = checkpoint::pass_acknowledged(&self.parts.pool, self.slice, (from, to)).await;
+                let passed = checkpoint::pass_acknowledged(&self.parts.pool, self.slice, created, from..=to).await;
                 if passed.map_err(Stumble::Checkpoint)? {
                     return Err(Stumble::Passed { from, to });
                 }

@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 8] = [
+pub(super) const GUARDS: [Guard; 9] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -109,6 +109,23 @@ pub(super) const GUARDS: [Guard; 8] = [
         noticed: Noticed::Test {
             package: "projector",
             name: "commit::a_commit_under_an_epoch_that_has_ended_changes_nothing",
+        },
+    },
+    Guard {
+        name: "decisions are about one stream",
+        file: CHECKPOINT,
+        with: "    let (from, to) = (as_bigint(*gap.start()), as_bigint(*gap.end()));\n",
+        without: "    let (from, to) = (as_bigint(*gap.start()), as_bigint(*gap.end()));
+    let stream_created: DateTime<Utc> = sqlx::query_scalar(
+        \"select coalesce(max(stream_created), $2) from acknowledgement where partition_id = $1\",
+    )
+    .bind(slice.partition_id())
+    .bind(stream_created)
+    .fetch_one(pool)
+    .await?;\n",
+        noticed: Noticed::Test {
+            package: "e2e",
+            name: "decisions::a_new_generation_does_not_pass_a_gap_of_an_earlier_stream",
         },
     },
 ];

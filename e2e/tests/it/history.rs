@@ -104,14 +104,14 @@ async fn a_stream_that_was_made_anew_stops_its_partition() -> Result<()> {
 }
 
 /// Brings the log back to what it was when `copy` was made of it.
-async fn restore(stack: &mut Stack, copy: &Path) -> Result<()> {
+pub(crate) async fn restore(stack: &mut Stack, copy: &Path) -> Result<()> {
     stack.nats.stop().await;
     std::fs::remove_dir_all(stack.nats.store())?;
     copy_folder(copy, &stack.nats.store())?;
     stack.nats.restart().await
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     let status = Command::new("cp").arg("-a").args([from, to]).status()?;
     anyhow::ensure!(status.success(), "cp ended with {status}");
     Ok(())

@@ -24,6 +24,9 @@ mod exactly_once;
 /// What operators ask and decide.
 mod operator;
 
+/// Decisions, each about one history.
+mod decisions;
+
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 

@@ -103,7 +103,7 @@ impl Model {
             ),
             Self::Parked => digest!(
                 r#"select count(*) as "rows!", coalesce(bit_xor(hash_record_extended(
-                        row(stream_sequence, line, partition_id), 0)), 0) as "hash!"
+                        row(stream_sequence, line, partition_id, superseded_by), 0)), 0) as "hash!"
                    from parked_event where generation_id = $1 and state <> 'counted'"#,
                 db,
                 generation

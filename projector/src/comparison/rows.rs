@@ -158,13 +158,15 @@ impl Model {
             // Those that were counted after a fix stand in the other tables.
             Self::Parked => rows!(
                 r#"select '' as "site_id!", '' as "event_type!", null::date as day,
-                        to_char(stream_sequence, 'FM0000000000000000000') || ' line ' || line as name, partition_id,
+                        to_char(stream_sequence, 'FM0000000000000000000') || ' line ' || line
+                            || case when superseded_by <> 0 then ' before acknowledgement ' || superseded_by else '' end as name, partition_id,
                         1::bigint as "count!", null::bytea as sketch
                    from parked_event
                    where generation_id = $1 and state <> 'counted'
                      and $2::text is null and $3::date is null and $4::date is null
-                   order by (to_char(stream_sequence, 'FM0000000000000000000') || ' line ' || line) collate "C",
-                       partition_id"#,
+                   order by (to_char(stream_sequence, 'FM0000000000000000000') || ' line ' || line
+                            || case when superseded_by <> 0 then ' before acknowledgement ' || superseded_by else '' end)
+                       collate "C", partition_id"#,
                 db,
                 generation,
                 scope

@@ -135,13 +135,14 @@ async fn rows(pool: &PgPool, whose: &Whose) -> sqlx::Result<u64> {
 
 /// Of all generations.
 async fn search_parked(pool: &PgPool, whose: &Whose, ends: &Ends, found: &mut Found) -> sqlx::Result<()> {
-    let mut parked = sqlx::query!("select partition_id, stream_sequence, event from parked_event").fetch(pool);
+    let mut parked =
+        sqlx::query!("select partition_id, stream_sequence, superseded_by, event from parked_event").fetch(pool);
     while let Some(row) = parked.try_next().await? {
         let Some(remainder) = whose.remainder(&row.event) else { continue };
         let partition = u16::try_from(row.partition_id).ok().and_then(Partition::numbered);
         let end = partition.and_then(|partition| ends.get(&partition)).copied().unwrap_or(0);
-        // One whose sequence was given again has a negative one: it is of old.
-        let is_new = u64::try_from(row.stream_sequence).is_ok_and(|sequence| sequence > end);
+        // One whose sequence the log has given again is of old.
+        let is_new = row.superseded_by == 0 && u64::try_from(row.stream_sequence).is_ok_and(|sequence| sequence > end);
         *(if is_new { &mut found.since } else { &mut found.parked }) += remainder.erased;
     }
     Ok(())

@@ -3,16 +3,17 @@
 use sqlx::PgConnection;
 
 use crate::checkpoint::{Slice, as_bigint};
-use crate::deltas::Deltas;
+use crate::deltas::Parked;
 
-pub(super) async fn add(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
-    if deltas.parked.is_empty() {
+/// Keeps events of the stream that the checkpoint is about.
+pub(super) async fn add(db: &mut PgConnection, slice: Slice, parked: &[Parked]) -> sqlx::Result<()> {
+    if parked.is_empty() {
         return Ok(());
     }
-    let parked = &deltas.parked;
     sqlx::query!(
-        "insert into parked_event (generation_id, partition_id, stream_sequence, line, reason, logged_at, schema, event)
-         select $1, $2, parked.*
+        "insert into parked_event (generation_id, partition_id, stream_created, stream_sequence, line, reason, logged_at,
+                                   schema, event)
+         select $1, $2, (select stream_created from checkpoint where generation_id = $1 and partition_id = $2), parked.*
          from unnest($3::bigint[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::bytea[]) as parked",
         slice.generation.0,
         slice.partition_id(),

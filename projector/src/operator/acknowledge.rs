@@ -16,7 +16,7 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
     let halted = sqlx::query!(
-        r#"select generation_id, stream_sequence, halted_reason as "halted_reason!"
+        r#"select generation_id, stream_sequence, halted_reason as "halted_reason!", resume_stream_created
          from checkpoint
          where partition_id = $1 and resume_sequence = $2 and halted_reason is not null
          for update"#,
@@ -43,35 +43,43 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         .execute(&mut *tx)
         .await?;
         recent::rewind(&mut tx, row.generation_id, partition_id, to).await?;
-        set_parked_aside(&mut tx, row.generation_id, partition_id, to).await?;
-        sqlx::query!(
+        let decision_id = sqlx::query_scalar!(
             "insert into acknowledgement
-                 (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
-             values ($1, $2, $3, $4, $5, $6)",
+                 (generation_id, partition_id, stream_created, from_sequence, to_sequence, reason, acknowledged_by)
+             values ($1, $2, $3, $4, $5, $6, $7)
+             returning acknowledgement_id",
             row.generation_id,
             partition_id,
+            row.resume_stream_created,
             row.stream_sequence + 1,
             to,
             row.halted_reason,
             by,
         )
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
+        supersede_parked(&mut tx, (row.generation_id, partition_id), to, decision_id).await?;
         println!("Partition {partition_id} of generation {} goes on behind sequence {to}.", row.generation_id);
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// Parked events whose sequences will be given again keep their content under negative ones.
-async fn set_parked_aside(db: &mut PgConnection, generation_id: i32, partition_id: i32, to: i64) -> sqlx::Result<()> {
+/// Parked events whose sequences the log gives again are told apart from those that come by the decision.
+async fn supersede_parked(
+    db: &mut PgConnection,
+    (generation_id, partition_id): (i32, i32),
+    to: i64,
+    decision_id: i64,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update parked_event
-         set stream_sequence = -stream_sequence
-         where generation_id = $1 and partition_id = $2 and stream_sequence > $3",
+         set superseded_by = $4
+         where generation_id = $1 and partition_id = $2 and stream_sequence > $3 and superseded_by = 0",
         generation_id,
         partition_id,
         to,
+        decision_id,
     )
     .execute(db)
     .await?;

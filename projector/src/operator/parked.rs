@@ -9,7 +9,7 @@ use contract::{Partition, SketchKey};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::checkpoint::{self, Slice};
-use crate::deltas::{Fold, Message};
+use crate::deltas::{Fold, Message, Parked};
 use crate::fold_version::FoldVersion;
 use crate::generation::GenerationId;
 use crate::repeats::{OutOfTurn, WindowSeconds};
@@ -35,6 +35,9 @@ pub struct Selection {
 /// One parked event.
 struct Row {
     slice: Slice,
+    stream_created: Option<DateTime<Utc>>,
+    /// The acknowledgement after which the log gave its sequence again; 0: none.
+    superseded_by: i64,
     sequence: i64,
     line: i32,
     reason: String,
@@ -160,7 +163,8 @@ async fn retry_slice(
             continue;
         }
         row.decide(&mut tx, "counted", by).await?;
-        recent::add_out_of_turn(&mut tx, slice, row.message().sequence, &mem::take(&mut deltas.seen)).await?;
+        row.keep_lines(&mut tx, &deltas.parked.split_off(before.2)).await?;
+        recent::add_out_of_turn(&mut tx, slice, row.remembered_at(), &mem::take(&mut deltas.seen)).await?;
     }
     models::add(&mut tx, slice, false, &mut models::Known::default(), &deltas).await?;
     tx.commit().await?;
@@ -189,13 +193,14 @@ async fn fold_version(
 async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<Vec<Row>> {
     let sequence = selection.sequence.map(i64::try_from).transpose().context("--sequence is none")?;
     let rows = sqlx::query!(
-        "select generation_id, partition_id, stream_sequence, line, reason, schema, logged_at, event
+        "select generation_id, partition_id, stream_created, superseded_by, stream_sequence, line, reason, schema,
+                logged_at, event
          from parked_event
          where state = 'parked'
            and ($1::int is null or partition_id = $1)
            and ($2::bigint is null or stream_sequence = $2)
            and ($3::int is null or line = $3)
-         order by logged_at, generation_id, partition_id, stream_sequence, line
+         order by logged_at, generation_id, partition_id, superseded_by, stream_sequence, line
          limit $4",
         selection.partition.map(i32::from),
         sequence,
@@ -210,6 +215,8 @@ async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<V
                 u16::try_from(row.partition_id).ok().and_then(Partition::numbered).context("a partition")?;
             Ok(Row {
                 slice: Slice { generation: GenerationId(row.generation_id), partition },
+                stream_created: row.stream_created,
+                superseded_by: row.superseded_by,
                 sequence: row.stream_sequence,
                 line: row.line,
                 reason: row.reason,
@@ -225,7 +232,13 @@ impl Row {
     fn place(&self) -> String {
         let line = if self.line < 0 { "the whole envelope".to_owned() } else { format!("line {}", self.line) };
         let Self { slice, sequence, .. } = self;
-        format!("generation {} partition {} sequence {sequence} {line}", slice.generation.0, slice.partition)
+        let place =
+            format!("generation {} partition {} sequence {sequence} {line}", slice.generation.0, slice.partition);
+        if self.superseded_by == 0 {
+            return place;
+        }
+        let created = self.stream_created.map_or_else(String::new, |created| format!(" made at {created}"));
+        format!("{place} of a stream that was acknowledged to be gone{created}")
     }
 
     /// The message that it was, or a line of it: its place and time are the same.
@@ -235,14 +248,45 @@ impl Row {
         Message { sequence, logged_at: self.logged_at, sent_at: None, schema, body: &self.event }
     }
 
+    /// The sequence under which its ids are remembered. Ids of a stream that is gone lie before the first of this one.
+    fn remembered_at(&self) -> u64 {
+        if self.superseded_by == 0 { self.message().sequence } else { 0 }
+    }
+
+    /// Parks lines of an envelope that can be read now, but not all of it, in its place.
+    async fn keep_lines(&self, db: &mut PgConnection, lines: &[Parked]) -> sqlx::Result<()> {
+        sqlx::query!(
+            "insert into parked_event (generation_id, partition_id, stream_created, superseded_by, stream_sequence, line,
+                                       reason, logged_at, schema, event)
+             select generation_id, partition_id, stream_created, superseded_by, stream_sequence, lines.line,
+                    lines.reason, logged_at, schema, lines.event
+             from parked_event, unnest($6::int[], $7::text[], $8::bytea[]) as lines (line, reason, event)
+             where generation_id = $1 and partition_id = $2 and superseded_by = $3 and stream_sequence = $4
+               and parked_event.line = $5",
+            self.slice.generation.0,
+            self.slice.partition_id(),
+            self.superseded_by,
+            self.sequence,
+            self.line,
+            &lines.iter().map(|line| line.line).collect::<Vec<_>>(),
+            &lines.iter().map(|line| line.reason.as_str()).collect::<Vec<_>>() as &[&str],
+            &lines.iter().map(|line| line.event.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+        )
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
     /// Takes it out of the parked ones, unless somebody else just did.
     async fn decide(&self, db: &mut PgConnection, state: &str, by: &str) -> anyhow::Result<()> {
         let decided = sqlx::query!(
             "update parked_event
-             set state = $5, decided_by = $6, decided_at = now()
-             where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and line = $4 and state = 'parked'",
+             set state = $6, decided_by = $7, decided_at = now()
+             where generation_id = $1 and partition_id = $2 and superseded_by = $3 and stream_sequence = $4 and line = $5
+               and state = 'parked'",
             self.slice.generation.0,
             self.slice.partition_id(),
+            self.superseded_by,
             self.sequence,
             self.line,
             state,

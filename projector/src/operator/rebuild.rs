@@ -134,10 +134,11 @@ async fn accept(db: &mut PgConnection, id: GenerationId, missing: &Missing, by: 
     checkpoint::create_at(&mut *db, slice, missing.last, missing.stream.created).await?;
     sqlx::query!(
         "insert into acknowledgement
-             (generation_id, partition_id, from_sequence, to_sequence, reason, acknowledged_by)
-         values ($1, $2, 1, $3, 'rebuilt from a log that begins behind its first event', $4)",
+             (generation_id, partition_id, stream_created, from_sequence, to_sequence, reason, acknowledged_by)
+         values ($1, $2, $3, 1, $4, 'rebuilt from a log that begins behind its first event', $5)",
         id.0,
         slice.partition_id(),
+        missing.stream.created,
         as_bigint(missing.last),
         by,
     )

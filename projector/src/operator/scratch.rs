@@ -175,7 +175,8 @@ impl Folder {
     /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.
     async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
         let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
-        let passed = checkpoint::pass_acknowledged(&self.workshop.pool, self.slice, (from, to)).await?;
+        let created = self.checkpoint.stream_created;
+        let passed = checkpoint::pass_acknowledged(&self.workshop.pool, self.slice, created, from..=to).await?;
         ensure!(passed, fault.clone());
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! How everything is: generations, and of each the partitions: who owns them, how far they are folded, how fast, and
 //! what keeps them from going on.
 
+/// What was decided about history.
+mod decisions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +11,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::sleep;
+
+use decisions::{Acknowledgement, acknowledgements};
 
 /// Rates are measured over this time.
 const MEASURED: Duration = Duration::from_secs(1);
@@ -37,6 +42,7 @@ struct Generation {
     /// Until it has caught up, at the present rate.
     eta_seconds: Option<f64>,
     partitions: Vec<Partition>,
+    acknowledgements: Vec<Acknowledgement>,
 }
 
 /// One partition of it.
@@ -74,6 +80,11 @@ pub async fn print(pool: &PgPool, options: Options) -> anyhow::Result<()> {
             generation.partitions.push(partition);
         }
     }
+    for (id, acknowledgement) in acknowledgements(pool).await? {
+        if let Some(generation) = generations.iter_mut().find(|generation| generation.id == id) {
+            generation.acknowledgements.push(acknowledgement);
+        }
+    }
     generations.iter_mut().for_each(estimate);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&generations)?);
@@ -106,6 +117,7 @@ async fn generations(pool: &PgPool) -> sqlx::Result<Vec<Generation>> {
             compared_differences: row.compared_differences,
             eta_seconds: None,
             partitions: Vec::new(),
+            acknowledgements: Vec::new(),
         })
         .collect())
 }
@@ -197,6 +209,9 @@ fn show(generation: &Generation) {
         "partition", "sequence", "log end", "lag", "lag s", "events/s", "parked", "repeats"
     );
     generation.partitions.iter().for_each(show_partition);
+    for acknowledgement in &generation.acknowledgements {
+        println!("  {acknowledgement}");
+    }
 }
 
 fn show_partition(partition: &Partition) {
