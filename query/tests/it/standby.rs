@@ -234,3 +234,23 @@ async fn who_is_ended_twice_is_told_to_come_again() {
     assert_eq!(answer.json()["code"], "database_unavailable");
     assert_eq!(answer.error(), "reports cannot be read at the moment; ask again later");
 }
+
+#[tokio::test]
+async fn a_standby_that_is_promoted_without_the_last_fence_does_not_give_its_states_the_same_names() {
+    let replicated = replicated().await;
+    // The standby hears of nothing any more.
+    execute(&replicated.standby_db, "alter system set primary_conninfo = ''").await;
+    execute(&replicated.standby_db, "select pg_reload_conf()").await;
+    until(&replicated.standby_db, "select not exists(select from pg_stat_wal_receiver)").await;
+    // On the primary parked events are counted after all.
+    let fence = "update checkpoint set epoch = epoch + 1 where partition_id = 2";
+    let state = "select checkpoints from active_generation";
+    execute(&replicated.primary_db, fence).await;
+    let lost: String = sqlx::query_scalar(state).fetch_one(&replicated.primary_db).await.expect("a state");
+    execute(&replicated.standby_db, "select pg_promote(true)").await;
+    // Other ones are, on what was the standby.
+    until(&replicated.standby_db, "select not pg_is_in_recovery()").await;
+    execute(&replicated.standby_db, fence).await;
+    let found: String = sqlx::query_scalar(state).fetch_one(&replicated.standby_db).await.expect("a state");
+    assert_ne!(found, lost, "one state, two contents");
+}
