@@ -5,10 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use launcher::build::{self, Profile, Services};
-use launcher::ports;
 use launcher::process::{Launch, Process};
-use launcher::servers::nats::{Nats, NatsOptions};
+use launcher::servers::nats::{MovableClock, Nats, NatsOptions};
 use launcher::servers::postgres::Postgres;
+use launcher::workspace::Workspace;
+use launcher::{install, ports};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -99,9 +100,30 @@ impl Stack {
         self.dir.path().to_owned()
     }
 
+    /// The servers, with a clock of the log's server that can be moved.
+    ///
+    /// # Errors
+    ///
+    /// A server cannot be started; the message says why.
+    pub async fn servers_with_clock(programs: Services) -> Result<(Self, MovableClock)> {
+        let program = install::nats_server_with_movable_clock(&Workspace::find()?).await?;
+        let dir = folder()?;
+        let clock = MovableClock::in_folder(dir.path())?;
+        let options = NatsOptions {
+            program: Some(program),
+            environment: vec![clock.variable()],
+            ..NatsOptions::new(dir.path().join("nats"))
+        };
+        Ok((Self::servers_in(dir, programs, options).await?, clock))
+    }
+
     async fn servers_of(programs: Services, nats_conf: Option<&Path>) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("tidemark-e2e-").tempdir().context("making a folder")?;
+        let dir = folder()?;
         let options = NatsOptions { conf: nats_conf.map(Into::into), ..NatsOptions::new(dir.path().join("nats")) };
+        Self::servers_in(dir, programs, options).await
+    }
+
+    async fn servers_in(dir: TempDir, programs: Services, options: NatsOptions) -> Result<Self> {
         let nats = Nats::start_with(options).await?;
         let postgres = Postgres::start(&dir.path().join("postgres")).await?;
         let (ingest_port, query_port) = (ports::free(), ports::free());
@@ -160,6 +182,10 @@ impl Stack {
         }
         Process::start(Launch::new(name, command).log(self.dir.path().join(format!("{name}.log"))))
     }
+}
+
+fn folder() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("tidemark-e2e-").tempdir().context("making a folder")
 }
 
 fn with(mut command: Command, environment: &[(&str, &str)]) -> Command {
