@@ -237,7 +237,7 @@ impl Deltas {
         let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
         let (sequence, logged_at) = (message.sequence, message.logged_at);
         let schema = message.schema.map(str::to_owned);
-        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len();
+        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len() + schema.as_ref().map_or(0, String::len);
         self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
     }
 }
