@@ -18,6 +18,9 @@ mod chromium;
 /// Prometheus: the distribution's package, unpacked into a folder of ours.
 mod prometheus;
 
+/// libfaketime: the distribution's package, unpacked into a folder of ours.
+mod faketime;
+
 /// apt-get as root, or through sudo.
 mod apt;
 
@@ -38,6 +41,7 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 
 pub use chromium::{ChromiumPrograms, chromium};
+pub use faketime::libfaketime;
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_folder};
 pub use nats_clock::nats_server_with_movable_clock;
