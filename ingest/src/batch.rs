@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use contract::Partition;
-use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX, push_line};
+use contract::envelope::{ENVELOPE_EVENTS_MAX, push_line};
 use contract::event::{is_utf8, trimmed};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -95,7 +95,9 @@ impl Batch {
         let mut open: BTreeMap<Partition, Part> = BTreeMap::new();
         for (index, json) in elements(body)?.into_iter().enumerate() {
             match check(json, rules) {
-                Ok(partition) => batch.add(&mut open, partition, json),
+                Ok(partition) => batch.add(open.entry(partition).or_insert_with(|| Part::new(partition)), json, rules),
+                // It may be valid: none of them can be judged.
+                Err(error @ Rejected::Unsure) => return Err(InvalidBatch::NothingValid { index, error }),
                 Err(reason) => batch.rejected.push((index, reason)),
             }
         }
@@ -113,10 +115,9 @@ impl Batch {
         }
     }
 
-    fn add(&mut self, open: &mut BTreeMap<Partition, Part>, partition: Partition, json: &[u8]) {
-        let part = open.entry(partition).or_insert_with(|| Part::new(partition));
-        if !part.has_room_for(json) {
-            self.parts.push(std::mem::replace(part, Part::new(partition)));
+    fn add(&mut self, part: &mut Part, json: &[u8], rules: &Rules) {
+        if !part.has_room_for(json, rules.envelope_bytes_max) {
+            self.parts.push(std::mem::replace(part, Part::new(part.submission.partition)));
         }
         push_line(&mut part.submission.lines, json);
         part.submission.events += 1;
@@ -130,8 +131,9 @@ impl Part {
         Self { submission: Submission { partition, lines: Vec::new(), events: 0 }, positions: Vec::new() }
     }
 
-    fn has_room_for(&self, json: &[u8]) -> bool {
-        self.positions.len() < ENVELOPE_EVENTS_MAX && self.submission.lines.len() + json.len() < ENVELOPE_BYTES_MAX
+    fn has_room_for(&self, json: &[u8], bytes_max: usize) -> bool {
+        let is_empty = self.positions.is_empty();
+        is_empty || (self.positions.len() < ENVELOPE_EVENTS_MAX && self.submission.lines.len() + json.len() < bytes_max)
     }
 }
 

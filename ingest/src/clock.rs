@@ -1,9 +1,71 @@
-//! The only clock. It decides nothing but whether a timestamp lies in the future.
+//! The only clocks: what time it is, and how much of it has passed.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Counts on while a machine is suspended; so does the other one on systems that have no such clock.
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::Monotonic;
 
 /// This instant.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks what time it is")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// One moment by two clocks: the one that operators and NTP set, and the one that nothing sets and no suspension stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) wall: DateTime<Utc>,
+    pub(crate) since_boot: Duration,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let since_boot = clock_gettime(SINCE_BOOT);
+        Self { wall: now(), since_boot: Duration::try_from(since_boot).unwrap_or_default() }
+    }
+
+    /// Time from `earlier` to here, by the clock that shows more of it.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let by_wall = (self.wall - earlier.wall).to_std().unwrap_or_default();
+        by_wall.max(self.since_boot.saturating_sub(earlier.since_boot))
+    }
+
+    /// By how much the clock was set since `earlier`, forward or back.
+    pub(crate) fn step_since(&self, earlier: &Self) -> TimeDelta {
+        let passed = TimeDelta::from_std(self.since_boot.saturating_sub(earlier.since_boot)).unwrap_or(TimeDelta::MAX);
+        (self.wall - earlier.wall - passed).abs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(wall_s: i64, since_boot_s: u64) -> Moment {
+        let wall = DateTime::from_timestamp(wall_s, 0).expect("an instant");
+        Moment { wall, since_boot: Duration::from_secs(since_boot_s) }
+    }
+
+    #[test]
+    fn time_passes_by_either_clock() {
+        let earlier = moment(1_000, 50);
+        assert_eq!(moment(1_007, 57).since(&earlier), Duration::from_secs(7));
+        assert_eq!(moment(1_000, 57).since(&earlier), Duration::from_secs(7), "the clock was set back");
+        assert_eq!(moment(1_100, 57).since(&earlier), Duration::from_secs(100), "the clock was set forward");
+        assert_eq!(moment(900, 50).since(&earlier), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed() {
+        let earlier = moment(1_000, 50);
+        assert_eq!(moment(1_007, 57).step_since(&earlier), TimeDelta::zero());
+        assert_eq!(moment(8_207, 57).step_since(&earlier), TimeDelta::hours(2));
+        assert_eq!(moment(1_007 - 7_200, 57).step_since(&earlier), TimeDelta::hours(2));
+    }
 }

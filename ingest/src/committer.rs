@@ -1,22 +1,39 @@
 //! One partition's envelopes, one after the other: built from what waits, published, and answered.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
-use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, TRACE_HEADER};
+use contract::event::EVENT_LINE_BYTES_MAX;
+use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
 use contract::{Partition, Receipt};
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::clock::Moment;
+use crate::failure::{Failure, chain};
 use crate::instruments;
-use crate::log::Log;
-use crate::publisher::Unstored;
+use crate::log::{Log, Refused};
+use crate::publisher::{RequestParts, Unstored};
+use crate::streams::DUPLICATE_WINDOW_MIN;
+
+/// Bytes of an envelope's headers at the most: 10 for their first line, 37 for the id, 34 for the stream, 18 for the
+/// schema, 19 for the count, 35 for the time, 70 for the trace, and twice as much again for what is added later.
+pub(crate) const HEADERS_BYTES_MAX: usize = 512;
+
+/// Bytes that a message of the log must be able to have: the largest event, its line break, and headers.
+pub(crate) const MESSAGE_BYTES_MIN: usize = EVENT_LINE_BYTES_MAX + 1 + HEADERS_BYTES_MAX;
+
+/// For so long an envelope may be sent again under its id: half of the time for which the log remembers ids, by whichever
+/// clock shows more of it, so that a step of a clock and a machine that was suspended leave the other half.
+const RETRY_TIME_MAX: Duration = Duration::from_secs(DUPLICATE_WINDOW_MIN.as_secs() / 2);
 
 /// Between the first two tries to publish the same envelope. Each pause is twice the one before …
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -41,15 +58,21 @@ pub(crate) struct Pending {
     pub(crate) events: u32,
     pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Result<Receipt, Unstored>>,
+    /// Those of its request.
+    pub(crate) parts: Arc<RequestParts>,
     /// Of its request, if somebody traces it.
     pub(crate) trace: Option<Box<SpanContext>>,
     pub(crate) _room: OwnedSemaphorePermit,
 }
 
 impl Pending {
-    /// Whoever sent it has given up, or has been given up.
-    fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+    /// Whether it is still to be stored. Where the client has hung up nothing of its request is, unless a part of it was
+    /// taken before: then all of it is. Once its time is up its answer is given, and nothing is stored any more.
+    fn take(&self) -> bool {
+        if !self.answer.is_closed() {
+            return self.parts.take();
+        }
+        Instant::now() < self.deadline && !self.parts.forget()
     }
 }
 
@@ -62,6 +85,10 @@ struct Envelope {
     waiting: Vec<Pending>,
     /// When the last of those who wait gives up.
     deadline: Instant,
+    /// When it was built.
+    built: Moment,
+    /// The same for readers, RFC 3339 in UTC with milliseconds.
+    sent_at: String,
     /// Of its way into the log, if one of its requests is traced.
     span: Option<Span>,
 }
@@ -74,7 +101,9 @@ pub(crate) struct Committer {
     log: Log,
     queue: mpsc::UnboundedReceiver<Pending>,
     /// Taken from the queue, but without room in the last envelope.
-    carried: Option<Pending>,
+    carried: VecDeque<Pending>,
+    /// Bytes of a body that the log has taken last, while what it refused as too large is published in smaller parts.
+    part_bytes_max: usize,
     /// How many waited for the last envelope.
     waited: usize,
 }
@@ -87,7 +116,8 @@ impl Committer {
             subject: partition.subject(),
             log,
             queue,
-            carried: None,
+            carried: VecDeque::new(),
+            part_bytes_max: ENVELOPE_BYTES_MAX,
             waited: 0,
         }
     }
@@ -97,6 +127,10 @@ impl Committer {
         while let Some(envelope) = self.next_envelope().await {
             let begun = Instant::now();
             let outcome = self.store(&envelope).await;
+            if outcome == Err(Unstored::TooLarge) && envelope.waiting.len() > 1 {
+                self.carry_back(envelope);
+                continue;
+            }
             instruments::envelope(envelope.events, envelope.body.len(), begun.elapsed());
             self.answer(envelope, outcome);
         }
@@ -106,24 +140,25 @@ impl Committer {
     /// Waits for an event, then takes all that wait behind it, up to the size of an envelope.
     async fn next_envelope(&mut self) -> Option<Envelope> {
         let first = loop {
-            let pending = match self.carried.take() {
+            let pending = match self.carried.pop_front() {
                 Some(pending) => pending,
                 None => self.queue.recv().await?,
             };
-            if !pending.is_abandoned() {
+            if pending.take() {
                 break pending;
             }
         };
         self.gather().await;
+        let bytes_max = self.body_bytes_max();
         let (mut events, mut bytes, mut waiting) = (first.events, first.lines.len(), vec![first]);
-        while let Ok(pending) = self.queue.try_recv() {
-            if pending.is_abandoned() {
+        while let Some(pending) = self.carried.pop_front().or_else(|| self.queue.try_recv().ok()) {
+            if !pending.take() {
                 continue;
             }
-            let fits = bytes + pending.lines.len() <= ENVELOPE_BYTES_MAX
-                && (events + pending.events) as usize <= ENVELOPE_EVENTS_MAX;
+            let fits =
+                bytes + pending.lines.len() <= bytes_max && (events + pending.events) as usize <= ENVELOPE_EVENTS_MAX;
             if !fits {
-                self.carried = Some(pending);
+                self.carried.push_front(pending);
                 break;
             }
             events += pending.events;
@@ -132,6 +167,22 @@ impl Committer {
         }
         self.waited = waiting.len();
         Some(Envelope { span: self.span(&waiting), ..Envelope::of(waiting, events, bytes) })
+    }
+
+    /// Bytes that the next envelope's body may have: what the log takes now, and less while it refuses that.
+    fn body_bytes_max(&mut self) -> usize {
+        if self.carried.is_empty() {
+            self.part_bytes_max = ENVELOPE_BYTES_MAX;
+        }
+        body_bytes_max(self.log.message_bytes_max(self.partition)).min(self.part_bytes_max)
+    }
+
+    /// What was too large for the log, and is not stored, is published in parts of half the size.
+    fn carry_back(&mut self, envelope: Envelope) {
+        self.part_bytes_max = envelope.body.len() / 2;
+        for pending in envelope.waiting.into_iter().rev() {
+            self.carried.push_front(pending);
+        }
     }
 
     /// The span of an envelope: in the trace of the first event that has one, with links to others.
@@ -162,43 +213,79 @@ impl Committer {
 
     /// Publishes until it is stored for certain, or nobody waits for it any more.
     async fn store(&self, envelope: &Envelope) -> Result<u64, Unstored> {
-        tokio::time::timeout_at(envelope.deadline, async {
-            let mut pause = RETRY_PAUSE;
-            loop {
-                self.log.trusted(self.partition).await.map_err(|_| Unstored::LogRefused)?;
-                let outcome = tokio::select! {
-                    biased;
-                    outcome = self.try_store(envelope) => outcome,
-                    // What was on its way over a connection that broke is sent over the next one: nobody answers it.
-                    () = self.log.doubtful() => {
-                        instruments::retried();
-                        continue;
-                    }
-                };
-                match outcome {
-                    Ok(sequence) => return Ok(sequence),
-                    Err(err) if is_full(&err) => {
-                        tracing::error!(stream.name = self.stream, error = %chain(&err), "The log is full");
-                        return Err(Unstored::LogFull);
-                    }
-                    Err(err) => {
-                        tracing::warn!(
-                            stream.name = self.stream,
-                            envelope.id = envelope.id,
-                            envelope.events = envelope.events,
-                            error = %chain(&err),
-                            "Publishing the same envelope again"
-                        );
-                        instruments::retried();
-                        self.log.doubt();
-                        tokio::time::sleep(pause).await;
-                        pause = (2 * pause).min(RETRY_PAUSE_MAX);
-                    }
+        let stored = tokio::time::timeout_at(envelope.deadline, self.store_in_time(envelope)).await;
+        match stored.unwrap_or(Err(Unstored::Deadline)) {
+            Err(Unstored::Deadline) if self.log.needs_change(self.partition) => Err(Unstored::LogRefused),
+            stored => stored,
+        }
+    }
+
+    async fn store_in_time(&self, envelope: &Envelope) -> Result<u64, Unstored> {
+        let (mut pause, mut may_be_stored) = (RETRY_PAUSE, false);
+        loop {
+            self.log.trusted(self.partition).await.map_err(|refused| match refused {
+                Refused::ByPromise => Unstored::LogRefused,
+                Refused::ByClocks => Unstored::ClocksDiffer,
+            })?;
+            // Beyond this the log may have forgotten the id, and would store the envelope twice.
+            if Moment::now().since(&envelope.built) > RETRY_TIME_MAX {
+                return Err(Unstored::Deadline);
+            }
+            let outcome = tokio::select! {
+                biased;
+                outcome = self.try_store(envelope) => outcome,
+                // What was on its way over a connection that broke is sent over the next one: nobody answers it.
+                () = self.log.doubtful() => {
+                    may_be_stored = true;
+                    instruments::retried();
+                    continue;
+                }
+            };
+            let err = match outcome {
+                Ok(sequence) => {
+                    self.log.complain(self.partition, None);
+                    return Ok(sequence);
+                }
+                Err(err) => err,
+            };
+            let failure = Failure::of(&err);
+            self.tell_of(envelope, &err, failure);
+            match failure {
+                Failure::Full => return Err(Unstored::LogFull),
+                Failure::TooLarge | Failure::Refused if may_be_stored => return Err(Unstored::Deadline),
+                Failure::TooLarge => return Err(Unstored::TooLarge),
+                Failure::Refused => return Err(Unstored::LogRefused),
+                Failure::Passing => {
+                    may_be_stored = true;
+                    instruments::retried();
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(RETRY_PAUSE_MAX);
                 }
             }
-        })
-        .await
-        .unwrap_or(Err(Unstored::Deadline))
+        }
+    }
+
+    /// Tells the guard and the operator of a failure.
+    fn tell_of(&self, envelope: &Envelope, err: &PublishError, failure: Failure) {
+        let (stream, error) = (&self.stream, chain(err));
+        match failure {
+            Failure::Full => tracing::error!(stream.name = stream, error, "The log is full"),
+            Failure::Refused => {
+                tracing::error!(stream.name = stream, error, "The log refuses what ingest publishes");
+                self.log.complain(self.partition, Some(error));
+                self.log.doubt();
+            }
+            Failure::TooLarge | Failure::Passing => {
+                tracing::warn!(
+                    stream.name = stream,
+                    envelope.id = envelope.id,
+                    envelope.events = envelope.events,
+                    error,
+                    "Publishing the same events again"
+                );
+                self.log.doubt();
+            }
+        }
     }
 
     async fn try_store(&self, envelope: &Envelope) -> Result<u64, PublishError> {
@@ -207,6 +294,7 @@ impl Committer {
             .message_id(&envelope.id)
             .expected_stream(&self.stream)
             .header(SCHEMA_HEADER, SCHEMA_V1)
+            .header(SENT_AT_HEADER, envelope.sent_at.as_str())
             .header(EVENT_COUNT_HEADER, envelope.events.to_string().as_str());
         let message = match &envelope.span {
             Some(span) => message.header(TRACE_HEADER, span.traceparent().as_str()),
@@ -245,22 +333,14 @@ impl Envelope {
             body.extend_from_slice(&pending.lines);
         }
         let deadline = waiting.iter().map(|pending| pending.deadline).max().expect("somebody waits");
-        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline, span: None }
+        let built = Moment::now();
+        let sent_at = built.wall.to_rfc3339_opts(SecondsFormat::Millis, true);
+        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline, built, sent_at, span: None }
     }
 }
 
-/// The stream or the server is at a bound that trying again at once does not move.
-fn is_full(err: &PublishError) -> bool {
-    err.kind() == PublishErrorKind::Other
-        && source(err).is_some_and(|said| {
-            matches!(said.error_code(), ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES)
-        })
-}
-
-fn source(err: &PublishError) -> Option<&jetstream::Error> {
-    std::error::Error::source(err).and_then(|source| source.downcast_ref())
-}
-
-fn chain(err: &PublishError) -> String {
-    source(err).map_or_else(|| err.to_string(), |said| format!("{err}: {said}"))
+/// Bytes that an envelope's body may have, where a message may have so many. The largest event always fits: a log that
+/// does not take it is not trusted.
+pub(crate) fn body_bytes_max(message_bytes_max: usize) -> usize {
+    (message_bytes_max.max(MESSAGE_BYTES_MIN) - HEADERS_BYTES_MAX).min(ENVELOPE_BYTES_MAX)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use service::Address;
 use service::access::{self, Proxies, Rate, Settings};
 use service::command::TRACES;
 use service::config::Variable;
@@ -21,8 +22,7 @@ pub struct Config {
     /// Where HTTP is served. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
-    #[serde(serialize_with = "service::config::without_password")]
-    pub nats_url: String,
+    pub nats_url: Address,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
@@ -33,8 +33,7 @@ pub struct Config {
     pub nats_ca_file: Option<PathBuf>,
     /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
-    #[serde(serialize_with = "service::config::without_passwords")]
-    pub nats_monitor_urls: Vec<String>,
+    pub nats_monitor_urls: Vec<Address>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
     /// Copies of each stream that ingest makes, 1, 3 or 5: on so many of the log's servers it lies. Streams that are there
@@ -104,11 +103,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ingest_listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
-            nats_url: "nats://127.0.0.1:4222".to_owned(),
+            nats_url: "nats://127.0.0.1:4222".into(),
             nats_user: None,
             nats_password: None,
             nats_ca_file: None,
-            nats_monitor_urls: vec!["http://127.0.0.1:8222".to_owned()],
+            nats_monitor_urls: vec!["http://127.0.0.1:8222".into()],
             partitions: 4,
             stream_replicas: 1,
             publish_deadline_ms: 5_000,

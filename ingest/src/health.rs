@@ -1,12 +1,11 @@
 //! Whether the log's server can store anything at all. One that once found its disk full refuses to write to the
 //! stream until it is restarted, and tells nobody who publishes: their envelopes stay without an answer.
 
-use std::time::Duration;
-
-use anyhow::{Context, ensure};
+use anyhow::anyhow;
 use serde::Deserialize;
+use service::Address;
 
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::trust::{Class, Lack};
 
 /// `/healthz` of a server that is not well.
 #[derive(Deserialize)]
@@ -19,19 +18,20 @@ struct Complaint {
 /// # Errors
 ///
 /// It is not well, and says why; or it does not say anything.
-pub(crate) async fn verify(monitor_url: &str) -> anyhow::Result<()> {
-    let client =
-        reqwest::Client::builder().timeout(HEALTH_TIMEOUT).build().context("preparing to ask the log's server")?;
-    let asked = format!("{}/healthz", monitor_url.trim_end_matches('/'));
-    let answer = client.get(&asked).send().await.with_context(|| format!("asking {asked} (NATS_MONITOR_URLS)"))?;
+pub(crate) async fn verify(client: &reqwest::Client, monitor_url: &Address) -> Result<(), Lack> {
+    let silent = |err: reqwest::Error| {
+        let err = anyhow!(err.without_url()).context(format!("asking {monitor_url} for /healthz (NATS_MONITOR_URLS)"));
+        Lack { class: Class::ServerSilent, detail: format!("{err:#}") }
+    };
+    let asked = format!("{}/healthz", monitor_url.with_credentials().trim_end_matches('/'));
+    let answer = client.get(asked).send().await.map_err(silent)?;
     if answer.status().is_success() {
         return Ok(());
     }
-    let complaint: Complaint = answer.json().await.with_context(|| format!("reading the answer of {asked}"))?;
-    ensure!(
-        !complaint.error.contains("write error"),
-        "the log's server cannot write: {}. Make room on its disk and restart it",
-        complaint.error
-    );
-    anyhow::bail!("the log's server is not well: {}", complaint.error)
+    let Complaint { error } = answer.json().await.map_err(silent)?;
+    if error.contains("write error") {
+        let detail = format!("the log's server cannot write: {error}. Make room on its disk and restart it");
+        return Err(Lack { class: Class::CannotWrite, detail });
+    }
+    Err(Lack { class: Class::ServerUnwell, detail: format!("the log's server is not well: {error}") })
 }

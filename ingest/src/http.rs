@@ -16,12 +16,12 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::Bodies;
-use crate::clock;
+use crate::committer;
 use crate::config::Config;
 use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
-use crate::publisher::{Publisher, Unstored};
+use crate::publisher::{Publisher, RequestParts, Unstored};
 use crate::submission::{Rejected, Rules, Submission};
 
 /// Bytes of a request with one event: the 32 KiB of its line, and 8 KiB of white space. 40 KiB.
@@ -32,18 +32,26 @@ pub const EVENT_BODY_BYTES_MAX: usize = EVENT_LINE_BYTES_MAX + EVENT_BYTES_MAX;
 pub struct Ingest {
     publisher: Publisher,
     bodies: Bodies,
+    log: Log,
     partitions: u16,
 }
 
 impl Ingest {
     /// Puts it together.
-    pub fn new(publisher: Publisher, bodies: Bodies, config: &Config) -> Self {
-        Self { publisher, bodies, partitions: config.partitions }
+    pub fn new(publisher: Publisher, bodies: Bodies, log: Log, config: &Config) -> Self {
+        Self { publisher, bodies, log, partitions: config.partitions }
     }
 
     /// What is accepted now, with this key.
     fn rules(&self, grant: Grant) -> Rules {
-        Rules { now: clock::now(), partitions: self.partitions, grant }
+        let present = self.log.present();
+        Rules {
+            now: present.latest,
+            is_clock_sure: present.is_sure,
+            envelope_bytes_max: committer::body_bytes_max(self.log.least_message_bytes_max()),
+            partitions: self.partitions,
+            grant,
+        }
     }
 }
 
@@ -114,7 +122,7 @@ async fn accept_event(
     let submission = Submission::one(&body.bytes, &ingest.rules(grant)).map_err(refuse_event)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
-    let stored = ingest.publisher.publish(submission, span.map(Span::context)).await;
+    let stored = ingest.publisher.publish(submission, Arc::default(), span.map(Span::context)).await;
     let receipt = stored.map_err(|reason| refuse_for_now(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
@@ -182,9 +190,10 @@ async fn accept_events(
 
 async fn store(publisher: &Publisher, batch: Batch, span: Option<&Span>) -> Result<BatchAccepted, Unstored> {
     let mut receipts = vec![String::new(); batch.accepted];
-    let stored = batch.parts.into_iter().map(|part| async move {
-        let first = publisher.publish(part.submission, span.map(Span::context)).await?;
-        Ok((first, part.positions))
+    let parts = Arc::<RequestParts>::default();
+    let stored = batch.parts.into_iter().map(|part| {
+        let stored = publisher.publish(part.submission, parts.clone(), span.map(Span::context));
+        async move { Ok((stored.await?, part.positions)) }
     });
     for (first, positions) in try_join_all(stored).await? {
         for (line, position) in (first.line..).zip(positions) {
@@ -211,6 +220,9 @@ fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it so")]
 fn refuse_event(reason: Rejected) -> Refusal {
+    if reason == Rejected::Unsure {
+        return refuse_for_now(Unstored::ClocksDiffer, 1);
+    }
     instruments::rejected(&reason);
     match reason {
         Rejected::NotAllowed => Grant::refusal(),
@@ -225,6 +237,7 @@ fn refuse_event(reason: Rejected) -> Refusal {
 fn refuse_batch(reason: InvalidBatch) -> Refusal {
     match reason {
         InvalidBatch::NothingAllowed => Grant::refusal(),
+        InvalidBatch::NothingValid { error: Rejected::Unsure, .. } => refuse_for_now(Unstored::ClocksDiffer, 1),
         InvalidBatch::TooMany => Refusal::too_large(reason.code(), reason.to_string()),
         _ => Refusal::bad_request(reason.code(), reason.to_string()),
     }

@@ -21,6 +21,7 @@ const QUEUE_BYTES_MAX: &str = "ingest_queue_bytes_max";
 const BODIES_BYTES: &str = "ingest_bodies_bytes";
 const BODIES_BYTES_MAX: &str = "ingest_bodies_bytes_max";
 const LOG_STORE_BYTES: &str = "ingest_log_store_bytes";
+const STREAMS_SHORT_OF_COPIES: &str = "ingest_streams_short_of_copies";
 const LOG_STORE_BYTES_MAX: &str = "ingest_log_store_bytes_max";
 
 /// Describes all of it, and lets what is counted begin at 0: what appears with its first event seems not to have changed.
@@ -40,6 +41,7 @@ pub(crate) fn describe() {
     describe_gauge!(BODIES_BYTES_MAX, Unit::Bytes, "How many may be in memory");
     describe_gauge!(LOG_STORE_BYTES, Unit::Bytes, "What streams have on the disk of a server of the log");
     describe_gauge!(LOG_STORE_BYTES_MAX, Unit::Bytes, "What they may have there");
+    describe_gauge!(STREAMS_SHORT_OF_COPIES, Unit::Count, "Streams with fewer copies than STREAM_REPLICAS says");
     stored(0);
     for name in [ENVELOPE_S, ENVELOPE_EVENTS, ENVELOPE_BYTES, PUBACK_S] {
         let _ = histogram!(name);
@@ -89,6 +91,11 @@ pub(crate) fn retried() {
 
 pub(crate) fn acknowledged(took: Duration) {
     histogram!(PUBACK_S).record(took);
+}
+
+/// How many streams have fewer copies than declared.
+pub(crate) fn short_of_copies(streams: usize) {
+    gauge!(STREAMS_SHORT_OF_COPIES).set(as_float(streams as u64));
 }
 
 /// What streams have on a server's disk, and what they may have; 0 where there is no bound.

@@ -27,6 +27,9 @@ pub mod publisher;
 /// One partition's envelopes, one after the other.
 mod committer;
 
+/// What an attempt to publish came to that failed.
+mod failure;
+
 /// The connection to the log, and whether the log can be trusted.
 pub mod log;
 
@@ -36,8 +39,17 @@ mod guard;
 /// Streams: made if missing, refused if they break a promise.
 mod streams;
 
-/// Whether the server syncs before it acknowledges.
-mod durability;
+/// What the guard knows of the log.
+mod known;
+
+/// Whether events may be given to the log.
+mod trust;
+
+/// Whether its servers sync before they acknowledge.
+mod servers;
+
+/// Whether the clocks of ingest and log agree.
+mod clocks;
 
 /// Whether the server can store anything.
 mod health;
@@ -48,7 +60,7 @@ mod capacity;
 /// What is measured.
 mod instruments;
 
-/// The only clock.
+/// The only clocks.
 pub mod clock;
 
 use anyhow::{Context, bail};
@@ -78,7 +90,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     tasks.spawn(guard.run());
     tasks.spawn(capacity::watch(config.nats_monitor_urls.clone()));
     let publisher = Publisher::start(&log, &config, &mut tasks);
-    let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), &config);
+    let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), log.clone(), &config);
     let router = http::router(ingest, log.clone(), &access);
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 

@@ -1,18 +1,20 @@
 //! The connection to the log, and whether the log can be trusted with events.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{ConnectOptions, Event, jetstream};
+use async_nats::{ConnectOptions, Event, ServerError, jetstream};
 use contract::Partition;
 use tokio::sync::{Notify, watch};
 
+use crate::clocks::{Clocks, Present};
 use crate::config::Config;
 use crate::guard::Guard;
 use crate::streams::Declaration;
+use crate::trust::{Class, Lack, Streams, Trust};
 
 /// One try to publish.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,40 +42,12 @@ pub struct Log {
     partitions: u16,
     trust: watch::Receiver<Trust>,
     doubts: Arc<Notify>,
+    clocks: Arc<Clocks>,
+    complaints: Arc<Complaints>,
 }
 
-/// Whether events may be given to the log now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// Not known yet, and why.
-    Waiting(String),
-    /// Its servers keep their promises, and so do all streams but some.
-    Given(Streams),
-    /// It breaks one; what to change.
-    Refused(String),
-}
-
-/// Which streams do not answer: of several servers one has died, and nobody leads what it led. The others need not wait
-/// for that.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Streams {
-    /// Those that have not answered since there is this connection. Who has answered once stays trusted while the
-    /// connection does: what it stores its PubAck tells, and who has lost its leader sends none.
-    pub(crate) unasked: BTreeSet<Partition>,
-    /// Those that did not answer when they were asked last, or were not asked yet, and why.
-    pub(crate) silent: BTreeMap<Partition, String>,
-}
-
-/// Why the log is not trusted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Distrust {
-    /// It breaks a promise. Somebody has to change something.
-    #[error("{0}")]
-    Broken(String),
-    /// It could not be asked. Worth another try.
-    #[error("the log could not be asked whether it keeps its promises")]
-    Unknown(#[source] anyhow::Error),
-}
+/// Streams that refuse what is published, and why: until they take something again.
+type Complaints = Mutex<BTreeMap<Partition, String>>;
 
 /// How often the connection changed; odd while there is one.
 pub(crate) type Changes = u64;
@@ -87,7 +61,8 @@ impl Log {
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Self, Guard)> {
         let servers = service::config::log_servers(&config.nats_url)?;
         let (sender, changes) = watch::channel(0);
-        let listener = Listener { changed: sender, reported: Mutex::default() };
+        let complaints = Arc::new(Complaints::default());
+        let listener = Listener { changed: sender, reported: Mutex::default(), complaints: complaints.clone() };
         let mut options = ConnectOptions::new()
             .name("ingest")
             // The server's permissions let ingest read only its own answers.
@@ -113,8 +88,9 @@ impl Log {
         }
         let client = options.connect(servers).await.context("reading NATS_URL")?;
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
-        let (trust, watched) = watch::channel(Trust::Waiting("the log is not connected".to_owned()));
-        let doubts = Arc::new(Notify::new());
+        let detail = "the log is not connected".to_owned();
+        let (trust, watched) = watch::channel(Trust::Waiting(Lack { class: Class::NotConnected, detail }));
+        let (doubts, clocks) = (Arc::new(Notify::new()), Arc::new(Clocks::default()));
         let guard = Guard {
             jetstream: ContextBuilder::new().timeout(QUESTION_TIMEOUT).build(jetstream.client()),
             monitor_urls: config.nats_monitor_urls.clone(),
@@ -122,19 +98,79 @@ impl Log {
             declaration: Declaration { replicas: config.stream_replicas },
             changes,
             doubts: doubts.clone(),
+            clocks: clocks.clone(),
             trust,
         };
-        Ok((Self { jetstream, partitions: config.partitions, trust: watched, doubts }, guard))
+        Ok((Self { jetstream, partitions: config.partitions, trust: watched, doubts, clocks, complaints }, guard))
     }
 
-    /// Ready, or what is missing, for an operator. Ready is who can store something: as long as some streams have no
-    /// leader, all ingests lack the same, and none may be left out for it.
+    /// Ready, or the class of what is missing. Ready is who can store something: as long as some streams have no leader,
+    /// all ingests lack the same, and none may be left out for it.
     pub(crate) fn readiness(&self) -> Result<(), String> {
+        let lack = match &*self.trust.borrow() {
+            Trust::Given(streams) => {
+                let complaints = self.complaints();
+                let lacks = |partition: &Partition| {
+                    streams.silent.contains_key(partition) || complaints.contains_key(partition)
+                };
+                if !Partition::all(self.partitions).all(|partition| lacks(&partition)) {
+                    return Ok(());
+                }
+                streams.lack().map_or(Class::NotPermitted, |lack| lack.class)
+            }
+            Trust::Waiting(lack) | Trust::Refused(lack) => lack.class,
+        };
+        Err(lack.to_string())
+    }
+
+    /// The latest that it can be.
+    pub(crate) fn present(&self) -> Present {
+        self.clocks.present()
+    }
+
+    /// Bytes of a message, headers included, that a partition's stream takes.
+    pub(crate) fn message_bytes_max(&self, partition: Partition) -> usize {
+        let connection = self.jetstream.client().max_payload();
         match &*self.trust.borrow() {
-            Trust::Given(Streams { silent, .. }) if silent.len() < usize::from(self.partitions) => Ok(()),
-            Trust::Given(streams) => Err(streams.lack()),
-            Trust::Waiting(lack) | Trust::Refused(lack) => Err(lack.clone()),
+            Trust::Given(streams) => {
+                streams.message_bytes_max.get(&partition).map_or(connection, |bytes| connection.min(*bytes))
+            }
+            _ => connection,
         }
+    }
+
+    /// The least of what streams take.
+    pub(crate) fn least_message_bytes_max(&self) -> usize {
+        let connection = self.jetstream.client().max_payload();
+        match &*self.trust.borrow() {
+            Trust::Given(streams) => streams.message_bytes_max.values().fold(connection, |least, max| least.min(*max)),
+            _ => connection,
+        }
+    }
+
+    /// A partition's stream refuses what is published, or takes it again.
+    pub(crate) fn complain(&self, partition: Partition, complaint: Option<String>) {
+        match complaint {
+            Some(complaint) => self.complaints().insert(partition, complaint),
+            None => self.complaints().remove(&partition),
+        };
+    }
+
+    /// Whether what a partition's stream lacks needs a person first, as far as is known.
+    pub(crate) fn needs_change(&self, partition: Partition) -> bool {
+        let is_complaint = self.complaints().contains_key(&partition);
+        is_complaint
+            || match &*self.trust.borrow() {
+                Trust::Given(Streams { silent, .. }) => {
+                    silent.get(&partition).is_some_and(|lack| lack.class == Class::PeerUnknown)
+                }
+                Trust::Waiting(lack) => lack.class == Class::PeerUnknown,
+                Trust::Refused(_) => false,
+            }
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, BTreeMap<Partition, String>> {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the guard to look again whether the log can be trusted: an envelope got no answer.
@@ -153,38 +189,32 @@ impl Log {
         let mut trust = self.trust.clone();
         let is_known = |trust: &Trust| match trust {
             Trust::Waiting(_) => false,
-            Trust::Given(Streams { unasked, .. }) => !unasked.contains(&partition),
+            Trust::Given(Streams { untrusted, .. }) => !untrusted.contains(&partition),
             Trust::Refused(_) => true,
         };
         match trust.wait_for(is_known).await.as_deref() {
             Ok(Trust::Given(_)) => Ok(()),
-            _ => Err(Refused),
+            Ok(Trust::Refused(lack)) if lack.class == Class::ClocksDiffer => Err(Refused::ByClocks),
+            _ => Err(Refused::ByPromise),
         }
     }
 }
 
-impl Streams {
-    /// None of these has been asked.
-    pub(crate) fn none_asked(partitions: u16) -> Self {
-        let silent = |partition: Partition| (partition, format!("stream {} was not asked yet", partition.stream()));
-        Self { unasked: Partition::all(partitions).collect(), silent: Partition::all(partitions).map(silent).collect() }
-    }
-
-    /// What an operator is told of them.
-    pub(crate) fn lack(&self) -> String {
-        self.silent.values().next().cloned().unwrap_or_default()
-    }
-}
-
-/// The log breaks a promise.
+/// Why nothing may be given to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub(crate) enum Refused {
+    /// It breaks a promise.
+    ByPromise,
+    /// Its clock and that of ingest differ.
+    ByClocks,
+}
 
 /// Hears what the client library tells of the connection.
 struct Listener {
     changed: watch::Sender<Changes>,
     /// The last of it. While the server is away, the same is told ten times a second: once is enough for the log.
     reported: Mutex<String>,
+    complaints: Arc<Complaints>,
 }
 
 impl Listener {
@@ -199,9 +229,27 @@ impl Listener {
                 tracing::warn!("Disconnected from the log");
                 self.changed.send_modify(|changes| *changes += *changes % 2);
             }
+            Event::ServerError(ServerError::Other(error)) if self.is_complaint(error) => {
+                tracing::error!(
+                    error,
+                    "The log's user may not publish: give it the permissions of ingest in nats/server.conf"
+                );
+            }
             other if is_new => tracing::warn!(event = %other, "The log's connection reports"),
             _ => {}
         }
+    }
+
+    /// Whether the server tells that a partition's subject may not be published to. It answers the envelope itself with
+    /// nothing.
+    fn is_complaint(&self, error: &str) -> bool {
+        let error = error.to_lowercase();
+        let Some((_, subject)) = error.split_once("permissions violation for publish to \"") else { return false };
+        let Some((subject, _)) = subject.split_once('"') else { return false };
+        let number = subject.strip_prefix("events.").and_then(|number| number.parse().ok());
+        let Some(partition) = number.and_then(Partition::numbered) else { return false };
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        complaints.insert(partition, error.clone()).is_none()
     }
 
     fn is_new(&self, report: &str) -> bool {

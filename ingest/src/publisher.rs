@@ -2,6 +2,7 @@
 //! wait become the next one. No timer: an event that is alone goes at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -29,6 +30,32 @@ pub struct Publisher {
     deadline: Duration,
 }
 
+/// The parts of one request, each in the queue of its partition. Where a client hangs up, all of them are published or
+/// none: the first that is looked at decides.
+#[derive(Debug, Default)]
+pub struct RequestParts(AtomicU8);
+
+impl RequestParts {
+    const WAITING: u8 = 0;
+    const TAKEN: u8 = 1;
+    const FORGOTTEN: u8 = 2;
+
+    /// A part is about to be published: whether it may be.
+    pub(crate) fn take(&self) -> bool {
+        self.decide(Self::TAKEN) == Self::TAKEN
+    }
+
+    /// The client has hung up: whether nothing is published.
+    pub(crate) fn forget(&self) -> bool {
+        self.decide(Self::FORGOTTEN) == Self::FORGOTTEN
+    }
+
+    fn decide(&self, decision: u8) -> u8 {
+        let decided = self.0.compare_exchange(Self::WAITING, decision, Ordering::AcqRel, Ordering::Acquire);
+        decided.map_or_else(|earlier| earlier, |_| decision)
+    }
+}
+
 /// Why it is not sure that an event is stored. Sending it again is right in each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unstored {
@@ -44,6 +71,12 @@ pub enum Unstored {
     /// The log breaks a promise, and nothing is given to it.
     #[error("the log is not set up to keep events safe; send the event again later")]
     LogRefused,
+    /// The log breaks a promise of time: ids are remembered by its clock.
+    #[error("the clocks of this service and of its log differ; send the event again later")]
+    ClocksDiffer,
+    /// The log takes smaller messages than a moment ago.
+    #[error("the log takes less at once than before; send the events again")]
+    TooLarge,
     /// The process is about to end.
     #[error("the service is stopping; send the event again")]
     Stopping,
@@ -51,8 +84,15 @@ pub enum Unstored {
 
 impl Unstored {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::QueueFull, Self::Deadline, Self::LogFull, Self::LogRefused, Self::Stopping];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::QueueFull,
+        Self::Deadline,
+        Self::LogFull,
+        Self::LogRefused,
+        Self::ClocksDiffer,
+        Self::TooLarge,
+        Self::Stopping,
+    ];
 
     /// For programs; stays what it is when sentences change.
     pub fn code(self) -> &'static str {
@@ -61,6 +101,8 @@ impl Unstored {
             Self::Deadline => "log_too_slow",
             Self::LogFull => "log_full",
             Self::LogRefused => "log_unsafe",
+            Self::ClocksDiffer => "clocks_differ",
+            Self::TooLarge => "log_takes_less",
             Self::Stopping => "stopping",
         }
     }
@@ -88,12 +130,17 @@ impl Publisher {
     }
 
     /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines
-    /// behind it. `trace` is the place of their request in its trace, if somebody traces it.
+    /// behind it. `parts` is one value for all that a request publishes. `trace` is the place of their request in its trace, if somebody traces it.
     ///
     /// # Errors
     ///
     /// It is not certain that they are.
-    pub async fn publish(&self, submission: Submission, trace: Option<&SpanContext>) -> Result<Receipt, Unstored> {
+    pub async fn publish(
+        &self,
+        submission: Submission,
+        parts: Arc<RequestParts>,
+        trace: Option<&SpanContext>,
+    ) -> Result<Receipt, Unstored> {
         let Submission { partition, lines, events } = submission;
         let cost = lines.len() + EVENT_OVERHEAD_BYTES * events as usize;
         let cost = u32::try_from(cost).map_err(|_| Unstored::QueueFull)?;
@@ -102,12 +149,25 @@ impl Publisher {
         let (answer, stored) = oneshot::channel();
         let trace = trace.cloned().map(Box::new);
         self.queues[usize::from(partition.number())]
-            .send(Pending { lines, events, deadline, answer, trace, _room: room })
+            .send(Pending { lines, events, deadline, answer, parts, trace, _room: room })
             .map_err(|_| Unstored::Stopping)?;
         match tokio::time::timeout_at(deadline, stored).await {
             Ok(Ok(stored)) => stored,
             Ok(Err(_)) => Err(Unstored::Stopping),
             Err(_) => Err(Unstored::Deadline),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_part_decides_for_all() {
+        let parts = RequestParts::default();
+        assert!(parts.take() && !parts.forget() && parts.take());
+        let parts = RequestParts::default();
+        assert!(parts.forget() && !parts.take() && parts.forget());
     }
 }

@@ -5,19 +5,20 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{
-    Compression, Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType,
+    ClusterInfo, Compression, Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType,
 };
 use async_nats::jetstream::{Context, ErrorCode};
 use contract::Partition;
-use contract::envelope::ENVELOPE_BYTES_MAX;
+use contract::event::EVENT_LINE_BYTES_MAX;
 
-use crate::log::Distrust;
+use crate::committer::MESSAGE_BYTES_MIN;
+use crate::trust::{Class, Distrust};
 
 /// How a stream is declared; name and subject are those of partition 0.
 const DECLARED: &str = include_str!("../../nats/stream.json");
 
-/// An envelope is sent again under the same id for at most the publish deadline of one minute.
-const DUPLICATE_WINDOW_MIN: Duration = Duration::from_mins(2);
+/// An envelope is sent again under the same id for at most half of it.
+pub(crate) const DUPLICATE_WINDOW_MIN: Duration = Duration::from_mins(2);
 
 /// What a deployment declares of its streams beside `nats/stream.json`.
 #[derive(Debug, Clone, Copy)]
@@ -26,21 +27,32 @@ pub(crate) struct Declaration {
     pub(crate) replicas: u8,
 }
 
+/// What was seen of a stream that keeps its promises.
+pub(crate) struct Seen {
+    /// Bytes of a message, headers included, where the stream has a bound.
+    pub(crate) message_bytes_max: Option<usize>,
+    /// Servers that are to have a copy.
+    pub(crate) replicas: usize,
+    /// Those that have one, if the server is one of several.
+    pub(crate) cluster: Option<ClusterInfo>,
+}
+
 /// Makes a partition's stream if it is missing, and looks at it.
-pub(crate) async fn verify(log: &Context, partition: Partition, declaration: Declaration) -> Result<(), Distrust> {
+pub(crate) async fn verify(log: &Context, partition: Partition, declaration: Declaration) -> Result<Seen, Distrust> {
     let name = partition.stream();
-    let config = match log.get_stream(&name).await {
-        Ok(stream) => led(stream.cached_info()).map_err(Distrust::Unknown)?.config.clone(),
+    let unknown = |err: anyhow::Error| Distrust::unknown(Class::StreamSilent, &err);
+    let Info { config, cluster, .. } = match log.get_stream(&name).await {
+        Ok(stream) => led(stream.cached_info()).map_err(unknown)?.clone(),
         Err(err) => match err.kind() {
             GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                create(log, partition, declaration).await.map_err(Distrust::Unknown)?
+                create(log, partition, declaration).await.map_err(unknown)?
             }
-            _ => return Err(Distrust::Unknown(anyhow!(err).context(format!("looking at stream {name}")))),
+            _ => return Err(unknown(anyhow!(err).context(format!("looking at stream {name}")))),
         },
     };
     match broken_promise(&config, partition) {
-        Some(promise) => Err(Distrust::Broken(format!("stream {name} {promise}"))),
-        None => Ok(()),
+        Some(promise) => Err(Distrust::broken(Class::StreamBroken, format!("stream {name} {promise}"))),
+        None => Ok(Seen { message_bytes_max: message_bytes_max(&config), replicas: config.num_replicas, cluster }),
     }
 }
 
@@ -51,12 +63,12 @@ fn led(stream: &Info) -> anyhow::Result<&Info> {
     Ok(stream)
 }
 
-async fn create(log: &Context, partition: Partition, declaration: Declaration) -> anyhow::Result<Config> {
+async fn create(log: &Context, partition: Partition, declaration: Declaration) -> anyhow::Result<Info> {
     let name = partition.stream();
     let config = declared(partition, declaration);
     let stream = log.create_stream(config).await.with_context(|| format!("creating stream {name}"))?;
     tracing::info!(stream.name = name, "Created stream");
-    Ok(stream.cached_info().config.clone())
+    Ok(stream.cached_info().clone())
 }
 
 fn declared(partition: Partition, Declaration { replicas }: Declaration) -> Config {
@@ -94,9 +106,16 @@ fn broken_promise(config: &Config, partition: Partition) -> Option<String> {
             config.max_messages_per_subject <= 0,
             format!("keeps only the last events; {}", edit("--max-msgs-per-subject=-1")),
         ),
+        (config.max_age.is_zero(), format!("deletes events by their age; {}", edit("--max-age 0s"))),
+        (!config.allow_rollup, format!("lets one message take the place of all; {}", edit("--no-allow-rollup"))),
+        (!config.allow_message_counter, format!("counts instead of storing events; {anew}")),
+        (is_alone(config), format!("takes messages of other streams; {anew}")),
         (
-            takes_envelopes(config),
-            format!("takes no envelope of {ENVELOPE_BYTES_MAX} bytes; {}", edit("--max-msg-size 1048576")),
+            message_bytes_max(config).is_none_or(|max| max >= MESSAGE_BYTES_MIN),
+            format!(
+                "takes no event of {EVENT_LINE_BYTES_MAX} bytes: that is {MESSAGE_BYTES_MIN} with headers; {}",
+                edit("--max-msg-size 1048576")
+            ),
         ),
         (window >= DUPLICATE_WINDOW_MIN, format!("forgets envelopes after {window:?}; {}", edit("--dupe-window 2m"))),
         (!config.sealed, format!("is sealed; {anew}")),
@@ -114,59 +133,13 @@ fn copies_are_readable(config: &Config) -> bool {
     config.num_replicas <= 1 || matches!(config.compression, None | Some(Compression::None))
 }
 
-fn takes_envelopes(config: &Config) -> bool {
-    // Headers count too; they are far below a KiB.
-    let needed = ENVELOPE_BYTES_MAX + 1_024;
-    usize::try_from(config.max_message_size).map_or(true, |max| max == 0 || max >= needed)
+fn is_alone(config: &Config) -> bool {
+    config.mirror.is_none() && config.sources.as_ref().is_none_or(Vec::is_empty)
+}
+
+fn message_bytes_max(config: &Config) -> Option<usize> {
+    usize::try_from(config.max_message_size).ok().filter(|max| *max > 0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALONE: Declaration = Declaration { replicas: 1 };
-
-    #[test]
-    fn what_is_declared_keeps_every_promise() {
-        let partition = Partition::numbered(3).expect("a partition");
-        let declared = declared(partition, ALONE);
-        assert_eq!(
-            (declared.name.as_str(), declared.subjects.as_slice()),
-            ("EVENTS_3", ["events.3".to_owned()].as_slice())
-        );
-        assert_eq!(broken_promise(&declared, partition), None);
-        assert!(declared.max_age.is_zero() && !declared.allow_rollup);
-    }
-
-    #[test]
-    fn what_is_copied_is_not_compressed() {
-        let partition = Partition::numbered(0).expect("a partition");
-        let copied = declared(partition, Declaration { replicas: 3 });
-        assert_eq!((copied.num_replicas, copied.compression.clone()), (3, Some(Compression::None)));
-        assert_eq!(broken_promise(&copied, partition), None);
-        assert_eq!(declared(partition, ALONE).compression, Some(Compression::S2));
-    }
-
-    #[test]
-    fn each_broken_promise_is_named() {
-        let partition = Partition::numbered(0).expect("a partition");
-        let broken = |change: fn(&mut Config)| {
-            let mut config = declared(partition, ALONE);
-            change(&mut config);
-            broken_promise(&config, partition).expect("a broken promise")
-        };
-        assert!(
-            broken(|config| config.discard = DiscardPolicy::Old).contains("nats stream edit EVENTS_0 --discard new")
-        );
-        assert!(broken(|config| config.retention = RetentionPolicy::WorkQueue).starts_with("drops events once"));
-        assert!(broken(|config| config.storage = StorageType::Memory).starts_with("keeps events in memory"));
-        assert!(broken(|config| config.persist_mode = Some(PersistenceMode::Async)).starts_with("acknowledges before"));
-        assert!(broken(|config| config.no_ack = true).starts_with("acknowledges nothing"));
-        assert!(broken(|config| config.subjects.push("x".into())).contains("exactly the subject events.0"));
-        assert!(broken(|config| config.max_messages_per_subject = 1).starts_with("keeps only the last"));
-        assert!(broken(|config| config.max_message_size = 1_000).starts_with("takes no envelope"));
-        assert!(broken(|config| config.duplicate_window = Duration::from_secs(1)).starts_with("forgets envelopes"));
-        assert!(broken(|config| config.num_replicas = 3).contains("nats stream edit EVENTS_0 --compression none"));
-        assert!(broken(|config| config.sealed = true).starts_with("is sealed"));
-    }
-}
+mod tests;

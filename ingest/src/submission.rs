@@ -1,7 +1,7 @@
 //! One event that was sent: checked, and the line it becomes in the log.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contract::envelope::push_line;
+use contract::envelope::{ENVELOPE_BYTES_MAX, push_line};
 use contract::{Event, InvalidEvent, Partition};
 use service::access::Grant;
 
@@ -11,8 +11,12 @@ const FUTURE_MAX: TimeDelta = TimeDelta::hours(1);
 /// What decides whether an event is accepted, beside the event.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// When it arrived.
+    /// When it arrived: the latest that it can be by the clocks of ingest and log.
     pub now: DateTime<Utc>,
+    /// Whether these clocks agree.
+    pub is_clock_sure: bool,
+    /// Bytes of one envelope's body that the log takes; at least the largest event has room.
+    pub envelope_bytes_max: usize,
     /// How many partitions there are.
     pub partitions: u16,
     /// What the key is good for that it was sent with.
@@ -22,7 +26,8 @@ pub struct Rules {
 impl Rules {
     /// Those of a service that asks for no keys.
     pub fn open(now: DateTime<Utc>, partitions: u16) -> Self {
-        Self { now, partitions, grant: Grant::everything() }
+        let grant = Grant::everything();
+        Self { now, is_clock_sure: true, envelope_bytes_max: ENVELOPE_BYTES_MAX, partitions, grant }
     }
 }
 
@@ -46,13 +51,16 @@ pub enum Rejected {
     /// A clock runs ahead, or the event did not happen.
     #[error("timestamp must not be more than one hour in the future")]
     Future,
+    /// It may lie in the future, or the clock here is wrong. Sent again later, it may be taken.
+    #[error("the clocks of this service and of its log differ or were not compared yet; send the event again later")]
+    Unsure,
     /// It is of a site that the key is not good for.
     #[error("the key is not good for this site")]
     NotAllowed,
 }
 
 impl Rejected {
-    /// All codes that there are.
+    /// All codes of events that are refused for good.
     pub(crate) const CODES: [&'static str; 8] = [
         "event_too_large",
         "not_utf8",
@@ -74,6 +82,7 @@ impl Rejected {
             Self::Invalid(InvalidEvent::Required(_)) => "missing_field",
             Self::Invalid(InvalidEvent::NotText(_) | InvalidEvent::Invalid(_)) => "invalid_field",
             Self::Future => "in_the_future",
+            Self::Unsure => "clocks_differ",
             Self::NotAllowed => "site_not_allowed",
         }
     }
@@ -100,7 +109,7 @@ pub(crate) fn check(json: &[u8], rules: &Rules) -> Result<Partition, Rejected> {
         return Err(Rejected::NotAllowed);
     }
     if event.timestamp > rules.now + FUTURE_MAX {
-        return Err(Rejected::Future);
+        return Err(if rules.is_clock_sure { Rejected::Future } else { Rejected::Unsure });
     }
     Ok(Partition::of(&event.site_id, rules.partitions))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use service::Address;
 use service::command::TRACES;
 use service::config::Variable;
 use service::logging::LogFormat;
@@ -39,11 +40,10 @@ const WIDE_TIME_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
     /// The read models, as a user that may write them: `postgres://user:password@host:port/database`.
-    #[serde(serialize_with = "service::config::without_password")]
-    pub database_url: String,
+    pub database_url: Address,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
-    #[serde(default = "default_nats_url", serialize_with = "service::config::without_password")]
-    pub nats_url: String,
+    #[serde(default = "default_nats_url")]
+    pub nats_url: Address,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
     /// Its password.
@@ -63,7 +63,7 @@ pub struct Config {
     /// must not change within a generation. Default 3,600. An id costs about 20 bytes of memory in that time.
     #[serde(default = "default_event_id_window_s")]
     pub event_id_window_s: u32,
-    /// The newest fold to build, 2 to 5. Default: the newest there is. A projector that is held back keeps generations
+    /// The newest fold to build, 2 to 4. Default: the newest there is. A projector that is held back keeps generations
     /// of its fold current, and leaves newer ones to others.
     pub fold_version: Option<i32>,
     /// Milliseconds without a sign of life after which another projector takes this one's partitions over: 1,500
@@ -121,7 +121,7 @@ pub const VARIABLES: [Variable; 16] = [
 #[derive(Clone, Deserialize)]
 pub struct MigrateConfig {
     /// The read models' database, as its owner, who may make roles.
-    pub database_url: String,
+    pub database_url: Address,
     /// Lets the role `tidemark_projector` log in with this password. Default: it stays as it is.
     pub projector_db_password: Option<String>,
     /// Lets the role `tidemark_query` log in with this password. Default: it stays as it is.
@@ -224,7 +224,7 @@ impl Config {
 
     /// Where the read models are.
     pub(crate) fn connect_options(&self) -> anyhow::Result<PgConnectOptions> {
-        self.database_url.parse().context("DATABASE_URL is no URL of a Postgres database")
+        self.database_url.with_credentials().parse().context("DATABASE_URL is no URL of a Postgres database")
     }
 
     /// How long nothing may be committed where there is something to fold.
@@ -259,8 +259,8 @@ impl Config {
     }
 }
 
-fn default_nats_url() -> String {
-    "nats://127.0.0.1:4222".to_owned()
+fn default_nats_url() -> Address {
+    "nats://127.0.0.1:4222".into()
 }
 
 fn default_projector_listen() -> SocketAddr {

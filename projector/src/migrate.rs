@@ -16,7 +16,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// The database is away, the user may not do it, or a migration was changed after it was applied.
 pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
-    let options: PgConnectOptions = config.database_url.parse().context("reading DATABASE_URL")?;
+    let options: PgConnectOptions = config.database_url.with_credentials().parse().context("reading DATABASE_URL")?;
     // One of the statements has passwords in it.
     let mut db = options.disable_statement_logging().connect().await.context("connecting to DATABASE_URL")?;
     MIGRATOR.run(&mut db).await.context("applying migrations")?;

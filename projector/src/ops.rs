@@ -29,7 +29,10 @@ async fn readiness(pool: PgPool, generations: Generations, stall_max: Duration) 
     match tokio::time::timeout(READINESS_TIMEOUT, migrate::is_in_place(&pool)).await {
         Ok(Ok(true)) => generations.readiness(stall_max),
         Ok(Ok(false)) => Err("the schema is not in place; run `projector migrate`".to_owned()),
-        Ok(Err(err)) => Err(format!("the database does not answer: {err}")),
+        Ok(Err(err)) => {
+            tracing::warn!(error = %err, "The database does not answer");
+            Err("the database does not answer".to_owned())
+        }
         Err(_) => Err("the database does not answer in time".to_owned()),
     }
 }

@@ -226,7 +226,10 @@ impl Partitions {
                         .get(partition)
                         .map_or(Ok(()), |progress| gets_on(*partition, progress, stall_max))?;
                 }
-                PartitionState::Waiting(reason) => return Err(format!("partition {partition} waits: {reason}")),
+                // The reason names hosts; the log has it.
+                PartitionState::Waiting(_) => {
+                    return Err(format!("partition {partition} waits for the log or the database"));
+                }
                 PartitionState::Halted(reason) => return Err(format!("partition {partition} stands still: {reason}")),
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use service::Address;
 use service::access::{self, Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
@@ -22,13 +23,11 @@ pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
 pub struct Config {
     /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has
     /// the rights it takes.
-    #[serde(serialize_with = "service::config::without_password")]
-    pub database_url: String,
+    pub database_url: Address,
 
     /// A standby of that database, from which all reports are then read. `DATABASE_URL` goes on to serve `GET /live`, which
     /// hears of commits, and of those a standby cannot tell. Default: none, reports are read from `DATABASE_URL`.
-    #[serde(serialize_with = "service::config::secret")]
-    pub read_database_url: Option<String>,
+    pub read_database_url: Option<Address>,
 
     /// Where to listen. Default `127.0.0.1:3001`.
     #[serde(default = "query_listen")]
@@ -224,8 +223,8 @@ impl Config {
         }
     }
 
-    fn options(&self, url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-        let options: PgConnectOptions = url.parse()?;
+    fn options(&self, url: &Address) -> Result<PgConnectOptions, sqlx::Error> {
+        let options: PgConnectOptions = url.with_credentials().parse()?;
         Ok(options.application_name("tidemark-query").options([
             // What nobody waits for any more ends in the server, too.
             ("statement_timeout", self.query_timeout_ms.to_string()),
@@ -240,7 +239,7 @@ mod tests {
 
     fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
         Config {
-            database_url: "postgres://nobody@nowhere/nothing".to_owned(),
+            database_url: "postgres://nobody@nowhere/nothing".into(),
             read_database_url: None,
             query_listen: query_listen(),
             query_connections_max: query_connections_max(),

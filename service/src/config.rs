@@ -4,7 +4,8 @@ use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use url::Url;
+
+use crate::address::Address;
 
 /// A variable, for `--help`.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +46,8 @@ pub fn shown(config: &impl Serialize) -> String {
 /// # Errors
 ///
 /// There are credentials in it: the log's client would leave them out without a word.
-pub fn log_servers(urls: &str) -> anyhow::Result<Vec<&str>> {
+pub fn log_servers(urls: &Address) -> anyhow::Result<Vec<&str>> {
+    let urls = urls.with_credentials();
     anyhow::ensure!(
         !urls.contains('@'),
         "NATS_URL must have no user and no password in it: put them into NATS_USER and NATS_PASSWORD"
@@ -60,41 +62,6 @@ pub fn log_servers(urls: &str) -> anyhow::Result<Vec<&str>> {
 /// Never of its own.
 pub fn secret<T, S: Serializer>(secret: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(|_| HIDDEN).serialize(serializer)
-}
-
-/// For `serialize_with` of a URL that may have a password in it, or of several, separated by commas.
-///
-/// # Errors
-///
-/// Never of its own.
-pub fn without_password<S: Serializer>(urls: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    urls.split(',').map(shown_url).collect::<Vec<_>>().join(",").serialize(serializer)
-}
-
-/// The same of a list of URLs.
-///
-/// # Errors
-///
-/// Never of its own.
-pub fn without_passwords<S: Serializer>(urls: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    without_password(&urls.join(","), serializer)
-}
-
-fn shown_url(url: &str) -> String {
-    if !url.contains(['@', '?']) {
-        return url.to_owned();
-    }
-    match Url::parse(url) {
-        Ok(mut url) => {
-            // A query can say the same, and more.
-            url.set_query(None);
-            if url.password().is_some() && url.set_password(Some("hidden")).is_err() {
-                return HIDDEN.to_owned();
-            }
-            url.into()
-        }
-        Err(_) => HIDDEN.to_owned(),
-    }
 }
 
 fn text(value: &Value) -> String {
@@ -119,8 +86,7 @@ mod tests {
         password: Option<String>,
         #[serde(serialize_with = "secret")]
         key: Option<String>,
-        #[serde(serialize_with = "without_password")]
-        database_url: String,
+        database_url: Address,
     }
 
     #[test]
@@ -131,7 +97,7 @@ mod tests {
             wait_ms: None,
             password: Some("s3cret".to_owned()),
             key: None,
-            database_url: "postgres://user:s3cret@host:5432/database?password=s3cret".to_owned(),
+            database_url: "postgres://user:s3cret@host:5432/database?password=s3cret".into(),
         };
         let shown = shown(&config);
         let lines: Vec<_> = shown.lines().collect();
@@ -141,12 +107,10 @@ mod tests {
             "WAIT_MS=",
             "PASSWORD=(set, not shown)",
             "KEY=",
-            "DATABASE_URL=postgres://user:hidden@host:5432/database",
+            "DATABASE_URL=postgres://hidden@host:5432/database",
         ] {
             assert!(lines.contains(&line), "{line} in {shown}");
         }
         assert!(!shown.contains("s3cret"), "{shown}");
-        assert_eq!(shown_url("postgres//user:s3cret@nowhere"), HIDDEN);
-        assert_eq!(shown_url("127.0.0.1:4222"), "127.0.0.1:4222");
     }
 }

@@ -4,6 +4,9 @@
 /// Configuration from the environment.
 pub mod config;
 
+/// Addresses of neighbours, printed without their credentials.
+pub mod address;
+
 /// What a process says of itself on the command line.
 pub mod command;
 
@@ -43,6 +46,7 @@ pub mod refusal;
 /// Who may ask for what, and how often.
 pub mod access;
 
+pub use address::Address;
 pub use discard::discard;
 pub use refusal::Refusal;
 pub use traces::Span;

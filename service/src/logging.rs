@@ -33,5 +33,7 @@ pub fn init(format: LogFormat) {
 fn filter(default: &str) -> EnvFilter {
     // Empty is as good as absent; taken at its word it would silence all but errors.
     let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new(default))
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok()).unwrap_or_else(|| EnvFilter::new(default));
+    // It would print values of parameters that it does not know, and some of them are passwords.
+    filter.add_directive("sqlx_postgres::options::parse=off".parse().expect("a directive"))
 }

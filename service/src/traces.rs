@@ -4,18 +4,22 @@
 //! A span is for whoever traces a request already, or for the share of the others that `OTEL_TRACES_SAMPLER` says. What
 //! is not sampled is no span at all.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt, Tracer, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use url::Url;
 
 pub use opentelemetry::trace::{SpanContext, SpanKind};
 
@@ -60,9 +64,15 @@ pub fn init(service: &'static str) -> anyhow::Result<Option<Traces>> {
         "{ENDPOINT} must begin with http://: a collector beside the process does the rest"
     );
     let builder = SpanExporter::builder();
-    let exporter = match variable(PROTOCOL) {
-        Some(_) => builder.build(),
-        None => builder.with_http().with_protocol(Protocol::HttpBinary).build(),
+    let exporter = match (variable(PROTOCOL), collector_with_user(&endpoint)?) {
+        (protocol, Some((collector, authorization))) => {
+            let is_json = protocol.as_deref() == Some("http/json");
+            let protocol = if is_json { Protocol::HttpJson } else { Protocol::HttpBinary };
+            let headers = HashMap::from([("Authorization".to_owned(), authorization)]);
+            builder.with_http().with_protocol(protocol).with_endpoint(collector).with_headers(headers).build()
+        }
+        (Some(_), None) => builder.build(),
+        (None, None) => builder.with_http().with_protocol(Protocol::HttpBinary).build(),
     };
     let exporter = exporter.with_context(|| format!("reading {ENDPOINT} and {PROTOCOL}"))?;
     let resource = Resource::builder().with_service_name(service).build();
@@ -70,6 +80,31 @@ pub fn init(service: &'static str) -> anyhow::Result<Option<Traces>> {
     TRACER.get_or_init(|| provider.tracer("tidemark"));
     tracing::info!("Sending traces");
     Ok(Some(Traces(provider)))
+}
+
+/// Where spans go and the `Authorization` that they need there, if the address has a user in it. The exporter would leave
+/// the user out, and print the whole address with each failure.
+fn collector_with_user(endpoint: &str) -> anyhow::Result<Option<(String, String)>> {
+    let mut collector = Url::parse(endpoint).with_context(|| format!("reading {ENDPOINT}"))?;
+    ensure!(
+        collector.query().is_none() && collector.fragment().is_none(),
+        "{ENDPOINT} must have no query: put secrets into OTEL_EXPORTER_OTLP_HEADERS"
+    );
+    if collector.username().is_empty() && collector.password().is_none() {
+        return Ok(None);
+    }
+    let user = format!("{}:{}", decoded(collector.username()), decoded(collector.password().unwrap_or_default()));
+    let has_place = collector.set_password(None).and_then(|()| collector.set_username("")).is_ok();
+    ensure!(has_place, "{ENDPOINT} must name a host");
+    let path = format!("{}/v1/traces", collector.path().trim_end_matches('/'));
+    collector.set_path(&path);
+    Ok(Some((collector.into(), format!("Basic {}", BASE64_STANDARD.encode(user)))))
+}
+
+/// A part of an address without its percent signs.
+fn decoded(part: &str) -> String {
+    let query = part.replace('+', "%2B").replace('&', "%26");
+    url::form_urlencoded::parse(query.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 /// Whether anything is traced at all.
@@ -167,6 +202,16 @@ impl Extractor for Carried<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collector_is_named_without_its_user() {
+        let (collector, authorization) =
+            collector_with_user("http://a%40b:s3c+ret@otel:4318/").expect("a URL").expect("a user");
+        assert_eq!(collector, "http://otel:4318/v1/traces");
+        assert_eq!(authorization, format!("Basic {}", BASE64_STANDARD.encode("a@b:s3c+ret")));
+        assert_eq!(collector_with_user("http://otel:4318").expect("a URL"), None);
+        assert!(collector_with_user("http://otel:4318/?token=s3cret").is_err());
+    }
 
     #[test]
     fn what_is_carried_is_read_if_it_is_sampled() {

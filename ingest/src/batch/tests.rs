@@ -1,3 +1,5 @@
+use contract::envelope::ENVELOPE_BYTES_MAX;
+
 use super::*;
 
 fn event(site: &str, filler: usize) -> String {
@@ -108,4 +110,27 @@ fn far_too_many_elements_are_too_many() {
     assert_eq!(parse(&"0\n".repeat(100_000)), Err(InvalidBatch::TooMany));
     assert_eq!(parse(&format!("[0{}]", ",0".repeat(100_000))), Err(InvalidBatch::TooMany));
     assert!(matches!(parse(&format!("[0{}", ",0".repeat(100_000))), Err(InvalidBatch::NotAnArray(_))));
+}
+
+#[test]
+fn parts_fit_a_log_that_takes_less() {
+    let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
+    let rules = Rules { envelope_bytes_max: 8_193, ..Rules::open(now, 4) };
+    let body: Vec<_> = (0..300).map(|number| event("a", number)).collect();
+    let batch = Batch::parse(body.join("\n").as_bytes(), &rules).expect("a batch");
+    assert_eq!(batch.accepted, 300);
+    assert!(batch.parts.len() > 2 && batch.parts.iter().all(|part| part.submission.lines.len() <= 8_193));
+}
+
+#[test]
+fn nothing_is_refused_for_good_while_clocks_are_unsure() {
+    let now = "2025-01-01T00:00:00Z".parse().expect("an instant");
+    let rules = Rules { is_clock_sure: false, ..Rules::open(now, 4) };
+    let early = event("a", 0).replace("2025-01-01", "2024-12-31");
+    let late = event("a", 0).replace("2025-01-01", "2025-01-02");
+    let parse = |lines: &[&str]| Batch::parse(lines.join("\n").as_bytes(), &rules);
+    assert_eq!(parse(&[&early]).expect("a batch").accepted, 1);
+    let unsure = Err(InvalidBatch::NothingValid { index: 1, error: Rejected::Unsure });
+    assert_eq!(parse(&[&early, &late]), unsure);
+    assert_eq!(parse(&["{}", &late]), unsure);
 }

@@ -112,7 +112,7 @@ impl Service {
 /// As most tests want it.
 pub(crate) fn config(database_url: String) -> Config {
     Config {
-        database_url,
+        database_url: database_url.into(),
         read_database_url: None,
         query_listen: ([127, 0, 0, 1], 0).into(),
         query_connections_max: NonZeroU32::new(4).expect("not 0"),

@@ -40,7 +40,7 @@ async fn replicated() -> Replicated {
     let standby = primary.standby().await;
     let standby_db = PgPool::connect(&standby.postgres.owner_url(DATABASE)).await.expect("the standby answers");
     let config = Config {
-        read_database_url: Some(standby.service_url(DATABASE)),
+        read_database_url: Some(standby.service_url(DATABASE).into()),
         query_after_timeout_ms: Some(milliseconds(AFTER_TIMEOUT_MS)),
         ..config(primary.service_url(DATABASE))
     };
