@@ -1,6 +1,6 @@
 //! Three servers that keep the log together, killed and started at will.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, context::ContextBuilder};
 use bytes::Bytes;
 use contract::Partition;
 use futures_util::future::try_join_all;
+use launcher::process::Process;
 use launcher::servers::nats::{Nats, NatsUser, start_cluster};
 use tempfile::TempDir;
 
@@ -85,6 +86,20 @@ impl Cluster {
         self.servers[server].thaw();
     }
 
+    /// Starts one again that does not sync before it acknowledges, as a process of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn restart_without_sync(&mut self, server: usize) -> Result<Process> {
+        let (of_cluster, of_server) = (self.dir.path().join("cluster.conf"), self.dir.path().join("server.conf"));
+        let conf = std::fs::read_to_string(nats_conf("server.conf")).context("reading a configuration")?;
+        std::fs::write(&of_server, conf.replace("sync_interval: always", "sync_interval: \"2m\""))?;
+        std::fs::copy(nats_conf("cluster.conf"), &of_cluster).context("copying a configuration")?;
+        self.servers[server].stop().await;
+        self.servers[server].start_again_with(&of_cluster).await
+    }
+
     /// Starts some again, at once: one alone is not ready before there is another one.
     ///
     /// # Errors
@@ -95,6 +110,10 @@ impl Cluster {
         try_join_all(down.map(|(_, server)| server.restart())).await?;
         Ok(())
     }
+}
+
+fn nats_conf(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../nats").join(name)
 }
 
 /// Which server leads a partition's stream.

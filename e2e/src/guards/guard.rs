@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 12] = [
+pub(super) const GUARDS: [Guard; 14] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -129,33 +129,47 @@ pub(super) const GUARDS: [Guard; 12] = [
         },
     },
     Guard {
-        name: "question before a gap",
-        file: "projector/src/source.rs",
-        with: "            Ok(None) => SourceError::Lost { expected, found },\n",
-        without: "            Ok(None) => HistoryError::Gap { from: expected, to: found - 1 }.into(),\n",
+        name: "log asked every few seconds",
+        file: "ingest/src/guard.rs",
+        with: "() = sleep_until(begun + rest) => Ok(Cause::Interval),",
+        without: "() = sleep_until(begun + rest), if rest < LOOK_INTERVAL => Ok(Cause::Interval),",
         noticed: Noticed::Test {
             package: "e2e",
-            name: "absence::a_partition_whose_first_delivery_is_lost_neither_stands_still_nor_skips_anything",
+            name: "promises::a_stream_that_is_edited_under_load_gets_nothing_more_until_it_is_right_again",
         },
     },
     Guard {
-        name: "age of what is trimmed",
-        file: "projector/src/operator/archive/trim.rs",
-        with: "if logged.logged_at > settled_until {",
-        without: "if logged.logged_at > settled_until && false {",
+        name: "peers asked",
+        file: "ingest/src/servers.rs",
+        with: "            self.vouch_for(stream, &peer.name)?;\n",
+        without: "",
         noticed: Noticed::Test {
             package: "e2e",
-            name: "lost_ack::an_envelope_that_ingest_may_send_again_is_not_trimmed_away",
+            name: "cluster::a_server_with_a_copy_that_nobody_can_ask_is_not_trusted",
         },
     },
     Guard {
-        name: "storable headers",
-        file: "projector/src/source/headers.rs",
-        with: "if char.is_control() {",
-        without: "if char.is_control() && false {",
+        name: "clocks compared",
+        file: "ingest/src/clocks.rs",
+        with: "(self.lead().abs() > DIFFERENCE_MAX).then(",
+        without: "(self.lead().abs() > TimeDelta::MAX).then(",
+        noticed: Noticed::Test { package: "e2e", name: "clocks::nothing_is_given_to_a_log_whose_clock_is_wrong" },
+    },
+    Guard {
+        name: "envelopes fit the log",
+        file: "ingest/src/committer.rs",
+        with: "(message_bytes_max.max(MESSAGE_BYTES_MIN) - HEADERS_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
+        without: "message_bytes_max.max(ENVELOPE_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
+        noticed: Noticed::Test { package: "e2e", name: "promises::envelopes_are_made_to_fit_a_smaller_max_payload" },
+    },
+    Guard {
+        name: "parts of a request together",
+        file: "ingest/src/publisher.rs",
+        with: "self.decide(Self::FORGOTTEN) == Self::FORGOTTEN",
+        without: "true",
         noticed: Noticed::Test {
             package: "e2e",
-            name: "headers::whatever_headers_an_envelope_has_its_partition_goes_on",
+            name: "hung_up::a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole",
         },
     },
 ];

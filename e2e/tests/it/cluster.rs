@@ -51,15 +51,24 @@ fn sites() -> Vec<String> {
     partitions().map(site_of).collect()
 }
 
-/// Starts it, with so many copies of each stream.
+/// Starts it, with so many copies of each stream, and waits until ingest is ready.
 async fn running(replicas: usize) -> Result<Running> {
+    let running = running_of(replicas, |url, monitors| [url.to_owned(), monitors.to_owned()]).await?;
+    running.readyz(200).await;
+    Ok(running)
+}
+
+/// Starts it with other addresses than all of the servers'.
+async fn running_of(replicas: usize, addresses: impl Fn(&str, &str) -> [String; 2]) -> Result<Running> {
     let mut stack = Stack::servers().await?;
     stack.nats.stop().await;
     let cluster = Cluster::start(&stack).await?;
     let replicas = replicas.to_string();
     let [url, monitors] = cluster.environment();
-    let environment = [(url.0, url.1.as_str()), (monitors.0, monitors.1.as_str()), ("STREAM_REPLICAS", &replicas)];
-    let ingest = stack.ingest(&environment).await?;
+    let [ingest_url, ingest_monitors] = addresses(&url.1, &monitors.1);
+    let environment =
+        [(url.0, ingest_url.as_str()), (monitors.0, ingest_monitors.as_str()), ("STREAM_REPLICAS", &replicas)];
+    let ingest = stack.ingest_unready(&environment)?;
     let projector = stack.projector(DATABASE, &environment[..1]).await?;
     let log = cluster.log().await?;
     Ok(Running { stack, cluster, log, ingest, projector })
@@ -68,6 +77,14 @@ async fn running(replicas: usize) -> Result<Running> {
 impl Running {
     async fn in_step(&self) {
         join_all(partitions().map(|partition| in_step(&self.log, partition))).await;
+    }
+
+    /// Waits until ingest is ready or not.
+    async fn readyz(&self, status: u16) {
+        wait::until(&format!("/readyz is {status}"), SOON, async || {
+            (self.stack.ingest_client.get("/readyz").await.ok()?.status == status).then_some(())
+        })
+        .await;
     }
 
     async fn more_acknowledged(&self, load: &Load, more: u64) {
@@ -208,4 +225,58 @@ async fn streams_get_their_copies_while_events_come() -> Result<()> {
         running.in_step().await;
     }
     running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_without_sync_gets_nothing_more_acknowledged() -> Result<()> {
+    const CHANGED: usize = 2;
+    let mut running = running_of(SERVERS, |url, monitors| {
+        // Connected to another server than the one that changes.
+        [url.split(',').next().unwrap_or_default().to_owned(), monitors.to_owned()]
+    })
+    .await?;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 200).await;
+    let changed = running.cluster.restart_without_sync(CHANGED).await?;
+    running.readyz(503).await;
+    let answer = running.stack.ingest_client.get("/readyz").await?;
+    assert!(answer.error().contains("sync_interval: always"), "{}", answer.text);
+    assert!(running.ingest.log_tail(1_000).contains("server tidemark-3 at http://127.0.0.1:"), "which server it is");
+    let acknowledged = load.acknowledged();
+    let refused = load.refused();
+    wait::until("events are refused", SOON, async || (load.refused() >= refused + 1_000).then_some(())).await;
+    // One answer for each client may have been on its way.
+    let late = load.acknowledged() - acknowledged;
+    assert!(late <= CLIENTS as u64, "{late} events were acknowledged");
+    drop(changed);
+    running.cluster.restart(&[CHANGED]).await?;
+    running.readyz(200).await;
+    running.more_acknowledged(&load, 200).await;
+    running.in_step().await;
+    running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn a_server_with_a_copy_that_nobody_can_ask_is_not_trusted() -> Result<()> {
+    let running = running_of(SERVERS, |url, monitors| {
+        let first = |urls: &str| urls.split(',').next().unwrap_or_default().to_owned();
+        [first(url), first(monitors)]
+    })
+    .await?;
+    running.in_step().await;
+    let said = wait::until("ingest says which server it is", SOON, async || {
+        let said = running.ingest.log_tail(1_000);
+        said.contains("NATS_MONITOR_URLS must have the monitoring address of each").then_some(said)
+    })
+    .await;
+    assert!(said.contains("server tidemark-2 stores") || said.contains("server tidemark-3 stores"), "{said}");
+    let answer = running.stack.ingest_client.post("/event", event("site", "/")).await?;
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    let answer = running.stack.ingest_client.get("/readyz").await?;
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "a server that stores events has not told whether it syncs before it acknowledges")
+    );
+    Ok(())
 }

@@ -60,12 +60,6 @@ mod live;
 /// Nothing is skipped in silence.
 mod history;
 
-/// What is lost on its way is not gone.
-mod absence;
-
-/// Nothing that one message has in its headers stops a partition.
-mod headers;
-
 /// Whatever is sent: an answer that says what is wrong, and a process that goes on.
 mod bad_input;
 
@@ -113,6 +107,18 @@ mod disk_full;
 
 /// Whatever dies: acknowledged is counted once.
 mod chaos;
+
+/// The log is asked for its promises all the time.
+mod promises;
+
+/// Clocks that are wrong.
+mod clocks;
+
+/// Addresses with passwords are printed without them.
+mod secrets;
+
+/// A client that hangs up changes nothing.
+mod hung_up;
 
 /// What cannot be right is refused at the start.
 mod refusals;

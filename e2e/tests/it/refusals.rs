@@ -50,7 +50,9 @@ async fn ingest_refuses_streams_that_break_a_promise() -> Result<()> {
             Config { subjects: vec!["events.>".into()], ..declared.clone() },
         ),
         ("keeps only the last events", edit, Config { max_messages_per_subject: 1_000, ..declared.clone() }),
-        ("takes no envelope of 262144 bytes", edit, Config { max_message_size: 65_536, ..declared.clone() }),
+        ("takes no event of 32768 bytes", edit, Config { max_message_size: 32_768, ..declared.clone() }),
+        ("deletes events by their age", edit, Config { max_age: Duration::from_hours(1), ..declared.clone() }),
+        ("lets one message take the place of all", edit, Config { allow_rollup: true, ..declared.clone() }),
         ("forgets envelopes", edit, Config { duplicate_window: Duration::from_secs(10), ..declared.clone() }),
     ] {
         // The server may still be clearing away the stream of the same name before it.
