@@ -3,13 +3,16 @@
 //! A reader accepts every schema ever written. What it cannot read it hands back with the reason, and reads on.
 
 use crate::event::{Event, InvalidEvent, trimmed};
-use crate::log::SCHEMA_V1;
+use crate::log::{SCHEMA_V1, UNREADABLE_HEADERS};
 
 /// Lines of one envelope.
 pub const ENVELOPE_EVENTS_MAX: usize = 1_000;
 
 /// Bytes of one envelope's body: 256 KiB, a quarter of what a NATS server takes by default.
 pub const ENVELOPE_BYTES_MAX: usize = 256 * 1024;
+
+/// Characters that a reason shows of what cannot be read.
+const SHOWN_CHARS: usize = 64;
 
 /// A message body whose schema is known and whose size is within bounds.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,9 @@ pub enum UnreadableEnvelope {
     /// Written by something newer, or not meant for us.
     #[error("schema {0:?} is unknown")]
     Schema(String),
+    /// Not even its headers can be read: what they say of the body is not known. They are named.
+    #[error("headers cannot be read: {0}")]
+    Headers(String),
     /// Longer than [`ENVELOPE_BYTES_MAX`].
     #[error("an envelope must be at most {ENVELOPE_BYTES_MAX} bytes long")]
     TooLarge,
@@ -54,7 +60,11 @@ impl<'a> Envelope<'a> {
     /// The body as a whole cannot be read; its events are to be parked together.
     pub fn open(schema: Option<&str>, body: &'a [u8]) -> Result<Self, UnreadableEnvelope> {
         if let Some(schema) = schema.filter(|schema| *schema != SCHEMA_V1) {
-            return Err(UnreadableEnvelope::Schema(schema.chars().take(64).collect()));
+            let shown = |text: &str| text.chars().take(SHOWN_CHARS).collect();
+            return Err(match schema.strip_prefix(UNREADABLE_HEADERS) {
+                Some(headers) => UnreadableEnvelope::Headers(shown(headers)),
+                None => UnreadableEnvelope::Schema(shown(schema)),
+            });
         }
         if body.len() > ENVELOPE_BYTES_MAX {
             return Err(UnreadableEnvelope::TooLarge);
@@ -135,6 +145,8 @@ mod tests {
     fn what_cannot_be_opened_says_why() {
         let open = |schema, body: &[u8]| Envelope::open(schema, body).map(|_| ()).expect_err("unreadable");
         assert_eq!(open(Some("event.v2"), b"{}"), UnreadableEnvelope::Schema("event.v2".into()));
+        let headers = open(Some("unreadable headers: NATS/1.0\\r\\n\\xff"), b"{}");
+        assert_eq!(headers.to_string(), "headers cannot be read: NATS/1.0\\r\\n\\xff");
         assert_eq!(open(None, b" \n\n"), UnreadableEnvelope::Empty);
         assert_eq!(open(None, &vec![b'{'; ENVELOPE_BYTES_MAX + 1]), UnreadableEnvelope::TooLarge);
         assert_eq!(open(None, "{}\n".repeat(1_001).as_bytes()), UnreadableEnvelope::TooManyLines);

@@ -13,6 +13,9 @@ pub mod event;
 /// The parts of an event: each a type whose values are valid.
 pub mod field;
 
+/// Paths as they are counted.
+pub mod path;
+
 /// Where a visit came from.
 pub mod referrer;
 

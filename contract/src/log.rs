@@ -21,6 +21,9 @@ pub const SENT_AT_HEADER: &str = "Sent-At";
 /// somebody traces; means nothing to what is counted.
 pub const TRACE_HEADER: &str = "traceparent";
 
+/// What the schema of an envelope begins with whose headers cannot be read. What follows are these headers, escaped.
+pub const UNREADABLE_HEADERS: &str = "unreadable headers: ";
+
 /// One event of version 1 a line.
 pub const SCHEMA_V1: &str = "event.v1";
 

@@ -4,6 +4,7 @@
 //! is counted. Nothing about it is ever a reason to refuse an event: what cannot be read is counted as that.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use url::Url;
 
@@ -43,20 +44,38 @@ pub enum Referrer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host(String);
 
+/// What a URL says of where it leads.
+struct Origin {
+    host: Host,
+    /// That of its scheme, where it names none. Names of apps have none.
+    port: Option<u16>,
+}
+
 impl Referrer {
     /// What an event of this site counts, whose field `referrer` is this.
     ///
-    /// The site itself is a host that is its `site_id`, with or without `www.` before either. A `site_id` that is no
+    /// The site itself is a host that is its `site_id`, with or without `www.` before either. A `site_id` may name a port, as
+    /// `localhost:8080` does: then only URLs with that port are the site's own, and `http://example.com/` has port 80. Without
+    /// one every port is. An IPv6 address stands in a `site_id` without brackets, and so without a port. A `site_id` that is no
     /// host's name has no referrers of its own.
     pub fn of(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
+        Self::read(sent, |origin| origin.is_own(site_id.as_str()))
+    }
+
+    /// What the fold counted before its fifth version: a `site_id` with a port was no host's name.
+    pub fn without_ports(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
+        Self::read(sent, |Origin { host, .. }| is_same_host(&host.0, site_id.as_str()))
+    }
+
+    fn read(sent: Option<&SentReferrer<'_>>, is_own: impl FnOnce(&Origin) -> bool) -> Self {
         let text = match sent {
             None => return Self::None,
             Some(SentReferrer::NotText) => return Self::Unreadable,
             Some(SentReferrer::Text(text)) => text,
         };
-        match Host::of_url(text) {
-            Some(host) if without_www(&host.0).eq_ignore_ascii_case(without_www(site_id.as_str())) => Self::Own,
-            Some(host) => Self::Host(host),
+        match Origin::of_url(text) {
+            Some(origin) if is_own(&origin) => Self::Own,
+            Some(origin) => Self::Host(origin.host),
             None => Self::Unreadable,
         }
     }
@@ -82,7 +101,9 @@ impl Host {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
 
+impl Origin {
     fn of_url(text: &str) -> Option<Self> {
         // Browsers pass over line breaks and tabs in a URL. Nobody sends them but to be mistaken for somebody else.
         if text.contains(char::is_control) {
@@ -99,8 +120,26 @@ impl Host {
         let url = Url::parse(text).ok()?;
         // Hosts of the web are lower case already, names of apps are not.
         let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
-        (1..=HOST_BYTES_MAX).contains(&host.len()).then_some(Self(host))
+        let is_short = (1..=HOST_BYTES_MAX).contains(&host.len());
+        is_short.then(|| Self { host: Host(host), port: url.port_or_known_default() })
     }
+
+    /// Whether it is what a site is named after.
+    fn is_own(&self, site_id: &str) -> bool {
+        let host = self.host.as_str();
+        if let Ok(address) = site_id.parse::<Ipv6Addr>() {
+            let found = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            return found.and_then(|found| found.parse().ok()) == Some(address);
+        }
+        match site_id.split_once(':') {
+            None => is_same_host(host, site_id),
+            Some((name, port)) => is_same_host(host, name) && self.port.is_some() && self.port == port.parse().ok(),
+        }
+    }
+}
+
+fn is_same_host(one: &str, other: &str) -> bool {
+    without_www(one).eq_ignore_ascii_case(without_www(other))
 }
 
 fn without_www(host: &str) -> &str {

@@ -24,6 +24,15 @@ mod monitor;
 /// Connections to the log that break.
 mod cable;
 
+/// What a nemesis has the log's server suffer.
+mod orders;
+
+/// When the log broke a promise.
+mod breaches;
+
+/// Faults that chance alone would not bring about: each at its worst moment.
+mod nemesis;
+
 /// Events, and where each must be counted.
 mod visit;
 
@@ -35,6 +44,12 @@ mod load;
 
 /// Events without an id.
 mod plain;
+
+/// Clients that hang up, and send again by themselves.
+mod browser;
+
+/// A site whose events have as many paths, types and days as there are events.
+mod hostile;
 
 /// What was acknowledged, to the event.
 mod account;

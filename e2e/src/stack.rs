@@ -5,12 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use launcher::build::{self, Profile, Services};
-use launcher::install;
-use launcher::ports;
 use launcher::process::{Launch, Process};
 use launcher::servers::nats::{MovableClock, Nats, NatsOptions};
 use launcher::servers::postgres::Postgres;
 use launcher::workspace::Workspace;
+use launcher::{install, ports};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -90,21 +89,6 @@ impl Stack {
         Self::servers_of(programs, None).await
     }
 
-    /// The servers, where that of the log has a wall clock that tests move.
-    ///
-    /// # Errors
-    ///
-    /// A server cannot be built or started; the message says why.
-    pub async fn servers_with_clock() -> Result<(Self, MovableClock)> {
-        let program = install::nats_server_with_movable_clock(&Workspace::find()?).await?;
-        let dir = new_folder()?;
-        let folder = dir.path().join("nats");
-        let clock = MovableClock::in_folder(&folder)?;
-        let environment = vec![clock.variable()];
-        let options = NatsOptions { program: Some(program), environment, ..NatsOptions::new(folder) };
-        Ok((Self::servers_in(dir, programs().await?, options).await?, clock))
-    }
-
     /// Where data and logs of all of it lie.
     pub fn folder(&self) -> &Path {
         self.dir.path()
@@ -116,8 +100,25 @@ impl Stack {
         self.dir.path().to_owned()
     }
 
+    /// The servers, with a clock of the log's server that can be moved.
+    ///
+    /// # Errors
+    ///
+    /// A server cannot be started; the message says why.
+    pub async fn servers_with_clock(programs: Services) -> Result<(Self, MovableClock)> {
+        let program = install::nats_server_with_movable_clock(&Workspace::find()?).await?;
+        let dir = folder()?;
+        let clock = MovableClock::in_folder(dir.path())?;
+        let options = NatsOptions {
+            program: Some(program),
+            environment: vec![clock.variable()],
+            ..NatsOptions::new(dir.path().join("nats"))
+        };
+        Ok((Self::servers_in(dir, programs, options).await?, clock))
+    }
+
     async fn servers_of(programs: Services, nats_conf: Option<&Path>) -> Result<Self> {
-        let dir = new_folder()?;
+        let dir = folder()?;
         let options = NatsOptions { conf: nats_conf.map(Into::into), ..NatsOptions::new(dir.path().join("nats")) };
         Self::servers_in(dir, programs, options).await
     }
@@ -183,7 +184,7 @@ impl Stack {
     }
 }
 
-fn new_folder() -> Result<TempDir> {
+fn folder() -> Result<TempDir> {
     tempfile::Builder::new().prefix("tidemark-e2e-").tempdir().context("making a folder")
 }
 

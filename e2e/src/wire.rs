@@ -1,6 +1,7 @@
 //! The wire between the log and one of its clients, which breaks on request, with something on it: an acknowledgement
 //! that ingest does not hear, an envelope that the projector does not get. The log takes both for delivered.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
@@ -29,8 +30,24 @@ pub struct Wire {
 struct Seen {
     acks_left: usize,
     envelopes_left: usize,
+    /// Whether to break at the first delivery to each consumer that comes.
+    first_deliveries: VecDeque<bool>,
+    consumers: BTreeSet<Vec<u8>>,
+    loses_acks: bool,
+    lost_acks: usize,
     cuts: usize,
     published: Vec<String>,
+}
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It arrives.
+    Passed,
+    /// It does not arrive, and nothing shows it.
+    Lost,
+    /// The wire breaks with it.
+    Cut,
 }
 
 /// One protocol line, and what belongs to it.
@@ -69,6 +86,22 @@ impl Wire {
         self.seen.lock().expect("nobody panics with the lock").envelopes_left = cuts;
     }
 
+    /// From now on it breaks at the first delivery to the next consumers, for each that the plan says so of. What the
+    /// server has sent behind that delivery is lost with it.
+    pub fn cut_first_deliveries(&self, plan: &[bool]) {
+        self.seen.lock().expect("nobody panics with the lock").first_deliveries = plan.iter().copied().collect();
+    }
+
+    /// Whether acknowledgements are lost from now on while the wire holds.
+    pub fn lose_acks(&self, are_lost: bool) {
+        self.seen.lock().expect("nobody panics with the lock").loses_acks = are_lost;
+    }
+
+    /// How many acknowledgements were lost so.
+    pub fn lost_acks(&self) -> usize {
+        self.seen.lock().expect("nobody panics with the lock").lost_acks
+    }
+
     /// How often it broke.
     pub fn cuts(&self) -> usize {
         self.seen.lock().expect("nobody panics with the lock").cuts
@@ -95,48 +128,57 @@ async fn connect(client: TcpStream, server: TcpStream, seen: Arc<Mutex<Seen>>) {
     let seen = || seen.lock().expect("nobody panics with the lock");
     tokio::select! {
         _ = pass(from_client, to_server, |frame| seen().hear(frame)) => {}
-        _ = pass(from_server, to_client, |frame| seen().lets_through(frame)) => {}
+        _ = pass(from_server, to_client, |frame| seen().deliver(frame)) => {}
     }
 }
 
 /// Passes on frame by frame, up to one that is not let through.
-async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, lets_through: impl Fn(&Frame) -> bool) -> Result<()> {
+async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, fate: impl Fn(&Frame) -> Fate) -> Result<()> {
     let mut from = BufReader::new(from);
     loop {
         let frame = Frame::read(&mut from).await?;
-        if !lets_through(&frame) {
-            return Ok(());
+        match fate(&frame) {
+            Fate::Passed => to.write_all(&frame.bytes).await?,
+            Fate::Lost => {}
+            Fate::Cut => return Ok(()),
         }
-        to.write_all(&frame.bytes).await?;
     }
 }
 
 impl Seen {
     /// Whatever ingest says reaches the server.
-    fn hear(&mut self, frame: &Frame) -> bool {
+    fn hear(&mut self, frame: &Frame) -> Fate {
         if frame.line().starts_with(b"HPUB events.") {
             let headers = String::from_utf8_lossy(frame.payload()).into_owned();
             let id = headers.lines().find_map(|line| line.strip_prefix(ENVELOPE_ID));
             self.published.push(id.unwrap_or_default().to_owned());
         }
-        true
+        Fate::Passed
     }
 
-    fn lets_through(&mut self, frame: &Frame) -> bool {
-        let left = if frame.payload().starts_with(PUB_ACK) {
-            &mut self.acks_left
-        } else if frame.line().windows(DELIVERY.len()).any(|part| part == DELIVERY) {
-            &mut self.envelopes_left
+    fn deliver(&mut self, frame: &Frame) -> Fate {
+        let is_cut = if frame.payload().starts_with(PUB_ACK) {
+            if self.loses_acks {
+                self.lost_acks += 1;
+                return Fate::Lost;
+            }
+            take_one(&mut self.acks_left)
+        } else if let Some(consumer) = frame.consumer() {
+            let is_first = self.consumers.insert(consumer);
+            let is_planned = is_first && self.first_deliveries.pop_front() == Some(true);
+            is_planned || take_one(&mut self.envelopes_left)
         } else {
-            return true;
+            false
         };
-        if *left == 0 {
-            return true;
-        }
-        *left -= 1;
-        self.cuts += 1;
-        false
+        self.cuts += usize::from(is_cut);
+        if is_cut { Fate::Cut } else { Fate::Passed }
     }
+}
+
+fn take_one(left: &mut usize) -> bool {
+    let is_left = *left > 0;
+    *left -= usize::from(is_left);
+    is_left
 }
 
 impl Frame {
@@ -155,6 +197,13 @@ impl Frame {
 
     fn line(&self) -> &[u8] {
         &self.bytes[..self.line_bytes]
+    }
+
+    /// Where it delivers an envelope: to which consumer.
+    fn consumer(&self) -> Option<Vec<u8>> {
+        let line = self.line();
+        let begin = line.windows(DELIVERY.len()).position(|part| part == DELIVERY)? + DELIVERY.len();
+        Some(line[begin..].split(|byte| *byte == b'.').nth(1)?.to_vec())
     }
 
     /// Headers and body; nothing where the line is all.

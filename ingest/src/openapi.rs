@@ -18,7 +18,8 @@ pub struct EventDescription {
     /// What happened, in the same characters. Reports count `page_view` unless asked for another type.
     #[schema(example = "page_view", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
     event_type: String,
-    /// Where on the site. Kept as sent, counted without query and fragment; what is counted has at most 2,048 bytes.
+    /// Where on the site. Kept as sent, counted without query and fragment, and without percent-encoding that changes
+    /// nothing: `/caf%c3%a9` is `/café`. What is counted has at most 2,048 bytes.
     #[schema(example = "/pricing", pattern = "^/")]
     path: String,
     /// RFC 3339 with any offset, at most one hour in the future.

@@ -14,7 +14,8 @@ use async_nats::jetstream::{self, ErrorCode};
 use contract::Partition;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::source::{Entry, SourceError, log_error};
+use crate::log::Log;
+use crate::source::{Entry, SourceError, log_error, stored};
 
 /// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
 const AHEAD: usize = 64;
@@ -22,7 +23,7 @@ const AHEAD: usize = 64;
 /// Those of one partition.
 #[derive(Debug)]
 pub(crate) struct Amendments {
-    log: jetstream::Context,
+    log: Log,
     partition: Partition,
     /// Sequences that are known to have one: 8 bytes and some each.
     sequences: BTreeSet<u64>,
@@ -30,7 +31,7 @@ pub(crate) struct Amendments {
 }
 
 impl Amendments {
-    pub(crate) fn of(log: jetstream::Context, partition: Partition) -> Self {
+    pub(crate) fn of(log: Log, partition: Partition) -> Self {
         Self { log, partition, sequences: BTreeSet::new(), ahead: VecDeque::new() }
     }
 
@@ -103,12 +104,12 @@ impl Amendments {
             self.sequences.clear();
             return Ok(());
         };
-        let events = self.log.get_stream_no_info(self.partition.stream()).await;
-        let events = events.map_err(log_error("looking at the stream"))?;
         let sequences: Vec<u64> = self.sequences.range(from..=until.max(from)).take(AHEAD).copied().collect();
-        let (amendments, events, partition) = (&amendments, &events, self.partition);
+        let (amendments, log, partition) = (&amendments, &self.log, self.partition);
+        let events = partition.stream();
         let read = sequences.into_iter().map(async |sequence| {
-            if is_there(events, sequence).await? { Ok(None) } else { read(amendments, partition, sequence).await }
+            let is_there = stored::at(log, &events, sequence).await?.is_some();
+            if is_there { Ok(None) } else { read(amendments, partition, sequence).await }
         });
         self.ahead = stream::iter(read).buffered(AHEAD).try_filter_map(async |found| Ok(found)).try_collect().await?;
         Ok(())
@@ -130,15 +131,6 @@ pub(crate) async fn find(
             GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
             _ => Err(log_error("looking at the stream of amendments")(err)),
         },
-    }
-}
-
-/// Whether an envelope is in its place.
-async fn is_there(events: &jetstream::stream::Stream<()>, sequence: u64) -> Result<bool, SourceError> {
-    match events.get_raw_message(sequence).await {
-        Ok(_) => Ok(true),
-        Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(false),
-        Err(err) => Err(log_error("looking whether an envelope is there")(err)),
     }
 }
 

@@ -18,6 +18,10 @@ mod manifest;
 /// One file, while it is written.
 mod draft;
 
+/// One command at a time.
+mod lock;
+
 pub(crate) use draft::Draft;
 pub(crate) use line::Line;
+pub(crate) use lock::Lock;
 pub(crate) use manifest::{Manifest, Range, partitions};

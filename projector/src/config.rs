@@ -63,7 +63,7 @@ pub struct Config {
     /// must not change within a generation. Default 3,600. An id costs about 20 bytes of memory in that time.
     #[serde(default = "default_event_id_window_s")]
     pub event_id_window_s: u32,
-    /// The newest fold to build, 2 to 4. Default: the newest there is. A projector that is held back keeps generations
+    /// The newest fold to build, 2 to 5. Default: the newest there is. A projector that is held back keeps generations
     /// of its fold current, and leaves newer ones to others.
     pub fold_version: Option<i32>,
     /// Milliseconds without a sign of life after which another projector takes this one's partitions over: 1,500

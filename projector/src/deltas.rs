@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey};
+use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey, path};
 
 use crate::fold_version::FoldVersion;
 use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
@@ -180,12 +180,15 @@ impl Fold {
         let day = event.timestamp.date_naive();
         let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), day);
         counters.count_view(group);
-        counters.count_path(group, event.path.counted());
+        let path = event.path.counted();
+        let path = if self.version.normalizes_paths() { path::normalized(path) } else { path.into() };
+        counters.count_path(group, &path);
         if let Some(user) = &event.user_id {
             counters.count_user(group, self.key.digest(user));
         }
         if self.version.counts_referrers() {
-            counters.count_referrer(group, Referrer::of(event.referrer.as_ref(), &event.site_id));
+            let read = if self.version.knows_ports() { Referrer::of } else { Referrer::without_ports };
+            counters.count_referrer(group, read(event.referrer.as_ref(), &event.site_id));
         }
     }
 }
@@ -234,7 +237,7 @@ impl Deltas {
         let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
         let (sequence, logged_at) = (message.sequence, message.logged_at);
         let schema = message.schema.map(str::to_owned);
-        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len();
+        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len() + schema.as_ref().map_or(0, String::len);
         self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
     }
 }

@@ -8,6 +8,9 @@ mod whose;
 /// All envelopes of a partition, one after the other.
 pub(crate) mod walk;
 
+/// What takes them out of the log, and when.
+pub(crate) mod take_out;
+
 /// One envelope, amended and deleted.
 mod eraser;
 
@@ -18,4 +21,5 @@ pub(crate) mod record;
 pub(crate) mod search;
 
 pub(crate) use eraser::Eraser;
+pub(crate) use take_out::TakeOut;
 pub(crate) use whose::Whose;

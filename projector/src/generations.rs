@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use async_nats::jetstream;
 use chrono::Utc;
 use contract::{Partition, SketchKey};
 use sqlx::PgPool;
@@ -20,7 +19,7 @@ use crate::fold_version::FoldVersion;
 use crate::generation::{self, Generation, GenerationId, Identity, Status};
 use crate::instruments;
 use crate::lease::Instance;
-use crate::log;
+use crate::log::{self, Log};
 use crate::log_end::LogEnd;
 use crate::partitions::Partitions;
 use crate::plan::{self, Abilities};
@@ -37,7 +36,7 @@ pub(crate) struct Workshop {
     /// The read models.
     pub(crate) pool: PgPool,
     /// The log.
-    pub(crate) jetstream: jetstream::Context,
+    pub(crate) jetstream: Log,
     /// This run of this projector.
     pub(crate) instance: Instance,
     /// How long event ids are remembered.

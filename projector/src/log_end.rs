@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::checkpoint::as_bigint;
 use crate::generations::Generations;
 use crate::instruments;
+use crate::log::Log;
 
 /// Between two looks. Whoever reads it takes what is older than a few of these for stale.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub(crate) struct LogEnd {
 
 /// Looks again and again until `shutdown`. A log that is away is waited for: what is known grows old.
 pub(crate) async fn watch(
-    log: jetstream::Context,
+    log: Log,
     generations: Generations,
     ends: Sender<Vec<LogEnd>>,
     shutdown: CancellationToken,

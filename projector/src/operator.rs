@@ -10,6 +10,9 @@ pub mod status;
 /// Going on without a piece of history, or with another one.
 pub mod acknowledge;
 
+/// That what a partition stands still for is so.
+mod standstill;
+
 /// Events that could not be read.
 pub mod parked;
 

@@ -7,7 +7,6 @@ mod stumble;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -20,6 +19,7 @@ use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
 use crate::lease::{self, Instance};
+use crate::log::Log;
 use crate::models::Known;
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
@@ -58,7 +58,7 @@ pub(crate) struct Parts {
     /// The read models.
     pub(crate) pool: PgPool,
     /// The log.
-    pub(crate) jetstream: jetstream::Context,
+    pub(crate) jetstream: Log,
     /// This run of this projector.
     pub(crate) instance: Instance,
     /// The set of read models that is built.
@@ -142,7 +142,7 @@ impl Projection {
         self.partitions.taken(self.slice.partition, checkpoint);
         let follow = async {
             let recent = recent::load(pool, self.slice, checkpoint, *window).await?;
-            self.follow_from(stream, checkpoint, recent, tenure).await
+            Box::pin(self.follow_from(stream, checkpoint, recent, tenure)).await
         };
         tokio::select! {
             stumble = follow => stumble,

@@ -9,28 +9,38 @@ mod fault;
 /// One of them, as the fold is given it.
 mod envelope;
 
+/// The headers of one, whatever bytes they are.
+pub mod headers;
+
+/// Messages that the log is asked for, one at a time.
+pub(crate) mod stored;
+
 /// What is looked at before the first of them is read.
 mod stream;
+
+/// What a consumer delivers, over a connection of its own.
+mod deliveries;
 
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::consumer::pull;
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::{Instant, timeout};
 
 use crate::amendments::Amendments;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
 use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::instruments;
+use crate::log::Log;
 use crate::repeats::RecentIds;
 
+use deliveries::Deliveries;
 pub(crate) use envelope::Entry;
 pub(crate) use fault::log_error;
 pub use fault::{HistoryError, SourceError};
@@ -43,9 +53,18 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// A source that is not read for longer takes its consumer for lost, and is to be opened again.
 pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
 
+/// Envelopes that are asked for one at a time behind one that cannot be delivered: others like it may be near, and each
+/// that is delivered breaks a connection.
+const SINGLY: u64 = 256;
+
 /// A partition's envelopes from the checkpoint on.
 pub struct Source {
-    messages: pull::Stream,
+    log: Log,
+    slice: Slice,
+    /// None yet where envelopes are asked for one at a time.
+    deliveries: Option<Deliveries>,
+    /// Up to here they are.
+    singly_until: u64,
     stream: jetstream::stream::Stream,
     /// What stands for envelopes that are gone on purpose.
     amendments: Amendments,
@@ -58,8 +77,6 @@ pub struct Source {
     /// Where it began.
     checkpoint: Checkpoint,
     expected: u64,
-    /// No message has come yet: the first must be the expected one, because the consumer was told to begin there.
-    is_fresh: bool,
     /// What happened behind the last batch.
     fault: Option<SourceError>,
     /// Of the envelopes of the last batch that somebody traces.
@@ -134,18 +151,53 @@ impl Source {
             }
             if let Some(held) = &self.held {
                 let found = held.sequence;
-                let amended = self.amendments.get(self.expected, found - 1).await?;
-                return amended.ok_or_else(|| self.gap(found));
+                return match Box::pin(self.amendments.get(self.expected, found - 1)).await? {
+                    Some(amended) => Ok(amended),
+                    None => Err(Box::pin(self.lost_or_gone(found)).await),
+                };
             }
             if self.silent_until >= self.expected {
-                let amended = self.amendments.get(self.expected, self.silent_until).await?;
+                let amended = Box::pin(self.amendments.get(self.expected, self.silent_until)).await?;
                 return amended.ok_or(SourceError::Silent { expected: self.expected, last: self.silent_until });
             }
-            match timeout(SILENCE, self.messages.next()).await {
-                Ok(message) => self.take(&checked(message)?)?,
-                Err(_) => self.look().await?,
+            if self.expected <= self.singly_until {
+                Box::pin(self.ask()).await?;
+                continue;
+            }
+            let Some(deliveries) = &mut self.deliveries else {
+                self.subscribe(self.expected).await?;
+                continue;
+            };
+            match timeout(SILENCE, deliveries.next()).await {
+                Ok(message) => self.take(&message?)?,
+                Err(_) => Box::pin(self.look()).await?,
             }
         }
+    }
+
+    /// Has envelopes delivered from a sequence on.
+    async fn subscribe(&mut self, from: u64) -> Result<(), SourceError> {
+        // Boxed, as all that is asked of the log: what the client library needs for it is large, and every reader would
+        // carry it along.
+        self.deliveries = Some(Box::pin(Deliveries::open(&self.log, self.slice, from)).await?);
+        Ok(())
+    }
+
+    /// Takes the next envelope that the log has, without a consumer. Where there is none yet, one is waited for again.
+    async fn ask(&mut self) -> Result<(), SourceError> {
+        let events = self.slice.partition.stream();
+        match stored::first_from(&self.log, &events, self.expected).await? {
+            Some(stored) => self.hold(stored),
+            None => self.singly_until = 0,
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, stored: stored::Stored) {
+        if !headers::is_deliverable(&stored.headers) {
+            self.singly_until = stored.sequence + SINGLY;
+        }
+        self.held = Some(Entry::stored(stored, self.stream.cached_info().state.last_sequence));
     }
 
     /// Takes a message that has come, unless it was counted before.
@@ -176,13 +228,17 @@ impl Source {
         Ok(())
     }
 
-    /// Sequences that something should lie under.
-    fn gap(&self, found: u64) -> SourceError {
+    /// Why `found` came and not what was expected. That it did not come does not say that it is gone: the log does.
+    async fn lost_or_gone(&mut self, found: u64) -> SourceError {
         let expected = self.expected;
-        if self.is_fresh {
-            HistoryError::Gap { from: expected, to: self.amendments.gap_end(expected, found - 1) }.into()
-        } else {
-            SourceError::Lost { expected, found }
+        let first = match stored::first_from(&self.log, &self.slice.partition.stream(), expected).await {
+            Ok(first) => first.map(|first| first.sequence),
+            Err(err) => return err,
+        };
+        match stream::gap(&mut self.amendments, expected, first, found - 1).await {
+            Ok(Some(gap)) => gap.into(),
+            Ok(None) => SourceError::Lost { expected, found },
+            Err(err) => err,
         }
     }
 
@@ -203,7 +259,6 @@ impl Source {
 
     fn passed(&mut self, logged: &Entry) {
         self.expected = logged.sequence + 1;
-        self.is_fresh = false;
     }
 
     /// The span of the last batch, from now on: in the trace of its first envelope that has one, with links to others.
@@ -212,21 +267,8 @@ impl Source {
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
-        let found = as_stored(published);
-        match self.checkpoint.logged_at {
-            Some(known) if sequence == self.checkpoint.sequence && known != found => {
-                Err(HistoryError::Replaced { sequence, known, found })
-            }
-            _ => Ok(()),
-        }
+        stream::check_counted(self.checkpoint, sequence, published)
     }
-}
-
-fn checked(
-    message: Option<Result<jetstream::Message, pull::MessagesError>>,
-) -> Result<jetstream::Message, SourceError> {
-    let ended = || pull::MessagesError::new(pull::MessagesErrorKind::ConsumerDeleted);
-    message.unwrap_or_else(|| Err(ended())).map_err(log_error("reading messages"))
 }
 
 /// Postgres keeps microseconds.

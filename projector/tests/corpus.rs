@@ -4,8 +4,15 @@
 mod corpus;
 #[path = "../../fuzz/checks/envelope.rs"]
 mod envelope;
+#[path = "../../fuzz/checks/headers.rs"]
+mod headers;
 
 #[test]
 fn envelopes_hold() {
     corpus::replay("envelope", envelope::check);
+}
+
+#[test]
+fn headers_hold() {
+    corpus::replay("headers", headers::check);
 }

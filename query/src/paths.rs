@@ -5,6 +5,7 @@
 //! on one that was read before.
 
 use chrono::NaiveDate;
+use contract::path::normalized;
 use contract::{EventType, SiteId};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -40,6 +41,7 @@ pub(crate) struct Request {
 #[expect(dead_code, reason = "this is a description: nothing is ever read into it")]
 pub(crate) struct PathParameters {
     /// What a path must begin with, at most 2,048 bytes. Upper and lower case differ, and no character is a wildcard.
+    /// `/caf%C3%A9` and `/café` find the same paths.
     #[param(example = "/blog/")]
     prefix: Option<String>,
     /// What must be anywhere in a path, in the same way.
@@ -80,6 +82,7 @@ impl Request {
         let views = self.after.as_ref().map(|after| i64::try_from(after.number).unwrap_or(i64::MAX));
         let path = self.after.as_ref().map(|after| after.key.as_str());
         let (prefix, search) = (self.prefix.as_str(), self.search.as_str());
+        let (normal_prefix, normal_search) = (normalized(prefix), normalized(search));
         match self.period.days() {
             None => {
                 sqlx::query_file_as!(
@@ -91,7 +94,9 @@ impl Request {
                     search,
                     views,
                     path,
-                    rows_max
+                    rows_max,
+                    normal_prefix.as_ref(),
+                    normal_search.as_ref()
                 )
                 .fetch_all(db)
                 .await
@@ -108,7 +113,9 @@ impl Request {
                     search,
                     views,
                     path,
-                    rows_max
+                    rows_max,
+                    normal_prefix.as_ref(),
+                    normal_search.as_ref()
                 )
                 .fetch_all(db)
                 .await

@@ -108,11 +108,55 @@ fn a_site_that_is_a_host_knows_its_own_pages() {
         ("blog.example.com", "https://example.com/", "example.com"),
         ("example.com", "https://notexample.com/", "notexample.com"),
         ("example.com", "https://www2.example.com/", "www2.example.com"),
-        ("example.com:3000", "http://example.com:3000/", "example.com"),
         ("site-abc-123", "https://example.com/", "example.com"),
     ] {
         assert_eq!(counted_by(site_id, sent), host, "{site_id} {sent}");
     }
+}
+
+#[test]
+fn a_site_that_names_a_port_knows_its_own_pages_by_it() {
+    for (site_id, sent) in [
+        ("localhost:8080", "http://localhost:8080/a"),
+        ("LocalHost:08080", "https://www.LOCALHOST:8080?a"),
+        ("www.example.com:3000", "http://example.com.:3000/"),
+        ("example.com:80", "http://example.com/"),
+        ("example.com:443", "https://example.com/"),
+        ("example.com:443", "http://example.com:443/"),
+        ("192.0.2.7:8080", "http://192.0.2.7:8080/"),
+        ("2001:DB8::1", "http://[2001:db8:0::1]:8080/"),
+        ("2001:db8::1:8080", "http://[2001:db8::1:8080]/"),
+    ] {
+        assert_eq!(counted_by(site_id, sent), "(own)", "{site_id} {sent}");
+    }
+    for (site_id, sent, host) in [
+        ("localhost:8080", "http://localhost:8081/", "localhost"),
+        ("localhost:8080", "http://localhost/", "localhost"),
+        ("example.com:80", "https://example.com/", "example.com"),
+        ("example.com:443", "http://example.com/", "example.com"),
+        ("example.com:443", "android-app://example.com/", "example.com"),
+        ("example.com:", "android-app://example.com/", "example.com"),
+        ("example.com:65616", "http://example.com/", "example.com"),
+        ("example.com:a", "http://example.com/", "example.com"),
+        ("example.com:80:80", "http://example.com/", "example.com"),
+        ("2001:db8::1:8080", "http://[2001:db8::1]:8080/", "[2001:db8::1]"),
+    ] {
+        assert_eq!(counted_by(site_id, sent), host, "{site_id} {sent}");
+    }
+}
+
+#[test]
+fn folds_before_the_fifth_know_no_ports() {
+    let counted = |site_id: &'static str, sent: &'static str| {
+        let site_id = SiteId::try_from(site_id).expect("a site");
+        Referrer::without_ports(Some(&SentReferrer::Text(sent.into())), &site_id)
+    };
+    let host = |host: &str| Referrer::Host(Host(host.to_owned()));
+    assert_eq!(counted("example.com:3000", "http://example.com:3000/"), host("example.com"));
+    assert_eq!(counted("example.com:80", "http://example.com/"), host("example.com"));
+    assert_eq!(counted("2001:db8::1", "http://[2001:db8::1]/"), host("[2001:db8::1]"));
+    assert_eq!(counted("localhost", "http://localhost:3000/"), Referrer::Own);
+    assert_eq!(counted("www.example.com", "https://Example.com/"), Referrer::Own);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(super) struct Account {
     pub(super) views: BTreeMap<Place, u64>,
     /// Events without an id, by place.
     pub(super) plain: BTreeMap<Place, Bounds>,
+    /// Events of the hostile site.
+    pub(super) hostile: u64,
     /// Poison in the log, as it lies there.
     pub(super) poison: BTreeSet<Vec<u8>>,
     users: BTreeMap<Series, BTreeSet<u32>>,

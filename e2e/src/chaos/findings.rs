@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Backwards,
     /// Reports that could not be had although nothing they need was down.
     Unavailable,
+    /// Events that were acknowledged while the log broke a promise.
+    Untrusted,
     /// Answers that are not as documented.
     Answer,
     /// Poison that is not parked, not once, or not as it was.
@@ -79,6 +81,7 @@ impl Kind {
             Self::Torn => "torn reports",
             Self::Backwards => "reports that went backwards",
             Self::Unavailable => "reports unavailable without a cause",
+            Self::Untrusted => "acknowledged against a promise",
             Self::Answer => "wrong answers",
             Self::Parked => "parked wrongly",
             Self::Repeats => "repeats not dropped",

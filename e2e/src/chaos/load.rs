@@ -46,6 +46,8 @@ pub(super) struct Tally {
     pub(super) unavailable: u64,
     /// Connections to the log that were cut: one of each process at a time.
     pub(super) cuts: u64,
+    /// Strikes at the log's worst moments.
+    pub(super) nemeses: u64,
     /// Events sent on purpose after they were acknowledged, and acknowledged again.
     pub(super) resends: u64,
 }
@@ -99,8 +101,10 @@ impl<'a> Sender<'a> {
     async fn deliver(&mut self, request: &Request) -> bool {
         let give_up = self.run.until + TRIES_END;
         while Instant::now() < give_up {
+            let sent = Instant::now();
             match self.client.post(request.route, request.body.clone()).await {
                 Ok(answer) if answer.status == 200 => {
+                    self.run.check_trust(sent);
                     self.acknowledged(request, &answer);
                     return true;
                 }

@@ -7,7 +7,9 @@ use futures_util::future;
 use launcher::process::Process;
 use tokio::time::{sleep, sleep_until};
 
+use super::breaches::Breach;
 use super::findings::Kind;
+use super::orders::{Order, Orders};
 use super::plan::{Fault, Plan, Strike};
 use super::run::Run;
 use super::target::Target;
@@ -34,19 +36,45 @@ pub(super) async fn disturb_all(run: &Run, processes: Vec<(Target, Process)>) ->
 }
 
 async fn disturb(run: &Run, target: Target, mut process: Process) -> Result<(Target, Process)> {
+    let mut orders = if target == Target::Nats { run.orders.taken() } else { Orders::none() };
     for strike in Plan::of(run.seed, target, run.options.calm_seconds) {
         tokio::select! {
             biased;
             () = sleep_until(run.until) => break,
             status = process.exit().wait() => {
-                let said = process.log_tail(5);
-                run.note(Kind::Ended, 1, || format!("{} ended by itself ({status}): {said}", target.name()));
+                // Ingest refuses to start on a log that breaks a promise, as a supervisor sees it, too.
+                if target == Target::Ingest && run.breaches.borrow().is_open() {
+                    sleep(START_PAUSE).await;
+                } else {
+                    let said = process.log_tail(5);
+                    run.note(Kind::Ended, 1, || format!("{} ended by itself ({status}): {said}", target.name()));
+                }
                 process = start(run, target).await?;
             }
+            order = orders.next() => process = obey(run, process, order).await?,
             () = sleep(strike.calm) => process = apply(run, target, process, strike).await?,
         }
     }
     Ok((target, process))
+}
+
+/// Does to the log's server what a nemesis has asked for.
+async fn obey(run: &Run, mut process: Process, order: Order) -> Result<Process> {
+    run.outages.borrow_mut().begin(Target::Nats, Fault::Kill(Duration::ZERO));
+    process.kill().await;
+    if let Some(unsynced) = &order.unsynced {
+        // Until the server is there it acknowledges nothing.
+        process = run.stack.nats.start_again_with(&unsynced.conf).await.context("starting nats-server unsynced")?;
+        run.breaches.borrow_mut().begin(Breach::Unsynced);
+        sleep(unsynced.span).await;
+        process.kill().await;
+        run.breaches.borrow_mut().end();
+    }
+    sleep(order.down).await;
+    let process = start(run, Target::Nats).await?;
+    run.outages.borrow_mut().end(Target::Nats);
+    order.done();
+    Ok(process)
 }
 
 async fn apply(run: &Run, target: Target, mut process: Process, strike: Strike) -> Result<Process> {

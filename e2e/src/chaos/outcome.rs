@@ -8,6 +8,7 @@ use std::{fmt, fs, io};
 use super::account::Bounds;
 use super::ending::Ending;
 use super::findings::Findings;
+use super::hostile;
 use super::outages::Strikes;
 use super::progress::minutes;
 use super::run::Run;
@@ -72,6 +73,10 @@ fn figures(run: &Run, ending: &Ending) -> Vec<(&'static str, String)> {
     vec![
         ("connections to the log cut", tally.cuts.to_string()),
         (
+            "strikes at the worst moment",
+            format!("{}; {} promises broken", tally.nemeses, run.breaches.borrow().count()),
+        ),
+        (
             "events with an id",
             format!("{} acknowledged, {} counted", account.views.values().sum::<u64>(), counted("chaos")),
         ),
@@ -79,6 +84,7 @@ fn figures(run: &Run, ending: &Ending) -> Vec<(&'static str, String)> {
             "events without an id",
             format!("{least} acknowledged, {} unanswered, {} counted", most - least, counted("plain")),
         ),
+        ("events of the hostile site", format!("{} acknowledged, {} counted", account.hostile, counted(hostile::SITE))),
         ("site, day, type and path", format!("{} compared", account.places().count())),
         ("users, worst report off by", ending.users_error.to_string()),
         ("poison published", account.poison.len().to_string()),

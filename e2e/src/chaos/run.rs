@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use launcher::process::Process;
+use launcher::servers::nats::MovableClock;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::account::Account;
+use super::breaches::Breaches;
 use super::cable::{self, Cable};
 use super::ending::{self, Ending};
 use super::findings::{Findings, Kind};
 use super::load::{self, Tally};
 use super::options::Options;
+use super::orders::OrderBook;
 use super::outages::Outages;
 use super::outcome::Outcome;
 use super::target::Target;
 use super::watch::Seen;
-use super::{monitor, plain, poison, progress, watch};
+use super::{browser, hostile, monitor, nemesis, plain, poison, progress, watch};
 use crate::stack::Stack;
 
 /// What comes before and after the faults: starts, the last tries, draining, folding again. The bounds of these add up
@@ -33,6 +36,8 @@ pub(super) struct Run {
     pub(super) options: Options,
     pub(super) seed: u64,
     pub(super) stack: Stack,
+    /// Of the log's server.
+    pub(super) clock: MovableClock,
     /// Between the log and each of its clients.
     pub(super) cables: BTreeMap<Target, Cable>,
     pub(super) begun: Instant,
@@ -43,6 +48,8 @@ pub(super) struct Run {
     pub(super) account: RefCell<Account>,
     pub(super) tally: RefCell<Tally>,
     pub(super) outages: RefCell<Outages>,
+    pub(super) breaches: RefCell<Breaches>,
+    pub(super) orders: OrderBook,
     pub(super) seen: RefCell<Seen>,
     pub(super) findings: RefCell<Findings>,
 }
@@ -56,8 +63,8 @@ pub async fn run(options: Options) -> Result<Outcome> {
     let seed = options.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
     let bound = options.duration() + REST_BOUND;
-    let stack = Stack::servers_for(options.programs().await?).await?;
-    let mut run = Run::new(options, seed, stack).await?;
+    let servers = Stack::servers_with_clock(options.programs().await?).await?;
+    let mut run = Run::new(options, seed, servers).await?;
     let ended = timeout(bound, run.run()).await.with_context(|| format!("the run did not end within {bound:?}"));
     match ended.flatten() {
         Ok(ending) => {
@@ -73,7 +80,7 @@ pub async fn run(options: Options) -> Result<Outcome> {
 }
 
 impl Run {
-    async fn new(options: Options, seed: u64, stack: Stack) -> Result<Self> {
+    async fn new(options: Options, seed: u64, (stack, clock): (Stack, MovableClock)) -> Result<Self> {
         let mut cables = BTreeMap::new();
         for target in Target::OF_THE_LOG {
             cables.insert(target, Cable::to(stack.nats.port()).await?);
@@ -83,6 +90,7 @@ impl Run {
             options,
             seed,
             stack,
+            clock,
             cables,
             begun: now,
             until: now,
@@ -90,6 +98,8 @@ impl Run {
             account: RefCell::default(),
             tally: RefCell::default(),
             outages: RefCell::default(),
+            breaches: RefCell::default(),
+            orders: OrderBook::default(),
             seen: RefCell::default(),
             findings: RefCell::default(),
         })
@@ -98,6 +108,13 @@ impl Run {
     /// Takes down what must not be.
     pub(super) fn note(&self, kind: Kind, amount: u64, told: impl FnOnce() -> String) {
         self.findings.borrow_mut().note(kind, amount, told);
+    }
+
+    /// Takes down an acknowledgement that the log's state forbids, of a request that was sent at this time.
+    pub(super) fn check_trust(&self, sent: Instant) {
+        if let Some(breach) = self.breaches.borrow().during(sent) {
+            self.note(Kind::Untrusted, 1, || format!("{breach:?}: a request was acknowledged meanwhile"));
+        }
     }
 
     async fn run(&mut self) -> Result<Ending> {
@@ -109,7 +126,8 @@ impl Run {
         self.begun = Instant::now();
         self.until = self.begun + self.options.duration();
         let storm = async {
-            let storm = self.storm(processes).await;
+            // Large, and made once.
+            let storm = Box::pin(self.storm(processes)).await;
             self.is_over.set(true);
             storm
         };
@@ -122,11 +140,14 @@ impl Run {
     /// Faults under load, and the time until everything is folded.
     async fn storm(&self, processes: Vec<(Target, Process)>) -> Result<(Vec<(Target, Process)>, Duration)> {
         let faults = async {
-            let (processes, ()) = tokio::join!(monitor::disturb_all(self, processes), cable::cut_all(self));
+            let (disturb, cut) = (monitor::disturb_all(self, processes), cable::cut_all(self));
+            let (processes, (), troubled) = tokio::join!(disturb, cut, nemesis::trouble(self));
+            troubled?;
             processes
         };
         let load = async {
-            tokio::join!(load::send(self), plain::send(self), poison::inject(self));
+            let senders = async { tokio::join!(load::send(self), plain::send(self), browser::send(self)) };
+            tokio::join!(senders, poison::inject(self), hostile::send(self));
             Ok(())
         };
         let (processes, ()) = tokio::try_join!(faults, load)?;

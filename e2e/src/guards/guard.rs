@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 14] = [
+pub(super) const GUARDS: [Guard; 17] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -126,6 +126,36 @@ pub(super) const GUARDS: [Guard; 14] = [
         noticed: Noticed::Test {
             package: "e2e",
             name: "decisions::a_new_generation_does_not_pass_a_gap_of_an_earlier_stream",
+        },
+    },
+    Guard {
+        name: "question before a gap",
+        file: "projector/src/source.rs",
+        with: "            Ok(None) => SourceError::Lost { expected, found },\n",
+        without: "            Ok(None) => HistoryError::Gap { from: expected, to: found - 1 }.into(),\n",
+        noticed: Noticed::Test {
+            package: "e2e",
+            name: "absence::a_partition_whose_first_delivery_is_lost_neither_stands_still_nor_skips_anything",
+        },
+    },
+    Guard {
+        name: "age of what is trimmed",
+        file: "projector/src/operator/archive/trim.rs",
+        with: "if logged.logged_at > settled_until {",
+        without: "if logged.logged_at > settled_until && false {",
+        noticed: Noticed::Test {
+            package: "e2e",
+            name: "lost_ack::an_envelope_that_ingest_may_send_again_is_not_trimmed_away",
+        },
+    },
+    Guard {
+        name: "storable headers",
+        file: "projector/src/source/headers.rs",
+        with: "if char.is_control() {",
+        without: "if char.is_control() && false {",
+        noticed: Noticed::Test {
+            package: "e2e",
+            name: "headers::whatever_headers_an_envelope_has_its_partition_goes_on",
         },
     },
     Guard {

@@ -1,13 +1,20 @@
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
 use e2e::picture;
-use e2e::stack::{DATABASE, Stack};
+use e2e::stack::{Answered, DATABASE, Stack};
+use e2e::wait;
 
 use crate::exactly_once::{fill, folded_undisturbed, traffic};
+
+/// As if ingest gave up at once: what is 5 seconds old is not sent again.
+const DEADLINE: [&str; 2] = ["--publish-deadline-ms", "1"];
+
+const SETTLED_BOUND: Duration = Duration::from_mins(1);
 
 /// A stack with traffic in two partitions, all of it counted.
 async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
@@ -19,6 +26,20 @@ async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
     let projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
     Ok((stack, projector))
+}
+
+/// What a command that trims answers, once nothing stays because ingest may still send it again.
+async fn settled(run: impl AsyncFn() -> Result<Answered>) -> Answered {
+    wait::until("everything is old enough", SETTLED_BOUND, async || {
+        run().await.ok().filter(|answered| !answered.text.contains("stay in the log until a later run"))
+    })
+    .await
+}
+
+/// Archives and trims, once everything is old enough.
+async fn trimmed(stack: &Stack, archive: &str, more: &[&str]) -> Answered {
+    let trim = [&["archive", "--to", archive, "--trim"][..], &DEADLINE, more].concat();
+    settled(async || stack.operate_on_log(&trim).await).await
 }
 
 async fn first_sequence(stack: &Stack, partition: u16) -> Result<u64> {
@@ -46,10 +67,11 @@ async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> Resu
     fill(&stack.log().await?, "events.0", &traffic()[1_500..1_800], &[3]).await?;
     let counted = stack.drained(DATABASE).await?;
     assert_ne!(counted, before);
-    let refused = stack.operate_with(&[], &["archive", "--to", archive, "--trim"]).await?;
+    let trim = [&["archive", "--to", archive, "--trim"][..], &DEADLINE].concat();
+    let refused = settled(async || stack.operate_with(&[], &trim).await).await;
     assert!(!refused.is_success && refused.complaint.contains("the log's user `operator`"), "{refused:?}");
     assert_eq!(fs::read_dir(folder.join("EVENTS_0"))?.count(), 3, "two files and their checksums");
-    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    let said = trimmed(&stack, archive, &[]).await;
     let end = stack.end_of_partition_0().await?;
     assert!(said.is_success && said.text.contains(&format!("the log begins at sequence {}", end + 1)), "{said:?}");
     assert_eq!(first_sequence(&stack, 0).await?, u64::try_from(end)? + 1);
@@ -95,7 +117,7 @@ async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Resul
 
     let stays = log.get_stream("EVENTS_0").await?.get_raw_message(100).await?.time;
     let before = stays.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
-    let said = stack.operate_on_log(&["archive", "--to", archive, "--before", &before, "--trim"]).await?;
+    let said = trimmed(&stack, archive, &["--before", &before]).await;
     assert!(said.is_success && state().await?.first_sequence == 100, "{said:?}");
 
     // The last 40 envelopes are alike: each takes the same room.
@@ -107,7 +129,7 @@ async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Resul
     stack.drained(DATABASE).await?;
     for (keep, left) in [(of_one * 40, 40), (of_one * 21 - 1, 20), (of_one * 20, 20)] {
         let keep = keep.to_string();
-        let said = stack.operate_on_log(&["archive", "--to", archive, "--keep-bytes", &keep, "--trim"]).await?;
+        let said = trimmed(&stack, archive, &["--keep-bytes", &keep]).await;
         assert!(said.is_success, "{said:?}");
         assert_eq!(state().await?.messages, left, "as much as fits into {keep} bytes");
     }
@@ -156,7 +178,7 @@ async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Resu
     assert_eq!(first_sequence(&stack, 1).await?, 1);
     let said = stack.operate_on_log(&[&whom[..], &["--archive", archive]].concat()).await?;
     assert!(said.is_success, "{said:?}");
-    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    let said = trimmed(&stack, archive, &[]).await;
     assert!(said.is_success && first_sequence(&stack, 1).await? > 1, "{said:?}");
     Ok(())
 }
@@ -167,7 +189,7 @@ async fn what_stands_for_envelopes_of_another_log_is_not_taken_for_restored() ->
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
-    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    let said = trimmed(&stack, archive, &[]).await;
     assert!(said.is_success, "{said:?}");
     let log = stack.log().await?;
     let subjects = vec!["amended.0.*".to_owned()];
@@ -189,7 +211,7 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
-    stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    trimmed(&stack, archive, &[]).await;
     fill(&stack.log().await?, "events.0", &traffic()[1_500..1_600], &[3]).await?;
     stack.drained(DATABASE).await?;
     let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
@@ -213,7 +235,7 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
     assert!(!text.contains(r#"\"user-7\""#) && text.contains(r#"\"user-70\""#), "and nobody else");
 
     // Trimmed and restored once more, the archive says what the log said.
-    let said = stack.operate_on_log(&["archive", "--to", archive, "--trim"]).await?;
+    let said = trimmed(&stack, archive, &[]).await;
     assert!(said.is_success, "{said:?}");
     for name in ["EVENTS_0", "EVENTS_1", "AMENDED_0", "AMENDED_1"] {
         let left = stack.log().await?.get_stream(name).await?.cached_info().state.messages;
@@ -244,8 +266,7 @@ async fn what_was_trimmed_before_an_erased_end_is_restored() -> Result<()> {
     assert!(said.is_success, "{said:?}");
     let counted = stack.drained(DATABASE).await?;
 
-    let trim = ["archive", "--to", archive, "--keep-bytes", "1", "--trim"];
-    let said = stack.operate_on_log(&trim).await?;
+    let said = trimmed(&stack, archive, &["--keep-bytes", "1"]).await;
     let end = stack.end_of_partition_0().await?;
     assert!(said.is_success && said.text.contains(&format!("begins at sequence {end};")), "{said:?}");
     let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
@@ -254,7 +275,25 @@ async fn what_was_trimmed_before_an_erased_end_is_restored() -> Result<()> {
     assert_eq!(folded_undisturbed(&stack, "again").await?, counted, "row by row and sketch byte by byte");
     let said = stack.operate_on_log(&["restore", "--from", archive]).await?;
     assert!(said.is_success && said.text.contains("Partition 0: nothing is missing"), "{said:?}");
-    let said = stack.operate_on_log(&trim).await?;
+    let said = trimmed(&stack, archive, &["--keep-bytes", "1"]).await;
     assert!(said.is_success, "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_archive_that_another_command_works_on_is_left_alone() -> Result<()> {
+    let (stack, _projector) = filled().await?;
+    let folder = stack.folder().join("archive");
+    let archive = folder.to_str().context("a path in UTF-8")?;
+    stack.operate(&["archive", "--to", archive]).await?;
+    let lock = fs::File::options().append(true).open(folder.join("lock"))?;
+    lock.lock()?;
+    let whom = ["forget", "--site", "made-up.example", "--archive", archive];
+    for command in [&["archive", "--to", archive][..], &["restore", "--from", archive], &whom] {
+        let refused = stack.operate_on_log(command).await?;
+        assert!(!refused.is_success && refused.complaint.contains("works on the archive"), "{command:?}: {refused:?}");
+    }
+    drop(lock);
+    stack.operate(&["archive", "--to", archive]).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use e2e::stack::Stack;
 use e2e::wait;
+use launcher::build::{self, Profile};
 use launcher::install;
 use launcher::workspace::Workspace;
 
@@ -29,7 +30,7 @@ fn event_at(time: DateTime<Utc>) -> String {
 
 #[tokio::test]
 async fn nothing_is_given_to_a_log_whose_clock_is_wrong() -> Result<()> {
-    let (stack, clock) = Stack::servers_with_clock().await?;
+    let (stack, clock) = Stack::servers_with_clock(build::services(Profile::Dev).await?).await?;
     let ingest = stack.ingest(&[]).await?;
     let now = server_time(&stack).await?;
     assert_eq!(stack.ingest_client.post("/event", event_at(now)).await?.status, 200);

@@ -4,9 +4,12 @@ use anyhow::{Context, Result};
 use async_nats::jetstream::stream::Stream;
 use chrono::{DateTime, Utc};
 use e2e::stack::{DATABASE, Stack};
+use e2e::wait;
 use e2e::wire::Wire;
 use futures_util::future::try_join_all;
 use launcher::process::Process;
+
+use crate::history::SOON;
 
 /// Each lost acknowledgement costs two seconds, until ingest asks again.
 const LONG_DEADLINE: (&str, &str) = ("PUBLISH_DEADLINE_MS", "18000");
@@ -103,5 +106,36 @@ async fn an_envelope_that_is_lost_on_its_way_to_the_projector_is_counted_althoug
     stack.drained(DATABASE).await?;
     assert_eq!(wire.cuts(), 1);
     assert_eq!(views(&stack).await?, [("/before".to_owned(), 1), ("/lost".to_owned(), 1)]);
+    Ok(())
+}
+
+/// The server that comes back knows only the ids of envelopes that it has.
+#[tokio::test]
+async fn an_envelope_that_ingest_may_send_again_is_not_trimmed_away() -> Result<()> {
+    let mut stack = Stack::servers().await?;
+    let wire = Wire::to(stack.nats.port()).await?;
+    let deadline = ("PUBLISH_DEADLINE_MS", "60000");
+    let _ingest = stack.ingest(&[("NATS_URL", &wire.url()), ("PARTITIONS", "1"), deadline]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("/before")).await?.status, 200);
+    wire.lose_acks(true);
+    let url = stack.ingest_client.url("/event");
+    let posted = tokio::spawn(reqwest::Client::new().post(url).body(event("/once")).send());
+    wait::until("the envelope is stored", SOON, async || {
+        (wire.lost_acks() > 0 && stack.end_of_partition_0().await.ok()? == 2).then_some(())
+    })
+    .await;
+    stack.drained(DATABASE).await?;
+
+    let archive = stack.folder().join("archive");
+    let said = stack.operate_on_log(&["archive", "--to", archive.to_str().context("UTF-8")?, "--trim"]).await?;
+    assert!(said.is_success && said.text.contains("sequences 1 to 2 stay in the log"), "{said:?}");
+    stack.nats.kill().await;
+    stack.nats.restart().await?;
+    wire.lose_acks(false);
+    let answer = posted.await??;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await?.contains("0-2-0"), "the place where it was stored first");
+    assert_eq!(views(&stack).await?, [("/before".to_owned(), 1), ("/once".to_owned(), 1)]);
     Ok(())
 }

@@ -60,6 +60,12 @@ mod live;
 /// Nothing is skipped in silence.
 mod history;
 
+/// What is lost on its way is not gone.
+mod absence;
+
+/// Nothing that one message has in its headers stops a partition.
+mod headers;
+
 /// Whatever is sent: an answer that says what is wrong, and a process that goes on.
 mod bad_input;
 

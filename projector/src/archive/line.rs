@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::source::Entry;
+use crate::source::headers::storable;
 
 /// An envelope as it lies in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +60,9 @@ impl Line {
     ///
     /// The archive is damaged.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        let line: Self = serde_json::from_str(text).context("reading a line of the archive")?;
+        let mut line: Self = serde_json::from_str(text).context("reading a line of the archive")?;
+        // As it is read from the log today: a version before wrote control characters.
+        line.schema = line.schema.map(|schema| storable(&schema).into_owned());
         ensure!(line.body.is_some() != line.bytes.is_some(), "a line of the archive has no body, or two");
         Ok(line)
     }

@@ -5,20 +5,23 @@
 //! 2. The envelope is deleted, and its bytes are overwritten.
 //! 3. What stood there from an erasure before is deleted likewise.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail, ensure};
-use async_nats::jetstream;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{Config, Stream};
 use chrono::{DateTime, SecondsFormat, Utc};
 use contract::Partition;
 use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
 use futures_util::TryStreamExt;
 
 use super::Whose;
+use super::take_out::{self, TakeOut};
 use super::whose::Remainder;
 use crate::amendments;
 use crate::archive::Line;
+use crate::log::Log;
 use crate::source::Entry;
 
 /// Others who erase may be faster, so often.
@@ -26,9 +29,9 @@ const TRIES_MAX: u32 = 16;
 
 /// Erases from one partition.
 pub(crate) struct Eraser {
-    log: jetstream::Context,
+    log: Log,
     partition: Partition,
-    events: Stream,
+    take_out: TakeOut,
     amendments: Stream,
 }
 
@@ -41,15 +44,15 @@ struct Stamp<'a> {
 }
 
 impl Eraser {
-    /// Makes the stream of amendments if there is none yet.
+    /// Makes the stream of amendments if there is none yet. `publish_deadline` is the longest of any ingest.
     ///
     /// # Errors
     ///
     /// The log is away, the user may not do it, or the stream is of those that keep everything.
-    pub(crate) async fn open(log: &jetstream::Context, partition: Partition) -> anyhow::Result<Self> {
+    pub(crate) async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let name = partition.stream();
-        let events = log.get_stream(&name).await.with_context(|| format!("looking at {name}"))?;
-        let config = &events.cached_info().config;
+        let take_out = TakeOut::open(log, partition, publish_deadline).await?;
+        let config = &take_out.events().cached_info().config;
         ensure!(
             !config.deny_delete,
             "stream {name} forbids that anything is ever deleted from it, as streams of older versions do, and cannot be \
@@ -59,7 +62,7 @@ impl Eraser {
         let amendments = made.with_context(|| {
             format!("making {}: erasing needs the log's user `operator`", partition.amendments_stream())
         })?;
-        Ok(Self { log: log.clone(), partition, events, amendments })
+        Ok(Self { log: log.clone(), partition, take_out, amendments })
     }
 
     /// Erases what is theirs from an envelope.
@@ -71,9 +74,11 @@ impl Eraser {
         let (logged_at, mut found) = (envelope.logged_at, envelope);
         for _ in 0..TRIES_MAX {
             // In an amendment that somebody else was faster with there may be nothing to erase any more.
-            let Some(remainder) = whose.remainder(&found.body) else { return self.delete(found.sequence, None).await };
+            let Some(remainder) = whose.remainder(&found.body) else {
+                return self.delete(found.sequence, logged_at, None).await;
+            };
             if self.amend(&found, &remainder).await? {
-                return self.delete(found.sequence, found.amendment).await;
+                return self.delete(found.sequence, logged_at, found.amendment).await;
             }
             let now = amendments::read(&self.amendments, self.partition, found.sequence).await?;
             let now = now.context("what stands for an envelope does not go away")?;
@@ -99,7 +104,7 @@ impl Eraser {
                 let next = self.amendments.raw_message_builder().sequence(from).next_by_subject(&subject);
                 let found = next.send().await.context("looking for amendments of old")?.sequence;
                 if found < last {
-                    delete(&self.amendments, found).await?;
+                    take_out::delete(&self.log, &self.amendments, found).await?;
                 }
                 from = found + 1;
             }
@@ -170,22 +175,21 @@ impl Eraser {
         }
     }
 
-    async fn delete(&self, sequence: u64, amendment: Option<u64>) -> anyhow::Result<()> {
-        delete(&self.events, sequence).await?;
+    /// Waits until nobody sends an envelope again that the log stored at this time.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
+        self.take_out.wait_until_settled(logged_at).await
+    }
+
+    async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>, amendment: Option<u64>) -> anyhow::Result<()> {
+        self.take_out.delete(sequence, logged_at).await?;
         match amendment {
-            Some(amendment) => delete(&self.amendments, amendment).await,
+            Some(amendment) => take_out::delete(&self.log, &self.amendments, amendment).await,
             None => Ok(()),
         }
-    }
-}
-
-/// Deletes a message and has its bytes overwritten, unless it is gone already.
-async fn delete(stream: &Stream, sequence: u64) -> anyhow::Result<()> {
-    let Err(err) = stream.delete_message(sequence).await else { return Ok(()) };
-    // The server has several words for one that is gone.
-    match stream.get_raw_message(sequence).await {
-        Err(missing) if missing.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(()),
-        _ => Err(err).context("deleting a message; erasing needs the log's user `operator`"),
     }
 }
 

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Context as _;
-use async_nats::jetstream;
 use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
 use super::{Whose, walk};
 use crate::amendments;
+use crate::log::Log;
 
 /// Where the log ended in each partition when it was erased from: what lies behind came since.
 pub(crate) type Ends = BTreeMap<Partition, u64>;
@@ -51,7 +51,7 @@ impl fmt::Display for Found {
 ///
 /// The log or the database is away.
 pub(crate) async fn search(
-    (pool, log): (&PgPool, &jetstream::Context),
+    (pool, log): (&PgPool, &Log),
     whose: &Whose,
     ends: &Ends,
     passed: &mut impl FnMut(u64, u64),
@@ -63,7 +63,7 @@ pub(crate) async fn search(
 }
 
 async fn search_log(
-    log: &jetstream::Context,
+    log: &Log,
     whose: &Whose,
     ends: &Ends,
     (found, passed): (&mut Found, &mut impl FnMut(u64, u64)),
@@ -89,7 +89,7 @@ async fn search_log(
 }
 
 /// Sequences that something stands for, and how much has been taken the place of and is still there.
-async fn unread(log: &jetstream::Context, partition: Partition) -> anyhow::Result<(BTreeSet<u64>, u64)> {
+async fn unread(log: &Log, partition: Partition) -> anyhow::Result<(BTreeSet<u64>, u64)> {
     let (mut sequences, mut superseded) = (BTreeSet::new(), 0);
     if let Some(stream) = amendments::find(log, partition).await? {
         let mut subjects = stream.info_with_subjects(partition.amendments_subjects()).await?;
@@ -101,12 +101,7 @@ async fn unread(log: &jetstream::Context, partition: Partition) -> anyhow::Resul
     Ok((sequences, superseded))
 }
 
-async fn in_amendment(
-    log: &jetstream::Context,
-    partition: Partition,
-    sequence: u64,
-    whose: &Whose,
-) -> anyhow::Result<u64> {
+async fn in_amendment(log: &Log, partition: Partition, sequence: u64, whose: &Whose) -> anyhow::Result<u64> {
     let stream = amendments::find(log, partition).await?.context("the stream of amendments is gone")?;
     let amended = amendments::read(&stream, partition, sequence).await?;
     Ok(amended.and_then(|amended| whose.remainder(&amended.body)).map_or(0, |remainder| remainder.erased))

@@ -1,15 +1,16 @@
-//! All envelopes of a partition as they lie in the log now, one after the other. Gaps are passed: nothing can be erased
-//! from what is not there.
+//! All envelopes of a partition as they lie in the log now, one after the other. Every sequence is accounted for: its
+//! envelope comes, or what stands for it, or the log has said that it has neither. Such a gap is passed: nothing can be
+//! erased from what is not there, nor archived. What the log counts as deleted has to agree.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use async_nats::jetstream;
 use contract::Partition;
 use tokio::time::{Instant, sleep};
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::generation::GenerationId;
+use crate::log::Log;
 use crate::source::{Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log may restart meanwhile.
@@ -18,13 +19,22 @@ const TRIES_MAX: u32 = 20;
 /// Between two of them.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// Sequences, the first and the last.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    first: u64,
+    last: u64,
+}
+
 /// A way through one partition.
 pub(crate) struct Walk {
-    log: jetstream::Context,
+    log: Log,
     partition: Partition,
     source: Option<Source>,
     /// The last sequence that was passed.
     at: u64,
+    /// Sequences that the log was found not to have, in order.
+    absent: Vec<Range>,
     until: u64,
     asked_at: Instant,
     tries: u32,
@@ -36,7 +46,7 @@ impl Walk {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn through(log: &jetstream::Context, partition: Partition) -> anyhow::Result<Self> {
+    pub(crate) async fn through(log: &Log, partition: Partition) -> anyhow::Result<Self> {
         Self::behind(log, partition, 0).await
     }
 
@@ -45,10 +55,10 @@ impl Walk {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn behind(log: &jetstream::Context, partition: Partition, at: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn behind(log: &Log, partition: Partition, at: u64) -> anyhow::Result<Self> {
         let until = Stream::find(log, partition).await?.last_sequence();
         let asked_at = Instant::now();
-        Ok(Self { log: log.clone(), partition, source: None, at, until, asked_at, tries: 0 })
+        Ok(Self { log: log.clone(), partition, source: None, at, absent: Vec::new(), until, asked_at, tries: 0 })
     }
 
     /// Through which one.
@@ -70,15 +80,23 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// The log is away for longer.
+    /// The log is away for longer, or contradicts itself.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Entry>> {
         while self.at < self.until {
             match self.try_next().await {
                 Ok(logged) => {
-                    (self.at, self.tries) = (logged.sequence, 0);
-                    return Ok((logged.sequence <= self.until).then_some(logged));
+                    let sequence = logged.sequence;
+                    ensure!(sequence == self.at + 1, "sequence {sequence} came behind {}", self.at);
+                    if logged.amendment.is_some() {
+                        self.note_absent(Range { first: sequence, last: sequence });
+                    }
+                    (self.at, self.tries) = (sequence, 0);
+                    return Ok(Some(logged));
                 }
-                Err(SourceError::History(HistoryError::Gap { to, .. })) => self.at = to,
+                Err(SourceError::History(HistoryError::Gap { from, to })) => {
+                    self.note_absent(Range { first: from, last: to });
+                    (self.at, self.tries) = (to, 0);
+                }
                 Err(fault) => {
                     self.tries += 1;
                     let doing = || format!("reading partition {} behind sequence {}", self.partition, self.at);
@@ -88,7 +106,37 @@ impl Walk {
             }
             self.source = None;
         }
+        Box::pin(self.check_absent()).await?;
         Ok(None)
+    }
+
+    /// Checks what was found absent against what the log counts: it deletes nothing that it does not count.
+    ///
+    /// # Errors
+    ///
+    /// The log is away, or has deleted fewer than were found absent.
+    pub(crate) async fn check_absent(&self) -> anyhow::Result<()> {
+        let stream = Box::pin(self.log.get_stream(self.partition.stream())).await.context("looking at the stream")?;
+        let state = &stream.cached_info().state;
+        // What lies before its first envelope is counted no longer.
+        let first = if state.messages == 0 { state.last_sequence + 1 } else { state.first_sequence };
+        let since = |range: &Range| (range.last + 1).saturating_sub(range.first.max(first));
+        let absent: u64 = self.absent.iter().map(since).sum();
+        let deleted = state.deleted_count.unwrap_or(0);
+        ensure!(
+            absent <= deleted,
+            "partition {} was found to lack {absent} envelopes, but its stream counts {deleted} deleted ones: nothing is \
+             taken for gone that the log does not say is gone. Run the same again",
+            self.partition
+        );
+        Ok(())
+    }
+
+    fn note_absent(&mut self, range: Range) {
+        match self.absent.last_mut() {
+            Some(last) if last.last + 1 == range.first => last.last = range.last,
+            _ => self.absent.push(range),
+        }
     }
 
     async fn try_next(&mut self) -> Result<Entry, SourceError> {
@@ -96,7 +144,7 @@ impl Walk {
         let rested = self.asked_at.elapsed() > REST_MAX;
         let mut source = match self.source.take().filter(|_| !rested) {
             Some(source) => source,
-            None => self.open().await?,
+            None => Box::pin(self.open()).await?,
         };
         let logged = source.next_logged().await?;
         self.asked_at = Instant::now();
@@ -118,7 +166,7 @@ impl Walk {
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn all(log: &jetstream::Context) -> anyhow::Result<Vec<Walk>> {
+pub(crate) async fn all(log: &Log) -> anyhow::Result<Vec<Walk>> {
     let mut walks = Vec::new();
     for partition in crate::log_end::partitions(log).await.context("looking for the log's partitions")? {
         walks.push(Walk::through(log, partition).await?);

@@ -8,13 +8,14 @@ mod limit;
 mod trim;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use contract::Partition;
 
 use super::progress::Progress;
-use crate::archive::{Draft, Line, Manifest, Range};
+use crate::archive::{Draft, Line, Lock, Manifest, Range};
 use crate::erasure::walk::Walk;
 use crate::generations::Workshop;
 use crate::log_end;
@@ -37,6 +38,11 @@ pub struct Options {
     /// Then take that out of the log. Needs the log's user `operator`.
     #[arg(long)]
     pub trim: bool,
+    /// The longest `PUBLISH_DEADLINE_MS` of any ingest. An envelope that ingest may still send again stays in the log:
+    /// one that is younger than that and 5 seconds.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 60_000,
+          value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub publish_deadline_ms: u64,
 }
 
 /// Archives all partitions, and trims them if that is asked for.
@@ -45,10 +51,11 @@ pub struct Options {
 ///
 /// The log or the database is away, the disk is full, or what is to be trimmed is needed.
 pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
+    let _lock = Lock::take(&options.to)?;
     for partition in log_end::partitions(&workshop.jetstream).await? {
         let mut manifest = Manifest::open(&options.to, partition)?;
-        let (before, last) = (manifest.last(), limit::last(workshop, partition, &options).await?);
-        write(workshop, partition, &mut manifest, last).await?;
+        let (before, last) = (manifest.last(), Box::pin(limit::last(workshop, partition, &options)).await?);
+        Box::pin(write(workshop, partition, &mut manifest, last)).await?;
         println!(
             "Partition {partition}: {} are archived; there were {before} before.",
             match manifest.last() {
@@ -57,7 +64,8 @@ pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Re
             }
         );
         if options.trim {
-            trim::trim(workshop, partition, &manifest, last)
+            let deadline = Duration::from_millis(options.publish_deadline_ms);
+            Box::pin(trim::trim(workshop, (partition, deadline), &manifest, last))
                 .await
                 .with_context(|| format!("trimming partition {partition}"))?;
         }
@@ -87,5 +95,6 @@ async fn write(workshop: &Workshop, partition: Partition, manifest: &mut Manifes
         progress.set(walk.at(), last);
     }
     progress.end();
+    Box::pin(walk.check_absent()).await?;
     file.map_or(Ok(()), |(draft, range)| manifest.add(draft, range))
 }

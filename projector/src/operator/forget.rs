@@ -13,11 +13,12 @@ mod files;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use super::narrow::Narrow;
 use super::progress::Progress;
 use super::verify;
+use crate::archive::{self, Lock};
 use crate::erasure::search::{self, Ends};
 use crate::erasure::{Whose, record};
 use crate::generation::{self, GenerationId};
@@ -66,6 +67,8 @@ impl std::fmt::Debug for Options {
 /// not ours.
 pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
     let whose = Whose::new(options.site.clone(), options.user.clone())?;
+    // Until the end: what an archiving run has read before an erasure and writes behind it would be forgotten nowhere.
+    let _locks = lock(&options.archive)?;
     if options.dry_run {
         let found = log::count(workshop, &whose).await?;
         println!("{found} would be erased.");
@@ -89,6 +92,18 @@ pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Res
     } else {
         prove(workshop, &whose, &erased.ends, None).await
     }
+}
+
+/// No archive is worked on by anything else. One that is named twice is locked once.
+fn lock(archives: &[PathBuf]) -> anyhow::Result<Vec<Lock>> {
+    let mut folders = Vec::new();
+    for archive in archives {
+        archive::partitions(archive)?;
+        folders.push(archive.canonicalize().with_context(|| format!("looking for {}", archive.display()))?);
+    }
+    folders.sort();
+    folders.dedup();
+    folders.iter().map(|folder| Lock::take(folder)).collect()
 }
 
 /// What would stop it halfway.

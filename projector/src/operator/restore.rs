@@ -7,8 +7,9 @@ use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::progress::Progress;
-use crate::archive::{self, Manifest};
+use crate::archive::{self, Lock, Manifest};
 use crate::erasure::Eraser;
+use crate::erasure::take_out::PUBLISH_DEADLINE_MAX;
 use crate::generations::Workshop;
 use crate::source::Stream;
 
@@ -29,7 +30,9 @@ pub struct Options {
 ///
 /// The log is away, or the archive is damaged.
 pub(crate) async fn restore(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
-    for partition in archive::partitions(&options.from)? {
+    let partitions = archive::partitions(&options.from)?;
+    let _lock = Lock::take(&options.from)?;
+    for partition in partitions {
         let manifest = Manifest::open(&options.from, partition)?;
         let missing = Stream::find(&workshop.jetstream, partition).await?.missing_until().await?;
         ensure!(
@@ -37,7 +40,7 @@ pub(crate) async fn restore(workshop: &Workshop, options: Options) -> anyhow::Re
             "the log of partition {partition} lacks sequences 1 to {missing}, the archive ends at {}",
             manifest.last()
         );
-        let eraser = Eraser::open(&workshop.jetstream, partition).await?;
+        let eraser = Eraser::open(&workshop.jetstream, partition, PUBLISH_DEADLINE_MAX).await?;
         let mut progress = Progress::of("Restoring", missing, "envelopes");
         for range in manifest.ranges().into_iter().filter(|range| range.first <= missing) {
             manifest.check(range)?;

@@ -138,8 +138,11 @@ impl Scratch {
 
 impl Folder {
     async fn fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
-        let mut tries = 0;
+        let (mut tries, mut at) = (0, self.checkpoint.sequence);
         while let Err(fault) = self.try_fold(until, limits).await {
+            if self.checkpoint.sequence > at {
+                (tries, at) = (0, self.checkpoint.sequence);
+            }
             if let Some(SourceError::History(history)) = fault.downcast_ref() {
                 self.pass(history).await?;
             }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use sqlx::PgPool;
 
 use super::narrow::Narrow;
-use super::{acknowledge, archive, diff, forget, parked, promote, rebuild, repeats, restore, status, verify};
+use super::{
+    acknowledge, archive, diff, forget, parked, promote, rebuild, repeats, restore, standstill, status, verify,
+};
 use crate::config::Config;
 use crate::generations::Workshop;
 
@@ -119,9 +121,12 @@ impl Desk {
             Task::Verify(narrow) => return verify::verify(&self.workshop().await?, narrow).await,
             Task::Diff(options) => return diff::diff(pool, options).await,
             Task::Forget(options) => return forget::forget(&self.workshop().await?, options).await,
-            Task::Archive(options) => archive::archive(&self.workshop().await?, options).await?,
+            Task::Archive(options) => Box::pin(archive::archive(&self.workshop().await?, options)).await?,
             Task::Restore(options) => restore::restore(&self.workshop().await?, options).await?,
-            Task::Acknowledge { partition, to, by } => acknowledge::acknowledge(pool, partition, to, &by).await?,
+            Task::Acknowledge { partition, to, by } => {
+                standstill::confirm(&self.workshop().await?, partition, to).await?;
+                acknowledge::acknowledge(pool, partition, to, &by).await?;
+            }
             Task::Parked(task) => self.deal_with_parked(task).await?,
             Task::Repeats { site } => repeats::print(pool, site.as_deref()).await?,
         }

@@ -7,17 +7,22 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
+use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER};
 use service::traces::{self, SpanContext};
 
+use super::headers::{self, Headers, storable};
+use super::stored::Stored;
 use super::{SourceError, log_error};
 use crate::deltas::Message;
 
 /// Of a message in a file of the log's server: 22 bytes before it, and a checksum of 8.
 const RECORD_BYTES: usize = 22 + 8;
 
-/// Of its headers: 4 for their length, 8 for the line before them, two ends of lines.
-const HEADERS_BYTES: usize = 4 + 8 + 2 + 2;
+/// Before its headers, where it has some: their length.
+const HEADERS_LENGTH_BYTES: usize = 4;
+
+/// Of its headers: 8 for the line before them, two ends of lines.
+const HEADERS_BYTES: usize = 8 + 2 + 2;
 
 /// Of each of them: a colon, a space, and the line's end.
 const FIELD_BYTES: usize = 4;
@@ -65,6 +70,24 @@ impl Entry {
         })
     }
 
+    /// An envelope in its place, as the log was asked for it. The stream ends at `last`.
+    pub(super) fn stored(stored: Stored, last: u64) -> Self {
+        let Headers { schema, sent_at, trace } = Headers::read(&stored.headers);
+        let trace = trace.filter(|_| traces::is_on());
+        Self {
+            sequence: stored.sequence,
+            logged_at: stored.logged_at,
+            sent_at,
+            schema,
+            stored_bytes: record_bytes(stored.subject.len(), stored.headers.len(), stored.body.len()),
+            body: stored.body,
+            pending: last.saturating_sub(stored.sequence),
+            amendment: None,
+            is_erased: false,
+            trace: trace.and_then(|header| traces::carried(&header)),
+        }
+    }
+
     /// What stands for the envelope of this sequence.
     pub(crate) fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, SourceError> {
         let logged_at = amendment.headers.get(LOGGED_AT_HEADER).map_or("", HeaderValue::as_str);
@@ -100,23 +123,22 @@ fn stored_bytes(message: &jetstream::Message) -> u64 {
             .sum::<usize>()
     };
     let headers = message.headers.as_ref().map_or(0, |headers| HEADERS_BYTES + fields(headers));
-    (RECORD_BYTES + message.subject.len() + headers + message.payload.len()) as u64
+    record_bytes(message.subject.len(), headers, message.payload.len())
+}
+
+fn record_bytes(subject: usize, headers: usize, body: usize) -> u64 {
+    let headers = if headers == 0 { 0 } else { HEADERS_LENGTH_BYTES + headers };
+    (RECORD_BYTES + subject + headers + body) as u64
 }
 
 fn trace(headers: Option<&HeaderMap>) -> Option<SpanContext> {
     headers.filter(|_| traces::is_on())?.get(TRACE_HEADER).and_then(|header| traces::carried(header.as_str()))
 }
 
-/// A header that cannot be read tells as little as none.
 fn sent_at(headers: Option<&HeaderMap>) -> Option<DateTime<Utc>> {
-    let header = headers?.get(SENT_AT_HEADER)?.as_str();
-    DateTime::parse_from_rfc3339(header).ok().map(|sent_at| sent_at.to_utc())
+    headers::sent_at(headers?.get(SENT_AT_HEADER)?.as_str())
 }
 
-/// Almost all are of the same one: it is not copied.
 fn schema(headers: Option<&HeaderMap>) -> Option<Cow<'static, str>> {
-    match headers?.get(SCHEMA_HEADER)?.as_str() {
-        SCHEMA_V1 => Some(Cow::Borrowed(SCHEMA_V1)),
-        other => Some(Cow::Owned(other.to_owned())),
-    }
+    Some(storable(headers?.get(SCHEMA_HEADER)?.as_str()))
 }

@@ -1,35 +1,18 @@
 //! A partition's stream: whether it continues what was folded, and the way to read on.
 
-use std::time::Duration;
-
 use async_nats::jetstream;
-use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
 use chrono::{DateTime, Utc};
 use contract::Partition;
 
+use super::stored::{self, Stored};
 use super::{HistoryError, Source, SourceError, as_stored, log_error};
 use crate::amendments::Amendments;
 use crate::checkpoint::{Checkpoint, Slice};
-
-/// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
-const PULL_BYTES_MAX: usize = 8 << 20;
-
-/// Messages asked for at a time, for small ones.
-const PULL_MESSAGES_MAX: usize = 4_000;
-
-/// A question to the log is answered, or asked again, within this time.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
-
-/// Two of these without a sign of life, and the consumer is made anew: so long does the restart of a server delay reports.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// The server forgets a consumer that nobody has asked for so long.
-const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
+use crate::log::Log;
 
 /// What a stream says of itself.
 pub struct Stream {
-    log: jetstream::Context,
+    log: Log,
     partition: Partition,
     handle: jetstream::stream::Stream,
     /// When it was made.
@@ -42,7 +25,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away, or the stream does not exist.
-    pub async fn find(log: &jetstream::Context, partition: Partition) -> Result<Self, SourceError> {
+    pub(crate) async fn find(log: &Log, partition: Partition) -> Result<Self, SourceError> {
         let handle = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
         let created = as_stored(handle.cached_info().created);
         Ok(Self { log: log.clone(), partition, handle, created })
@@ -85,54 +68,59 @@ impl Stream {
     ///
     /// The history is another or incomplete, or the log is away.
     pub async fn open(&self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
-        let state = &self.handle.cached_info().state;
-        // Where the last envelope's time is known, it is read once more: is it still the one that was folded?
-        let start_sequence = checkpoint.sequence + u64::from(checkpoint.logged_at.is_none());
-        self.check_history(state.last_sequence, checkpoint)?;
-        let mut amendments = self.amendments();
-        let expected = checkpoint.sequence + 1;
-        let first = self.first_sequence();
-        if first > expected && !amendments.have(expected).await? {
-            let to = amendments.gap_end(expected, first - 1);
-            return Err(HistoryError::Gap { from: expected, to }.into());
-        }
-        let consumer = self
-            .handle
-            .create_consumer(pull::Config {
-                name: Some(format!("g{}-p{}-{}", slice.generation.0, slice.partition, nuid::next())),
-                description: Some("Tidemark projector: reads behind its checkpoint, acknowledges nothing".to_owned()),
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-                ack_policy: AckPolicy::None,
-                replay_policy: ReplayPolicy::Instant,
-                inactive_threshold: INACTIVE_THRESHOLD,
-                memory_storage: true,
-                num_replicas: 1,
-                ..Default::default()
-            })
-            .await
-            .map_err(log_error("making a consumer"))?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(PULL_MESSAGES_MAX)
-            .max_bytes_per_batch(PULL_BYTES_MAX)
-            .expires(PULL_EXPIRES)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await
-            .map_err(log_error("asking for messages"))?;
-        Ok(Source {
-            messages,
+        let (mut amendments, expected) = (self.amendments(), checkpoint.sequence + 1);
+        let first = self.first_behind(checkpoint, &mut amendments).await?;
+        let last = self.last_sequence();
+        let is_silent = first.is_none() && last >= expected;
+        let mut source = Source {
+            log: self.log.clone(),
+            slice,
+            deliveries: None,
+            singly_until: 0,
             stream: self.handle.clone(),
+            silent_until: if is_silent { amendments.run_end(expected, last) } else { 0 },
             amendments,
             held: None,
-            silent_until: 0,
             seen_missing: 0,
             checkpoint,
             expected,
-            is_fresh: true,
             fault: None,
             traces: vec![],
-        })
+        };
+        let begin = first.as_ref().map_or(expected.max(last + 1), |first| first.sequence + 1);
+        if let Some(first) = first {
+            source.hold(first);
+        }
+        if source.singly_until == 0 {
+            source.subscribe(begin).await?;
+        }
+        Ok(source)
+    }
+
+    /// Checks that the stream continues what the checkpoint stands for, and answers its first envelope behind it, if
+    /// there is one. What is between the two has been erased, and something stands for it.
+    ///
+    /// # Errors
+    ///
+    /// The history is another or incomplete, or the log is away.
+    pub(crate) async fn first_behind(
+        &self,
+        checkpoint: Checkpoint,
+        amendments: &mut Amendments,
+    ) -> Result<Option<Stored>, SourceError> {
+        let (last, events, expected) = (self.last_sequence(), self.partition.stream(), checkpoint.sequence + 1);
+        self.check_history(last, checkpoint)?;
+        // Where the last envelope's time is known: is it still the one that was folded?
+        if checkpoint.logged_at.is_some()
+            && let Some(counted) = stored::at(&self.log, &events, checkpoint.sequence).await?
+        {
+            check_counted(checkpoint, counted.sequence, counted.logged_at)?;
+        }
+        let first = stored::first_from(&self.log, &events, expected).await?;
+        match gap(amendments, expected, first.as_ref().map(|first| first.sequence), last).await? {
+            Some(gap) => Err(gap.into()),
+            None => Ok(first),
+        }
     }
 
     fn check_history(&self, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
@@ -152,5 +140,36 @@ impl Stream {
         let state = &self.handle.cached_info().state;
         let is_older = |counted| as_stored(state.first_timestamp) <= counted;
         state.messages > 0 && state.first_sequence <= checkpoint.sequence && checkpoint.logged_at.is_some_and(is_older)
+    }
+}
+
+/// The gap that begins with an expected sequence, where the log has said that `first` is the first that it has from there
+/// on, and where something was stored up to `last`. None where the log has it, or where something stands for it: the
+/// log is asked before amendments are, because an erasure amends before it deletes.
+pub(super) async fn gap(
+    amendments: &mut Amendments,
+    expected: u64,
+    first: Option<u64>,
+    last: u64,
+) -> Result<Option<HistoryError>, SourceError> {
+    let end = first.map_or(last, |first| first - 1);
+    if end < expected || amendments.have(expected).await? {
+        return Ok(None);
+    }
+    Ok(Some(HistoryError::Gap { from: expected, to: amendments.gap_end(expected, end) }))
+}
+
+/// Whether an envelope is still the one that the checkpoint stands for, where it is its last one.
+pub(super) fn check_counted(
+    checkpoint: Checkpoint,
+    sequence: u64,
+    published: DateTime<Utc>,
+) -> Result<(), HistoryError> {
+    let found = as_stored(published);
+    match checkpoint.logged_at {
+        Some(known) if sequence == checkpoint.sequence && known != found => {
+            Err(HistoryError::Replaced { sequence, known, found })
+        }
+        _ => Ok(()),
     }
 }

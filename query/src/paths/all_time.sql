@@ -1,8 +1,17 @@
 -- A page of the paths of all time: $1 site, $2 event type, $3 what a path begins with, $4 what is in it, $5 views and
--- $6 path of the last one of the page before (null is none), $7 paths. Like daily.sql, from the table without the day.
+-- $6 path of the last one of the page before (null is none), $7 paths, $8 and $9 like $3 and $4, percent-encoded as paths are
+-- counted. Like daily.sql, from the table without the day.
 with active as (
     select generation_id, checkpoints, today
     from active_generation
+),
+-- Folds before the fifth have counted paths as they were sent.
+asked as (
+    select
+        case when fold_version >= 5 then $8 else $3 end as prefix,
+        case when fold_version >= 5 then $9 else $4 end as search
+    from generation
+    where status = 'active'
 ),
 counted as (
     select path, sum(views)::bigint as views
@@ -11,9 +20,9 @@ counted as (
       and site_id = $1
       and event_type = $2
       -- The first says nothing new, but the index has paths in this order.
-      and path >= $3
-      and starts_with(path, $3)
-      and strpos(path, $4) > 0
+      and path >= (select prefix from asked)
+      and starts_with(path, (select prefix from asked))
+      and strpos(path, (select search from asked)) > 0
     group by path
 ),
 page as (

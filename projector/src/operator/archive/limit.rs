@@ -29,5 +29,6 @@ pub(super) async fn last(workshop: &Workshop, partition: Partition, options: &Op
         progress.set(walk.at(), walk.until());
     }
     progress.end();
+    Box::pin(walk.check_absent()).await?;
     Ok(last)
 }

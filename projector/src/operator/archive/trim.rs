@@ -1,7 +1,9 @@
 //! What is archived, taken out of the log: where every generation contains it, and the archive has it word for word.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
-use async_nats::jetstream;
+use chrono::{DateTime, Utc};
 use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
@@ -9,14 +11,18 @@ use sqlx::PgPool;
 use crate::amendments;
 use crate::archive::{Line, Manifest};
 use crate::checkpoint::as_bigint;
+use crate::erasure::TakeOut;
 use crate::erasure::walk::Walk;
 use crate::generations::Workshop;
+use crate::log::Log;
 use crate::operator::progress::Progress;
+use crate::source::Entry;
 
-/// Takes out of the log what is archived, up to a sequence.
+/// Takes out of the log what is archived, up to a sequence, and up to what ingest may still send again: that stays until a
+/// later run.
 pub(super) async fn trim(
     workshop: &Workshop,
-    partition: Partition,
+    (partition, publish_deadline): (Partition, Duration),
     manifest: &Manifest,
     last: u64,
 ) -> anyhow::Result<()> {
@@ -24,20 +30,33 @@ pub(super) async fn trim(
     if last == 0 {
         return Ok(());
     }
+    let log = &workshop.jetstream;
     check_contained(&workshop.pool, partition, last).await?;
-    check_archived(&workshop.jetstream, partition, manifest, last).await?;
-    let stream = workshop.jetstream.get_stream(partition.stream()).await.context("looking at the stream")?;
+    let take_out = TakeOut::open(log, partition, publish_deadline).await?;
     ensure!(
-        !stream.cached_info().config.deny_purge,
+        !take_out.events().cached_info().config.deny_purge,
         "stream {} forbids that anything is ever taken out of it, as streams of older versions do, and cannot be changed: \
          restore it once from a backup without that, as docs/operations.md says",
         partition.stream()
     );
-    // The sequence is the first that stays.
-    let purged = stream.purge().sequence(last + 1).await;
-    purged.context("taking envelopes out of the log; this needs the log's user `operator`")?;
-    let amendments = trim_amendments(&workshop.jetstream, partition, last).await?;
-    println!("Partition {partition}: the log begins at sequence {}; {amendments} amendments went, too.", last + 1);
+    let settled_until = take_out.settled_until().await?;
+    let settled = Box::pin(check_archived(log, (partition, manifest), last, settled_until)).await?;
+    if settled < last {
+        println!(
+            "Partition {partition}: sequences {} to {last} stay in the log until a later run: ingest may still send what is \
+             younger than {} seconds again.",
+            settled + 1,
+            take_out.settle().as_secs()
+        );
+    }
+    if settled > 0 {
+        take_out.purge_through(settled).await?;
+        let amendments = trim_amendments(log, partition, settled).await?;
+        println!(
+            "Partition {partition}: the log begins at sequence {}; {amendments} amendments went, too.",
+            settled + 1
+        );
+    }
     Ok(())
 }
 
@@ -66,36 +85,52 @@ async fn check_contained(pool: &PgPool, partition: Partition, last: u64) -> anyh
     )
 }
 
-/// Nothing goes that the archive does not have, word for word.
+/// Nothing goes that the archive does not have, word for word. Every sequence is accounted for: the walk passes none
+/// that the log has. Answers the last one before which all were stored at a time or before.
 async fn check_archived(
-    log: &jetstream::Context,
-    partition: Partition,
-    manifest: &Manifest,
+    log: &Log,
+    (partition, manifest): (Partition, &Manifest),
     last: u64,
-) -> anyhow::Result<()> {
+    settled_until: DateTime<Utc>,
+) -> anyhow::Result<u64> {
     let mut walk = Walk::through(log, partition).await?;
     let mut progress = Progress::of("Comparing", last, "envelopes");
-    let mut lines = manifest.lines(last);
+    let mut lines = manifest.lines(last).peekable();
+    let mut unsettled = None;
     while walk.at() < last
         && let Some(logged) = walk.next().await?
         && logged.sequence <= last
     {
         let sequence = logged.sequence;
         // What was trimmed before lies in the archive alone.
-        let is_reached = |line: &anyhow::Result<Line>| line.as_ref().map_or(true, |line| line.sequence >= sequence);
-        ensure!(
-            lines.find(is_reached).transpose()? == Some(Line::of(&logged)),
-            "what the archive has under sequence {sequence} is not what the log has: was something erased without naming \
-             this archive, or is it another log's?"
-        );
+        while lines.next_if(|line| line.as_ref().is_ok_and(|line| line.sequence < sequence)).is_some() {}
+        check_line(lines.next().transpose()?.as_ref(), &logged)?;
+        if logged.logged_at > settled_until {
+            unsettled.get_or_insert(sequence);
+        }
         progress.set(sequence, last);
     }
     progress.end();
+    Box::pin(walk.check_absent()).await?;
+    Ok(unsettled.map_or(last, |first| first - 1))
+}
+
+fn check_line(archived: Option<&Line>, logged: &Entry) -> anyhow::Result<()> {
+    let sequence = logged.sequence;
+    ensure!(
+        archived.is_some_and(|line| line.sequence == sequence),
+        "the archive lacks sequence {sequence}, which the log has: it is not complete. Archive into a new folder"
+    );
+    ensure!(
+        archived == Some(&Line::of(logged)),
+        "what the archive has under sequence {sequence} is not what the log has: was something erased without naming this \
+         archive, or is it another log's?"
+    );
     Ok(())
 }
 
 /// What stands for envelopes that are archived. Answers how many there were.
-async fn trim_amendments(log: &jetstream::Context, partition: Partition, last: u64) -> anyhow::Result<u64> {
+async fn trim_amendments(log: &Log, partition: Partition, last: u64) -> anyhow::Result<u64> {
     let Some(stream) = amendments::find(log, partition).await? else { return Ok(0) };
     let mut trimmed = 0;
     let mut subjects =

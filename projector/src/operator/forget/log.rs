@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::Options;
 use crate::erasure::search::Ends;
@@ -21,9 +21,6 @@ const BATCH: usize = 64;
 
 /// Of these at once. The log's server rewrites a file of up to 8 MiB for each, one after the other.
 const AT_ONCE: usize = 4;
-
-/// More than ingest's deadline: for the clocks of two machines, and for an envelope on its way.
-const DEADLINE_MARGIN: Duration = Duration::from_secs(5);
 
 /// Tries to go on after a fault: the log may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -73,10 +70,10 @@ pub(super) async fn count(workshop: &Workshop, whose: &Whose) -> anyhow::Result<
 /// Erases from all partitions, up to where each ends now.
 pub(super) async fn erase(workshop: &Workshop, whose: &Whose, options: &Options) -> anyhow::Result<Erased> {
     let mut walks = walk::all(&workshop.jetstream).await?;
-    let begun = Instant::now();
+    let deadline = Duration::from_millis(options.publish_deadline_ms);
     let mut erasers = Vec::new();
     for walk in &walks {
-        erasers.push(Eraser::open(&workshop.jetstream, walk.partition()).await?);
+        erasers.push(Eraser::open(&workshop.jetstream, walk.partition(), deadline).await?);
     }
     let steps = walks.iter().map(Walk::until).sum();
     let mut erasing = Erasing {
@@ -84,7 +81,6 @@ pub(super) async fn erase(workshop: &Workshop, whose: &Whose, options: &Options)
         whose,
         id: record::begin(&workshop.pool, &workshop.key, whose).await?,
         found: Found::default(),
-        certain_at: begun + Duration::from_millis(options.publish_deadline_ms) + DEADLINE_MARGIN,
         progress: Progress::of("Erasing", steps, "envelopes"),
     };
     let mut done = 0;
@@ -105,9 +101,6 @@ struct Erasing<'a> {
     /// Of its record.
     id: i64,
     found: Found,
-    /// From then on nobody sends an envelope again that was in the log when this began. Deleted before, it could be
-    /// stored a second time: a server that has restarted knows only the ids of messages that it has.
-    certain_at: Instant,
     progress: Progress,
 }
 
@@ -131,7 +124,9 @@ impl Erasing<'_> {
     }
 
     async fn erase_batch(&mut self, eraser: &Eraser, batch: Vec<(Entry, u64)>) -> anyhow::Result<()> {
-        sleep_until(self.certain_at).await;
+        if let Some(youngest) = batch.iter().map(|(logged, _)| logged.logged_at).max() {
+            eraser.wait_until_settled(youngest).await?;
+        }
         let events = batch.iter().map(|(_, erased)| erased).sum();
         let envelopes = batch.len() as u64;
         record::add(&self.workshop.pool, self.id, events, envelopes).await?;
