@@ -20,7 +20,7 @@ mod interval;
 pub(crate) use interval::{Bucket, Interval};
 
 /// Days of any time series: ten years and some. In days that is as many buckets, of 100 bytes in JSON; in weeks, or in months
-/// that are not summed up, as many sketches of at most 12 KB are read, 45 MB, of which one interval's are in memory.
+/// that are not summed up or of which some days are asked for, as many sketches of at most 12 KB are read, 45 MB, of which one interval's are in memory.
 const DAYS_MAX: i64 = 3_660;
 
 /// A time series that can be answered.

@@ -26,13 +26,17 @@ day_users as (
       and day between $3 and $4
       and $7::boolean
 ),
--- Its views are all that its days have: then it is right, also where the range has not all of these.
+-- One stands for all days of its month: it is read only where the range has all of them, and they have as many views now as
+-- it was made of. As many views in a part of them would say nothing: events may have come late.
 summary as materialized (
     select known.*
     from (
         select month, min(partition_id) as partition_id, sum(views) as views
         from day_views
-        where $5 = 'month' and $7
+        where $5 = 'month'
+          and $7
+          and month >= $3
+          and month + interval '1 month' <= $4 + interval '1 day'
         group by month
         having min(partition_id) = max(partition_id)
     ) as now

@@ -164,14 +164,13 @@ async fn a_time_series_by_month_has_the_users_of_summaries() {
     models.add(&Batch { day: "2025-11-03", users: 3..7, ..BATCH }).await;
     sum_up(&db, "2025-10-01", 5).await;
     let series = async |interval: &str| {
-        let path = format!("/timeseries?site_id=site-abc-123&from=2025-10-02&to=2025-11-30&interval={interval}");
+        let path = format!("/timeseries?site_id=site-abc-123&from=2025-10-01&to=2025-11-30&interval={interval}");
         let buckets = service.get(&path).await.json()["buckets"].take();
         let buckets = buckets.as_array().expect("buckets").iter();
         let counts = buckets.map(|bucket| (bucket["views"].as_u64(), bucket["unique_users"].as_u64()));
         counts.filter(|counts| *counts != (Some(0), Some(0))).collect::<Vec<_>>()
     };
     let counts = |counts: [(u64, u64); 2]| counts.map(|(views, users)| (Some(views), Some(users))).to_vec();
-    // All that October has is in the range, though not all of October.
     assert_eq!(series("month").await, counts([(5, 34), (2, 7)]));
     assert_eq!(series("week").await.len(), 3);
     // It stands for its days: they do not count beside it.
@@ -180,6 +179,42 @@ async fn a_time_series_by_month_has_the_users_of_summaries() {
     assert_eq!(series("month").await, counts([(5, 30), (2, 7)]));
     models.add(&Batch { day: "2025-10-30", paths: &[("/b", 2)], users: 40..41, ..BATCH }).await;
     assert_eq!(series("month").await, counts([(7, 32), (2, 7)]));
+}
+
+#[tokio::test]
+async fn a_time_series_reads_no_summary_of_a_month_that_it_has_a_part_of() {
+    let (service, models, db, _) = with_models().await;
+    two_days(&models).await;
+    let series = async |from: &str, to: &str| {
+        let path = format!("/timeseries?site_id=site-abc-123&from={from}&to={to}&interval=month");
+        let answer = service.get(&path).await;
+        let bucket = answer.json()["buckets"][0].take();
+        (answer.header("etag").to_owned(), bucket["views"].as_u64(), bucket["unique_users"].as_u64())
+    };
+    // Late events: behind the middle of the month are as many views now as the summary was made of.
+    sum_up(&db, "2025-10-01", 5).await;
+    models.add(&Batch { day: "2025-10-25", paths: &[("/c", 3)], users: 0..0, ..BATCH }).await;
+    models.add(&Batch { day: "2025-10-03", paths: &[("/c", 2)], users: 0..0, ..BATCH }).await;
+    let ranges = [("2025-10-20", "2025-10-31"), ("2025-10-01", "2025-10-20"), ("2025-10-25", "2025-11-15")];
+    let counts = [(5, 2), (5, 31), (5, 2)].map(|(views, users)| (Some(views), Some(users)));
+    let mut tags = Vec::new();
+    for ((from, to), expected) in ranges.into_iter().zip(counts) {
+        let (tag, views, users) = series(from, to).await;
+        assert_eq!((views, users), expected, "{from} to {to}");
+        tags.push(tag);
+    }
+    // The same answers under the same tags, whatever is summed up, and to what.
+    for views in [10, 5] {
+        sqlx::query("update month_summary set views = $1").bind(views).execute(&db).await.expect("summed up");
+        for (((from, to), expected), tag) in ranges.into_iter().zip(counts).zip(&tags) {
+            let (now, views, users) = series(from, to).await;
+            assert_eq!((views, users), expected, "{from} to {to}");
+            assert_eq!(now, *tag, "{from} to {to}");
+        }
+    }
+    sqlx::query("update month_summary set views = 10").execute(&db).await.expect("summed up");
+    let (_, views, users) = series("2025-10-01", "2025-10-31").await;
+    assert_eq!((views, users), (Some(10), Some(34)));
 }
 
 #[tokio::test]
