@@ -22,6 +22,9 @@ mod members;
 /// How close a count comes to the truth.
 mod accuracy;
 
+/// The number that is shown.
+mod estimate;
+
 /// A hasher that passes digests through.
 mod pass_through;
 
@@ -49,8 +52,10 @@ pub struct Sketch {
 pub struct SealedSketch {
     /// Canonical: equal sets under equal keys have equal bytes.
     pub bytes: Vec<u8>,
-    /// The estimate of the number of users.
+    /// The estimate of the number of users. More users never make it smaller.
     pub users: u64,
+    /// The same before version 5 of the fold: where the way of counting changes, more users could make it smaller.
+    pub plain_users: u64,
     /// How close that comes to the truth.
     pub accuracy: Accuracy,
 }
@@ -94,13 +99,10 @@ impl Sketch {
         // inserted since the last time, and in no particular order, into the sorted list.
         let estimate = self.registers.count();
         let layout = stored::Layout::of(&self.registers);
-        // Below the switch to registers the estimate never misses users but counts a fraction too many of them.
         let accuracy = layout.accuracy();
-        let users = match accuracy {
-            Accuracy::Listed => estimate.floor(),
-            Accuracy::Estimated => estimate.round(),
-        };
-        SealedSketch { bytes: layout.to_bytes(self.key_id), users: whole(users), accuracy }
+        let users = whole(estimate::monotone(estimate, accuracy, layout.empty_registers()));
+        let plain_users = whole(estimate::plain(estimate, accuracy));
+        SealedSketch { bytes: layout.to_bytes(self.key_id), users, plain_users, accuracy }
     }
 
     /// Reads a stored sketch.

@@ -199,6 +199,11 @@ impl Deltas {
         self.key_id
     }
 
+    /// Of the fold that they are of.
+    pub(crate) fn version(&self) -> FoldVersion {
+        self.version
+    }
+
     /// Whether the read models that they are added to have lists of top paths.
     pub(crate) fn keeps_top_paths(&self) -> bool {
         self.version.keeps_top_paths()

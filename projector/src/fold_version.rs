@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+use contract::sketch::SealedSketch;
+
+use crate::checkpoint::as_bigint;
+
 /// A version of the fold that this projector knows. It goes up whenever the same log would add up to something else.
 ///
 /// | version | adds up |
@@ -10,7 +14,7 @@ use std::fmt;
 /// | 2 | views, paths and users; repeats are recognised |
 /// | 3 | referrers, too |
 /// | 4 | the same, with lists of top paths beside the views |
-/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own |
+/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; users never become fewer |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FoldVersion(i32);
 
@@ -46,6 +50,11 @@ impl FoldVersion {
     pub(crate) fn knows_ports(self) -> bool {
         self >= Self(5)
     }
+
+    /// The number of users that is stored beside their sketch.
+    pub(crate) fn users(self, sealed: &SealedSketch) -> i64 {
+        as_bigint(if self >= Self(5) { sealed.users } else { sealed.plain_users })
+    }
 }
 
 impl TryFrom<i32> for FoldVersion {
@@ -65,6 +74,8 @@ impl fmt::Display for FoldVersion {
 
 #[cfg(test)]
 mod tests {
+    use contract::sketch::Accuracy;
+
     use super::*;
 
     #[test]
@@ -75,5 +86,13 @@ mod tests {
             let unknown = FoldVersion::try_from(number).expect_err("no version");
             assert_eq!(unknown.to_string(), format!("fold {number} is unknown; this projector knows 2 to 5"));
         }
+    }
+
+    #[test]
+    fn folds_before_the_fifth_store_what_they_always_did() {
+        let sealed =
+            SealedSketch { bytes: Vec::new(), users: 5_920, plain_users: 5_855, accuracy: Accuracy::Estimated };
+        let users = [2, 3, 4, 5].map(|number| FoldVersion(number).users(&sealed));
+        assert_eq!(users, [5_855, 5_855, 5_855, 5_920]);
     }
 }

@@ -103,7 +103,7 @@ async fn add_groups(
     paths::add(db, slice, groups, &mut states).await?;
     let mut columns = Columns::default();
     for (group, state) in groups.iter().zip(&mut states) {
-        let grown = users::add(deltas.key_id(), group, state)?;
+        let grown = users::add(deltas, group, state)?;
         columns.push(group, state, deltas.keeps_top_paths(), grown);
     }
     columns.add(db, slice).await?;

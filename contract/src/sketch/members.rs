@@ -103,7 +103,7 @@ impl Members {
     /// One of the sketches had registers that cannot be.
     pub fn end(self) -> Result<Option<(Count, Vec<u8>)>, NotAdded> {
         let Some(mut sketch) = self.union.into_sketch()? else { return Ok(None) };
-        let SealedSketch { users, accuracy, bytes } = sketch.seal();
+        let SealedSketch { users, accuracy, bytes, .. } = sketch.seal();
         let Bounds { least, most, low, high } = self.bounds;
         let count = Count::new(users.max(least).min(most), accuracy);
         Ok(Some((Count { low: count.low.max(low), high: count.high.min(high), ..count }, bytes)))

@@ -185,3 +185,59 @@ proptest! {
         prop_assert_eq!(sketch.seal().bytes, bytes);
     }
 }
+
+proptest! {
+    // Each case seals hundreds of sketches.
+    #![proptest_config(Config { cases: 12, max_shrink_iters: 20, ..config() })]
+
+    /// Around the end of the list, around 11,500, where counting by empty registers ends, and around 81,920, where the
+    /// correction for bias does.
+    #[test]
+    fn more_users_are_never_fewer(
+        seed in any::<u64>(),
+        (users, step) in prop_oneof![
+            3 => Just((5_840..5_960, 1)),
+            1 => Just((11_100..11_900, 8)),
+            1 => Just((81_000..83_000, 20)),
+            1 => Just((0..300, 3)),
+        ],
+    ) {
+        let user = |number: u64| Digest(mixed(mixed(number) ^ seed));
+        let mut sketch = sketch_of((0..users.start).map(user));
+        let mut shown = sketch.seal().users;
+        for number in users.step_by(step) {
+            (number..number + step as u64).for_each(|number| sketch.insert(user(number)));
+            let now = sketch.seal();
+            prop_assert!(shown <= now.users, "{} users after {shown}, behind {number}", now.users);
+            prop_assert_eq!(Sketch::open(&now.bytes).expect("what was sealed").seal(), now.clone());
+            shown = now.users;
+        }
+    }
+
+    /// Of days that have some users in common, one grows.
+    #[test]
+    fn more_users_of_a_day_are_never_fewer_of_a_range(
+        seed in any::<u64>(),
+        sizes in prop::collection::vec((prop_oneof![0..6_000u64, 5_800..5_900u64], 0..4_000u64), 1..4),
+        grown in any::<prop::sample::Index>(),
+        steps in prop::collection::vec(1..30u64, 1..12),
+    ) {
+        let user = |number: u64| Digest(mixed(mixed(number) ^ seed));
+        let mut days: Vec<_> = sizes.iter().map(|(size, begin)| sketch_of((*begin..begin + size).map(user))).collect();
+        let grown = grown.index(days.len());
+        let (mut next, mut shown) = (sizes[grown].0 + sizes[grown].1, 0);
+        for step in steps {
+            (next..next + step).for_each(|number| days[grown].insert(user(number)));
+            next += step;
+            let mut members = Members::default();
+            for day in &mut days {
+                let SealedSketch { bytes, users, accuracy, .. } = day.seal();
+                members.add(Count::new(users, accuracy).into(), &bytes).expect("one key");
+            }
+            let (count, _) = members.end().expect("one key").expect("a day");
+            prop_assert!(shown <= count.users, "{count:?} after {shown}");
+            prop_assert!(count.low <= count.users && count.users <= count.high, "{count:?}");
+            shown = count.users;
+        }
+    }
+}

@@ -81,6 +81,11 @@ impl Layout {
         if self.registers.is_none() { Accuracy::Listed } else { Accuracy::Estimated }
     }
 
+    /// None where there are no registers.
+    pub(super) fn empty_registers(&self) -> u64 {
+        self.registers.as_ref().map_or(0, |registers| registers.zeros)
+    }
+
     pub(super) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
         let body = self.registers.as_ref().map_or(self.list.bytes().len(), |registers| 4 * registers.packed.len());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body + CHECKSUM_BYTES);

@@ -19,7 +19,7 @@ pub(super) struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// Takes in a group whose state is what is to be stored; `users` is what its sketch counts to, if that has changed.
-    pub(super) fn push(&mut self, group: &Group<'a>, state: &State, keeps_top_paths: bool, users: Option<u64>) {
+    pub(super) fn push(&mut self, group: &Group<'a>, state: &State, keeps_top_paths: bool, users: Option<i64>) {
         self.views.of(group).push(group, keeps_top_paths.then(|| state.top_paths.to_json()));
         self.referrers.of(group).push(group);
         if let (Some(users), Some(sketch)) = (users, &state.sketch) {

@@ -1,7 +1,7 @@
 //! A slice that has no rows yet: all of them are copied, which costs a fraction of what it costs to look whether each is
 //! there already.
 
-use contract::{Digest, KeyId, Sketch, TopPaths};
+use contract::{Digest, Sketch, TopPaths};
 use sqlx::PgConnection;
 
 use super::copy::CopyRows;
@@ -50,7 +50,7 @@ pub(super) async fn write(
     let (daily, total) = groups.split_at(groups.partition_point(|group| group.day.is_some()));
     for (statements, groups) in [(&DAILY, daily), (&TOTAL, total)] {
         write_views(db, (slice, statements.views), deltas.keeps_top_paths(), groups).await?;
-        write_users(db, (slice, statements.users), deltas.key_id(), groups).await?;
+        write_users(db, (slice, statements.users), deltas, groups).await?;
         write_referrers(db, (slice, statements.referrers), groups).await?;
         write_paths(db, (slice, statements.paths), groups).await?;
     }
@@ -79,12 +79,12 @@ async fn write_views(
 async fn write_users(
     db: &mut PgConnection,
     (slice, statement): (Slice, &'static str),
-    key_id: KeyId,
+    deltas: &Deltas,
     groups: &[Group<'_>],
 ) -> sqlx::Result<()> {
     let mut rows = CopyRows::new(db, slice, statement);
     for group in groups {
-        if let Some((users, sketch)) = sketch(key_id, &group.counts.users()) {
+        if let Some((users, sketch)) = sketch(deltas, &group.counts.users()) {
             rows.row(group, 2).bigint(users).bytes(&sketch);
             rows.send_if_full().await?;
         }
@@ -123,14 +123,14 @@ async fn write_paths(
 }
 
 /// What users count to, and their sketch, if there are any.
-fn sketch(key_id: KeyId, users: &[Digest]) -> Option<(i64, Vec<u8>)> {
+fn sketch(deltas: &Deltas, users: &[Digest]) -> Option<(i64, Vec<u8>)> {
     if users.is_empty() {
         return None;
     }
-    let mut sketch = Sketch::new(key_id);
+    let mut sketch = Sketch::new(deltas.key_id());
     for user in users {
         sketch.insert(*user);
     }
     let sealed = sketch.seal();
-    Some((as_bigint(sealed.users), sealed.bytes))
+    Some((deltas.version().users(&sealed), sealed.bytes))
 }

@@ -5,7 +5,7 @@ use contract::{KeyId, Sketch};
 
 use super::group::{Group, Keys};
 use super::known::State;
-use crate::checkpoint::as_bigint;
+use crate::deltas::Deltas;
 
 /// A stored sketch that nothing can be added to.
 #[derive(Debug, thiserror::Error)]
@@ -37,21 +37,21 @@ pub(super) struct Users<'a> {
 }
 
 impl<'a> Users<'a> {
-    pub(super) fn push(&mut self, group: &Group<'a>, users: u64, sketch: Vec<u8>) {
+    pub(super) fn push(&mut self, group: &Group<'a>, users: i64, sketch: Vec<u8>) {
         self.keys.push(group);
-        self.counts.push(as_bigint(users));
+        self.counts.push(users);
         self.sketches.push(sketch);
     }
 }
 
 /// Adds a group's users to its sketch. Answers what it counts to, if it is another one now: large ones rarely are.
-pub(super) fn add(key_id: KeyId, group: &Group<'_>, state: &mut State) -> Result<Option<u64>, UnusableSketch> {
+pub(super) fn add(deltas: &Deltas, group: &Group<'_>, state: &mut State) -> Result<Option<i64>, UnusableSketch> {
     let users = group.counts.users();
     let stored = state.sketch.as_deref();
     if users.iter().all(|user| stored.is_some_and(|stored| Sketch::stored_has(stored, *user))) {
         return Ok(None);
     }
-    let mut sketch = open(key_id, group.site_id, stored)?;
+    let mut sketch = open(deltas.key_id(), group.site_id, stored)?;
     for user in users {
         sketch.insert(user);
     }
@@ -59,8 +59,9 @@ pub(super) fn add(key_id: KeyId, group: &Group<'_>, state: &mut State) -> Result
     if stored == Some(sealed.bytes.as_slice()) {
         return Ok(None);
     }
+    let counted = deltas.version().users(&sealed);
     state.sketch = Some(sealed.bytes);
-    Ok(Some(sealed.users))
+    Ok(Some(counted))
 }
 
 fn open(key_id: KeyId, site_id: &str, stored: Option<&[u8]>) -> Result<Sketch, UnusableSketch> {
