@@ -16,6 +16,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY contract/Cargo.toml contract/
 COPY service/Cargo.toml service/
+COPY database/Cargo.toml database/
 COPY ingest/Cargo.toml ingest/
 COPY projector/Cargo.toml projector/
 COPY query/Cargo.toml query/
@@ -32,13 +33,14 @@ RUN set -eu; \
     done; \
     cargo auditable build --release --locked -p ingest -p projector -p query; \
     cargo clean --release --workspace; \
-    rm -r contract/src service/src ingest/src projector/src query/src
+    rm -r contract/src service/src database/src ingest/src projector/src query/src
 
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY nats/stream.json nats/
 COPY contract contract
 COPY service service
+COPY database database
 COPY ingest ingest
 COPY projector projector
 COPY query query

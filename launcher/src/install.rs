@@ -21,6 +21,9 @@ mod prometheus;
 /// libfaketime: the distribution's package, unpacked into a folder of ours.
 mod faketime;
 
+/// pgbouncer: the distribution's packages, unpacked into a folder of ours.
+mod pgbouncer;
+
 /// apt-get as root, or through sudo.
 mod apt;
 
@@ -45,6 +48,7 @@ pub use faketime::libfaketime;
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_folder};
 pub use nats_clock::nats_server_with_movable_clock;
+pub use pgbouncer::{PgbouncerProgram, pgbouncer};
 pub use postgres::{PostgresPrograms, postgres};
 pub use prometheus::{PrometheusPrograms, prometheus};
 

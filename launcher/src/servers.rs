@@ -6,6 +6,9 @@ pub mod nats;
 /// Postgres.
 pub mod postgres;
 
+/// pgbouncer.
+pub mod pgbouncer;
+
 /// Prometheus.
 pub mod prometheus;
 

@@ -25,7 +25,7 @@ pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 const BATCH_EVENTS_MAX: u64 = 50_000;
 
 /// Bytes of its deltas, about.
-const BATCH_BYTES_MAX: usize = 16 << 20;
+pub(crate) const BATCH_BYTES_MAX: usize = 16 << 20;
 
 /// Reports of what is far behind the log show something new at least so often, but for the time of a commit.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(500);
@@ -224,7 +224,7 @@ impl Config {
 
     /// Where the read models are.
     pub(crate) fn connect_options(&self) -> anyhow::Result<PgConnectOptions> {
-        self.database_url.with_credentials().parse().context("DATABASE_URL is no URL of a Postgres database")
+        Ok(database::options("DATABASE_URL", self.database_url.with_credentials())?)
     }
 
     /// How long nothing may be committed where there is something to fold.

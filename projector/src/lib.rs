@@ -115,6 +115,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use config::{Config, STATEMENT_TIMEOUT};
+use database::{Session, Use};
 use generations::{Generations, Workshop};
 use operator::Desk;
 pub use operator::Task;
@@ -167,6 +168,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 /// The database or the log is away, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
+    database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;
     Box::pin(Desk { pool, config }.carry_out(task)).await
 }
 
@@ -187,16 +189,21 @@ enum Commits {
 fn pool(config: &Config, lease: Duration, commits: Commits) -> anyhow::Result<PgPool> {
     let options = config.connect_options()?;
     let (statement_timeout, idle_timeout) = (STATEMENT_TIMEOUT.as_millis().to_string(), lease.as_millis().to_string());
-    let options = options.application_name("tidemark-projector").options([
+    let session = Session::of(&[
         ("statement_timeout", statement_timeout.as_str()),
         // A projector that stands still in a transaction must not keep others from taking its partitions over.
         ("idle_in_transaction_session_timeout", idle_timeout.as_str()),
         // Reports want processors, too.
         ("max_parallel_workers_per_gather", "0"),
         ("synchronous_commit", if commits == Commits::Asynchronous { "off" } else { "on" }),
+        ("default_transaction_read_only", "off"),
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(STATEMENT_TIMEOUT)
-        .connect_lazy_with(options))
+        .after_connect(move |db, _| {
+            let session = session.clone();
+            Box::pin(async move { session.apply(db).await })
+        })
+        .connect_lazy_with(options.application_name("tidemark-projector")))
 }

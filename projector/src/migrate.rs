@@ -1,8 +1,11 @@
 //! The schema, brought to this version.
 
+/// Rights of the processes' roles.
+mod rights;
+
 use anyhow::Context;
+use database::{Session, Use};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
 use crate::config::MigrateConfig;
@@ -16,12 +19,17 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// The database is away, the user may not do it, or a migration was changed after it was applied.
 pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
-    let options: PgConnectOptions = config.database_url.with_credentials().parse().context("reading DATABASE_URL")?;
+    let options = database::options("DATABASE_URL", config.database_url.with_credentials())?;
+    database::check("DATABASE_URL", &options, Use::Writing).await?;
     // One of the statements has passwords in it.
     let mut db = options.disable_statement_logging().connect().await.context("connecting to DATABASE_URL")?;
+    let session = Session::of(&[("default_transaction_read_only", "off"), ("statement_timeout", "0")]);
+    session.apply(&mut db).await.context("setting the connection up")?;
+    check_schema(&mut db).await?;
     MIGRATOR.run(&mut db).await.context("applying migrations")?;
     let version = MIGRATOR.iter().map(|migration| migration.version).max();
     tracing::info!(version, "The schema is in place");
+    rights::restore(&mut db).await?;
     for (role, password) in
         [("tidemark_projector", &config.projector_db_password), ("tidemark_query", &config.query_db_password)]
     {
@@ -31,6 +39,20 @@ pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
         }
     }
     db.close().await.context("closing the connection")
+}
+
+/// All tables lie in one schema, wherever the search path of the database leads.
+async fn check_schema(db: &mut PgConnection) -> anyhow::Result<()> {
+    let is_there: bool = sqlx::query_scalar("select to_regnamespace('public') is not null").fetch_one(&mut *db).await?;
+    anyhow::ensure!(is_there, "the database has no schema `public`, in which the read models lie: create it");
+    let may_create = "select has_schema_privilege('public', 'create') \
+                      or exists (select from pg_class where oid = to_regclass('public._sqlx_migrations'))";
+    let may_create: bool = sqlx::query_scalar(may_create).fetch_one(db).await?;
+    anyhow::ensure!(
+        may_create,
+        "the user of DATABASE_URL may not create tables in the schema `public`: grant it that, or name the database's owner"
+    );
+    Ok(())
 }
 
 /// `alter role` takes no parameters, so Postgres itself writes the statement, with the password quoted.

@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use database::{Unfit, Use};
 use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,9 @@ pub enum PlanError {
         /// What we are.
         ours: Identity,
     },
+    /// The database cannot be worked with, whatever is in it.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The migrations of this version are not applied.
     #[error("the schema is not in place; run `projector migrate`")]
     NoSchema,
@@ -60,16 +64,16 @@ impl Abilities {
 ///
 /// # Errors
 ///
-/// [`PlanError::Other`]: waiting would not help.
+/// Waiting would not help.
 pub(crate) async fn wait_for(pool: &PgPool, ours: Abilities, shutdown: &CancellationToken) -> Result<bool, PlanError> {
     let mut said = String::new();
     loop {
         let lack = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(false),
-            settled = settle(pool, ours) => match settled {
+            settled = settle_fit(pool, ours) => match settled {
                 Ok(()) => return Ok(true),
-                Err(other @ PlanError::Other { .. }) => return Err(other),
+                Err(lasting) if lasting.is_lasting() => return Err(lasting),
                 Err(lack) => lack,
             },
         };
@@ -83,6 +87,22 @@ pub(crate) async fn wait_for(pool: &PgPool, ours: Abilities, shutdown: &Cancella
             () = tokio::time::sleep(WAIT_PAUSE) => {}
         }
     }
+}
+
+impl PlanError {
+    /// Whether waiting does not help.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Other { .. } => true,
+            Self::Unfit(unfit) => unfit.is_lasting(),
+            Self::NoSchema | Self::Database(_) => false,
+        }
+    }
+}
+
+async fn settle_fit(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
+    database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;
+    settle(pool, ours).await
 }
 
 /// Makes the first generation, or begins one for a newer fold.

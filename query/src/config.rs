@@ -5,7 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use database::Session;
 use serde::{Deserialize, Serialize};
 use service::Address;
 use service::access::{self, Proxies, Rate, Settings};
@@ -208,7 +208,7 @@ impl Config {
     ///
     /// That is no URL of Postgres; the message names the variable.
     pub(crate) fn live_options(&self) -> anyhow::Result<PgConnectOptions> {
-        self.options(&self.database_url).context("DATABASE_URL is no URL of a Postgres database")
+        options("DATABASE_URL", &self.database_url)
     }
 
     /// How connections for reports are made.
@@ -218,19 +218,32 @@ impl Config {
     /// The same.
     pub(crate) fn report_options(&self) -> anyhow::Result<PgConnectOptions> {
         match &self.read_database_url {
-            Some(url) => self.options(url).context("READ_DATABASE_URL is no URL of a Postgres database"),
+            Some(url) => options("READ_DATABASE_URL", url),
             None => self.live_options(),
         }
     }
 
-    fn options(&self, url: &Address) -> Result<PgConnectOptions, sqlx::Error> {
-        let options: PgConnectOptions = url.with_credentials().parse()?;
-        Ok(options.application_name("tidemark-query").options([
+    /// What each connection is set to.
+    pub(crate) fn session(&self) -> Session {
+        Session::of(&[
             // What nobody waits for any more ends in the server, too.
-            ("statement_timeout", self.query_timeout_ms.to_string()),
-            ("default_transaction_read_only", "on".to_owned()),
-        ]))
+            ("statement_timeout", &self.query_timeout_ms.to_string()),
+            ("default_transaction_read_only", "on"),
+        ])
     }
+
+    /// The databases, by the variables that name them.
+    pub(crate) fn databases(&self) -> anyhow::Result<Vec<(&'static str, PgConnectOptions)>> {
+        let mut databases = vec![("DATABASE_URL", self.live_options()?)];
+        if self.read_database_url.is_some() {
+            databases.push(("READ_DATABASE_URL", self.report_options()?));
+        }
+        Ok(databases)
+    }
+}
+
+fn options(variable: &'static str, url: &Address) -> anyhow::Result<PgConnectOptions> {
+    Ok(database::options(variable, url.with_credentials())?.application_name("tidemark-query"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use database::Session;
 use deadpool::managed::{Manager, Metrics, Object, Pool, QueueMode, RecycleError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -28,13 +29,16 @@ pub(crate) type Connections = Pool<Connector>;
 pub(crate) type Connected = Object<Connector>;
 
 /// Makes them, and looks whether they can be used again.
-pub(crate) struct Connector(PgConnectOptions);
+pub(crate) struct Connector {
+    options: PgConnectOptions,
+    session: Session,
+}
 
 /// At most `connections_max`; the first is made when it is needed. Those who ask wait as long as they like.
-pub(crate) fn lazy(options: PgConnectOptions, connections_max: u32) -> Connections {
+pub(crate) fn lazy(options: PgConnectOptions, session: Session, connections_max: u32) -> Connections {
     let connections_max = usize::try_from(connections_max).unwrap_or(usize::MAX);
     // Last in, first out: at night one of them stays in use, and is seldom tested.
-    let pool = Pool::builder(Connector(options)).max_size(connections_max).queue_mode(QueueMode::Lifo);
+    let pool = Pool::builder(Connector { options, session }).max_size(connections_max).queue_mode(QueueMode::Lifo);
     pool.build().expect("without time limits it needs no clock")
 }
 
@@ -45,9 +49,13 @@ impl Manager for Connector {
     /// Connects, and waits for a server that is starting, as long as whoever asked waits.
     async fn create(&self) -> Result<PgConnection, sqlx::Error> {
         loop {
-            match PgConnection::connect_with(&self.0).await {
+            match PgConnection::connect_with(&self.options).await {
                 Err(err) if is_passing(&err) => sleep(RETRY_INTERVAL).await,
-                connected => return connected,
+                Err(err) => return Err(err),
+                Ok(mut connection) => {
+                    self.session.apply(&mut connection).await?;
+                    return Ok(connection);
+                }
             }
         }
     }

@@ -66,6 +66,9 @@ mod lease;
 /// Reports that Postgres ends in favour of somebody else.
 mod conflicts;
 
+/// Whether the databases can be used at all.
+mod fitness;
+
 /// Whether reports can be answered, or what is missing.
 mod readiness;
 
@@ -96,15 +99,20 @@ use tokio_util::sync::CancellationToken;
 /// The configuration cannot work, whatever Postgres does.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
+    let databases = config.databases()?;
     let access = Access::new(config.access())?;
     let tls = config.identity()?.map(Tls::follow).transpose()?;
-    let db = connections::lazy(config.report_options()?, config.query_connections_max.get());
+    let db = connections::lazy(config.report_options()?, config.session(), config.query_connections_max.get());
     let reports = Reports::new(db, &config);
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
     let router = http::router(reports, live, &access);
-    tokio::join!(server::serve(listener, tls, router, shutdown.clone()), feed.run(shutdown));
+    let serve = async { tokio::join!(server::serve(listener, tls, router, shutdown.clone()), feed.run(shutdown)) };
+    tokio::select! {
+        _ = serve => {}
+        unusable = Box::pin(fitness::unusable(databases)) => return Err(unusable.into()),
+    }
     tracing::info!("Stopped");
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Live {
     /// What is watched, and what is to run beside the server to keep it up to date.
     pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {
         let watched = Arc::<Watched>::default();
-        let feed = Feed::new(watched.clone(), options, config.timeout());
+        let feed = Feed::new(watched.clone(), options, config);
         let clients_max = config.live_clients_max();
         let places = Arc::new(Semaphore::new(clients_max));
         let (heartbeat, timeout) = (config.live_heartbeat(), config.timeout());

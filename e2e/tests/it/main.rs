@@ -27,6 +27,9 @@ mod operator;
 /// Decisions, each about one history.
 mod decisions;
 
+/// Databases that are addressed, set or reached in other ways than usual.
+mod databases;
+
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use database::Session;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::notices::Notices;
 use super::totals::{self, Snapshot};
 use super::watched::{Pair, State, Watched};
+use crate::config::Config;
 
 /// From one read to the next at least, however much is committed: projectors of four partitions commit up to 160 times a
 /// second, and ten numbers a second are more than anybody can follow.
@@ -40,13 +42,14 @@ enum FeedError {
 pub(crate) struct Feed {
     watched: Arc<Watched>,
     options: PgConnectOptions,
+    session: Session,
     /// For connecting, and for a read.
     timeout: Duration,
 }
 
 impl Feed {
-    pub(super) fn new(watched: Arc<Watched>, options: PgConnectOptions, timeout: Duration) -> Self {
-        Self { watched, options, timeout }
+    pub(super) fn new(watched: Arc<Watched>, options: PgConnectOptions, config: &Config) -> Self {
+        Self { watched, options, session: config.session(), timeout: config.timeout() }
     }
 
     /// Works until `shutdown`. Whatever happens to the connection, it is made anew.
@@ -67,7 +70,7 @@ impl Feed {
 
     /// Connects, and publishes until nobody watches or something goes wrong.
     async fn follow(&self, shutdown: &CancellationToken) -> Result<(), FeedError> {
-        let connecting = Notices::listen(self.options.clone(), self.timeout);
+        let connecting = Notices::listen(self.options.clone(), self.session.clone(), self.timeout);
         let Some(connected) = shutdown.run_until_cancelled(connecting).await else { return Ok(()) };
         let mut notices = connected?;
         let publishing = shutdown.run_until_cancelled(self.publish_changes(&mut notices)).await;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use database::Session;
 use futures_util::FutureExt;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -26,8 +27,12 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Connects and listens, within `limit` each.
-    pub(super) async fn listen(options: PgConnectOptions, limit: Duration) -> sqlx::Result<Self> {
+    pub(super) async fn listen(options: PgConnectOptions, session: Session, limit: Duration) -> sqlx::Result<Self> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit).max_lifetime(None);
+        let pool = pool.after_connect(move |db, _| {
+            let session = session.clone();
+            Box::pin(async move { session.apply(db).await })
+        });
         let pool = pool.connect_lazy_with(options.application_name(APPLICATION));
         let mut listener = PgListener::connect_with(&pool).await?;
         // A lost connection is the end of this: what was said meanwhile has to be made up for by reading.
