@@ -12,6 +12,7 @@ use crate::checkpoint::{self, Checkpoint, Moved, Slice, Unmoved};
 use crate::config::Limits;
 use crate::deltas::Deltas;
 use crate::instruments;
+use crate::isolation;
 use crate::models::{self, UnusableSketch};
 use crate::recent;
 
@@ -35,6 +36,12 @@ pub enum CommitError {
     /// A stored list of top paths is damaged. The same.
     #[error(transparent)]
     TopPaths(#[from] CorruptTopPaths),
+    /// Postgres refuses a row, and will again: an event in the batch cannot be stored.
+    #[error("Postgres refuses an event of a batch")]
+    Refused(#[source] sqlx::Error),
+    /// Postgres refuses what is kept beside the events of an envelope. An operator has to look; trying again does not help.
+    #[error("Postgres refuses what is kept beside events: parked ones, or event ids")]
+    Unkept(#[source] sqlx::Error),
     /// Postgres says no, or nothing.
     #[error("committing a batch")]
     Database(#[from] sqlx::Error),
@@ -92,7 +99,7 @@ pub async fn commit(
 ) -> Result<Checkpoint, CommitError> {
     let begun = Instant::now();
     let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
-    let checkpoint = committed.await.map_err(|_| CommitError::Timeout)??;
+    let checkpoint = committed.await.map_err(|_| CommitError::Timeout)?.map_err(told_apart)?;
     instruments::commit(begun.elapsed());
     tracing::debug!(
         partition = slice.partition.number(),
@@ -105,6 +112,14 @@ pub async fn commit(
         "Committed batch"
     );
     Ok(checkpoint)
+}
+
+/// Tells what Postgres says of a row from what it says of itself.
+fn told_apart(err: CommitError) -> CommitError {
+    match err {
+        CommitError::Database(err) if isolation::is_refusal(&err) => CommitError::Refused(err),
+        other => other,
+    }
 }
 
 /// Ends the span of a commit that somebody traces.

@@ -97,6 +97,14 @@ pub struct Parked {
     pub event: Vec<u8>,
 }
 
+/// What one line of a message adds.
+#[derive(Debug)]
+pub(crate) struct LineDeltas {
+    pub(crate) deltas: Deltas,
+    /// As it is kept where that cannot be stored, without the reason.
+    pub(crate) refused: Parked,
+}
+
 impl Fold {
     /// The newest fold, which counts users under this key.
     pub fn new(key: SketchKey) -> Self {
@@ -170,6 +178,26 @@ impl Fold {
         }
     }
 
+    /// What each line of a message adds by itself, in their order, for those who look for the one that cannot be stored.
+    /// `all` is told what the message does to log time.
+    pub(crate) fn by_lines(&self, recent: &mut RecentIds, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
+        let number = |number: u32| i32::try_from(number).expect("an envelope has at most 1,000 lines");
+        let lines: Vec<_> = match Envelope::open(message.schema, message.body) {
+            Ok(envelope) => envelope.lines().map(|line| (number(line.number), line.json)).collect(),
+            Err(_) => vec![(WHOLE_ENVELOPE, message.body)],
+        };
+        let by_line = |(line, json): (i32, &[u8])| {
+            let mut deltas = self.begin();
+            self.add(recent, &mut deltas, Message { body: json, ..message });
+            deltas.parked.iter_mut().for_each(|parked| parked.line = line);
+            all.seen.slot = all.seen.slot.max(deltas.seen.slot);
+            let mut whole = self.begin();
+            whole.park(message, line, String::new(), json);
+            LineDeltas { deltas, refused: whole.parked.swap_remove(0) }
+        };
+        lines.into_iter().map(by_line).collect()
+    }
+
     fn digest(&self, event: &Event<'_>) -> Option<EventDigest> {
         event.event_id.as_ref().map(|event_id| self.key.event_digest(&event.site_id, event_id))
     }
@@ -235,6 +263,16 @@ impl Deltas {
         match &self.counted {
             Counted::Open(counters) => Cow::Owned(counters.clone().into_sorted()),
             Counted::Sorted(sorted) => Cow::Borrowed(sorted.as_ref()),
+        }
+    }
+
+    /// Notes that a line is added beside these, for the sums that are told.
+    pub(crate) fn take_line(&mut self, line: Self) {
+        self.events += line.events;
+        self.parked.extend(line.parked);
+        self.seen.stored.extend(line.seen.stored);
+        for (site_id, repeats) in line.repeats {
+            *self.repeats.entry(site_id).or_default() += repeats;
         }
     }
 

@@ -70,6 +70,9 @@ pub mod checkpoint;
 /// One batch, in one transaction.
 pub mod commit;
 
+/// Finding the event that Postgres refuses.
+mod isolation;
+
 /// The statements that add to read models.
 mod models;
 

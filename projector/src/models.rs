@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use crate::checkpoint::Slice;
 use crate::commit::CommitError;
-use crate::deltas::Deltas;
+use crate::deltas::{Deltas, Parked};
 
 /// What is added to, one by one.
 mod group;
@@ -79,6 +79,11 @@ pub(crate) async fn add(
     parked::add(db, slice, &deltas.parked).await?;
     repeats::add(db, slice, deltas).await?;
     Ok(())
+}
+
+/// Keeps events that cannot be counted.
+pub(crate) async fn park(db: &mut PgConnection, slice: Slice, events: &[Parked]) -> sqlx::Result<()> {
+    parked::add(db, slice, events).await
 }
 
 /// How many of the groups one statement adds to: one at least.

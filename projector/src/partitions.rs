@@ -19,6 +19,7 @@ use crate::commit::Batch;
 use crate::config::Limits;
 use crate::generation::GenerationId;
 use crate::instruments::{self, Condition};
+use crate::isolation::Isolation;
 use crate::lease;
 use crate::log_end::LogEnd;
 use crate::progress::Progress;
@@ -84,8 +85,15 @@ impl Partitions {
             }
             for partition in new {
                 let slice = Slice { generation: parts.generation, partition };
-                let projection =
-                    Projection { parts: parts.clone(), slice, limits, partitions: self.clone(), width: Width::new() };
+                let projection = Projection {
+                    parts: parts.clone(),
+                    slice,
+                    limits,
+                    partitions: self.clone(),
+                    wide: Width::wide(),
+                    ordinary: Width::ordinary(),
+                    isolation: Isolation::default(),
+                };
                 tasks.spawn(projection.run(shutdown.clone()));
             }
             tokio::select! {

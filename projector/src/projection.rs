@@ -4,6 +4,9 @@
 /// Why it stops on its way.
 mod stumble;
 
+/// What becomes of batches that are not committed.
+mod setbacks;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use crate::commit::{self, CommitError};
 use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
+use crate::isolation::Isolation;
 use crate::lease::{self, Instance};
 use crate::log::Log;
 use crate::models::Known;
@@ -45,9 +49,6 @@ const PACE: Duration = Duration::from_millis(25);
 
 /// Or so many times as long as a commit takes, where that is more: on a machine that is busy, others get on sooner.
 const PACE_COMMITS: u32 = 2;
-
-/// For finding out who owns a partition, after a fault.
-const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// At the end, for giving a partition back.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -77,7 +78,10 @@ pub(crate) struct Projection {
     pub(crate) slice: Slice,
     pub(crate) limits: Limits,
     pub(crate) partitions: Partitions,
-    pub(crate) width: Width,
+    /// Of batches that nobody looks at yet, and of others.
+    pub(crate) wide: Width,
+    pub(crate) ordinary: Width,
+    pub(crate) isolation: Isolation,
 }
 
 /// What became of one time as the owner.
@@ -115,6 +119,7 @@ impl Projection {
                     let stumble = self.explained(stumble, tenure).await;
                     let wait = match &stumble {
                         Stumble::Standby | Stumble::Fenced { .. } => STANDBY_PAUSE,
+                        step if step.is_isolating() => Duration::ZERO,
                         lasting if lasting.is_lasting() => HALT_PAUSE,
                         _ => pause,
                     };
@@ -246,7 +251,15 @@ impl Projection {
             };
             // What is built may rest for as long as it likes; what reports come from may not.
             self.partitions.hold(self.slice.partition, !ceiling.is_active());
-            let limits = if is_wide { ceiling.wide_limits(self.width.limits()) } else { ceiling.limits(self.limits) };
+            if self.isolation.is_found(checkpoint.sequence) {
+                return Err(self.park_refused(source, recent, checkpoint, tenure).await);
+            }
+            let until = self.isolation.until(checkpoint.sequence, until);
+            let (width, limits) = if is_wide {
+                (&self.wide, ceiling.wide_limits(self.wide.wide_limits()))
+            } else {
+                (&self.ordinary, self.ordinary.limits(ceiling.limits(self.limits)))
+            };
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
             let is_full = batch.is_full(limits);
@@ -254,9 +267,7 @@ impl Projection {
             let span = if ceiling.is_active() { source.span(self.slice.partition) } else { None };
             let committed = commit::commit(&self.parts.pool, (self.slice, known), checkpoint, &batch).await;
             commit::end(span, &batch, &committed);
-            if is_wide {
-                self.width.committed(batch.deltas.bytes(), committed.is_ok().then(|| read_at.elapsed()));
-            }
+            self.note_committed(width, &batch, (&committed, read_at.elapsed()));
             checkpoint = committed?;
             let took = read_at.elapsed();
             tenure.committed = true;
@@ -288,18 +299,6 @@ impl Projection {
         }
     }
 
-    /// Finds out whether the reason behind a fault is that another projector has the partition now.
-    async fn explained(&self, stumble: Stumble, tenure: Tenure) -> Stumble {
-        let Some(ours) = tenure.epoch else { return stumble };
-        if matches!(stumble, Stumble::Passed { .. }) {
-            return stumble;
-        }
-        match timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
-            Ok(Ok(now)) if now != ours => Stumble::Fenced { ours, now },
-            _ => stumble,
-        }
-    }
-
     /// Lets another projector go on at once. Where that fails, the lease runs out by itself.
     async fn give_back(&self) {
         let released = lease::release(&self.parts.pool, self.slice, &self.parts.instance);
@@ -307,25 +306,5 @@ impl Projection {
             tracing::info!(partition = self.slice.partition.number(), "Gave the partition back");
         }
         self.partitions.set(self.slice.partition, PartitionState::Standby);
-    }
-
-    /// Logs a stumble once, where it is dealt with.
-    fn tell(&self, stumble: Stumble) {
-        let partition = self.slice.partition;
-        let is_lasting = stumble.is_lasting();
-        let is_taken = matches!(stumble, Stumble::Standby | Stumble::Fenced { .. });
-        let reason = format!("{:#}", anyhow::Error::new(stumble));
-        let number = partition.number();
-        if is_lasting {
-            if self.partitions.set(partition, PartitionState::Halted(reason.clone())) {
-                tracing::error!(partition = number, reason, "The partition stands still until somebody helps");
-            }
-        } else if is_taken {
-            if self.partitions.set(partition, PartitionState::Standby) {
-                tracing::info!(partition = number, reason, "Standing by");
-            }
-        } else if self.partitions.set(partition, PartitionState::Waiting(reason.clone())) {
-            tracing::warn!(partition = number, reason, "Opening the partition again at its checkpoint");
-        }
     }
 }

@@ -272,6 +272,6 @@ impl Source {
 }
 
 /// Postgres keeps microseconds.
-fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }

@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 17] = [
+pub(super) const GUARDS: [Guard; 18] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -109,6 +109,16 @@ pub(super) const GUARDS: [Guard; 17] = [
         noticed: Noticed::Test {
             package: "projector",
             name: "commit::a_commit_under_an_epoch_that_has_ended_changes_nothing",
+        },
+    },
+    Guard {
+        name: "what Postgres refuses is parked",
+        file: "projector/src/projection.rs",
+        with: "if self.isolation.is_found(checkpoint.sequence) {",
+        without: "if self.isolation.is_found(u64::MAX - 1) {",
+        noticed: Noticed::Test {
+            package: "e2e",
+            name: "refused_rows::an_event_that_postgres_refuses_is_parked_and_all_others_count",
         },
     },
     Guard {

@@ -27,6 +27,9 @@ mod operator;
 /// Decisions, each about one history.
 mod decisions;
 
+/// Rows that Postgres refuses.
+mod refused_rows;
+
 /// Databases that are addressed, set or reached in other ways than usual.
 mod databases;
 

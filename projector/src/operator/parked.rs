@@ -1,7 +1,10 @@
 //! Events that could not be read: shown, tried again after a fix, or given up.
 
+/// What became of them.
+mod retried;
+
 use std::collections::BTreeMap;
-use std::{fmt, mem};
+use std::mem;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
@@ -9,11 +12,14 @@ use contract::{Partition, SketchKey};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::checkpoint::{self, Slice};
-use crate::deltas::{Fold, Message, Parked};
+use crate::commit::CommitError;
+use crate::deltas::{Deltas, Fold, Message, Parked};
 use crate::fold_version::FoldVersion;
 use crate::generation::GenerationId;
+use crate::isolation::is_refusal;
 use crate::repeats::{OutOfTurn, WindowSeconds};
 use crate::{models, recent};
+use retried::Retried;
 
 /// Rows of one listing.
 const LISTED_MAX: i64 = 1_000;
@@ -115,32 +121,6 @@ pub async fn retry(
     Ok(())
 }
 
-/// What became of parked events.
-#[derive(Debug, Default)]
-struct Retried {
-    counted: u64,
-    repeats: u64,
-    still_parked: u64,
-}
-
-impl Retried {
-    fn add(&mut self, other: &Self) {
-        self.counted += other.counted;
-        self.repeats += other.repeats;
-        self.still_parked += other.still_parked;
-    }
-}
-
-impl fmt::Display for Retried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { counted, repeats, still_parked } = self;
-        write!(
-            f,
-            "Counted {counted} events, dropped {repeats} repeats; {still_parked} parked events still cannot be read."
-        )
-    }
-}
-
 async fn retry_slice(
     db: &mut PgConnection,
     (key, window): (&SketchKey, WindowSeconds),
@@ -152,23 +132,22 @@ async fn retry_slice(
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
     let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
     let mut ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
-    let (mut deltas, mut still_parked) = (fold.begin(), 0);
+    let mut retried = Retried::default();
     for row in rows {
-        let before = (deltas.events, deltas.repeats(), deltas.parked.len());
+        let mut deltas = fold.begin();
         fold.add_out_of_turn(&mut ids, &mut deltas, row.message());
-        if (deltas.events, deltas.repeats()) == (before.0, before.1) {
-            // As it was: it is parked already.
-            deltas.parked.truncate(before.2);
-            still_parked += 1;
-            continue;
+        if (deltas.events, deltas.repeats()) == (0, 0) {
+            retried.still_parked += 1;
+        } else if row.count(&mut tx, &mut deltas, by).await? {
+            retried.add(&Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked: 0 });
+        } else {
+            retried.still_parked += 1;
+            // Without what was noted of its ids.
+            ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
         }
-        row.decide(&mut tx, "counted", by).await?;
-        row.keep_lines(&mut tx, &deltas.parked.split_off(before.2)).await?;
-        recent::add_out_of_turn(&mut tx, slice, row.remembered_at(), &mem::take(&mut deltas.seen)).await?;
     }
-    models::add(&mut tx, slice, false, &mut models::Known::default(), &deltas).await?;
     tx.commit().await?;
-    Ok(Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked })
+    Ok(retried)
 }
 
 /// The fold that builds a generation, if we can count as it does.
@@ -239,6 +218,30 @@ impl Row {
         }
         let created = self.stream_created.map_or_else(String::new, |created| format!(" made at {created}"));
         format!("{place} of a stream that was acknowledged to be gone{created}")
+    }
+
+    /// Adds what it says to the read models; `false` if Postgres refuses that, and then it stays as it was.
+    async fn count(&self, db: &mut PgConnection, deltas: &mut Deltas, by: &str) -> anyhow::Result<bool> {
+        let mut savepoint = db.begin().await?;
+        self.decide(&mut savepoint, "counted", by).await?;
+        let lines = mem::take(&mut deltas.parked);
+        let added: Result<(), CommitError> = async {
+            models::add(&mut savepoint, self.slice, false, &mut models::Known::default(), deltas).await?;
+            self.keep_lines(&mut savepoint, &lines).await?;
+            Ok(recent::add_out_of_turn(&mut savepoint, self.slice, self.remembered_at(), &deltas.seen).await?)
+        }
+        .await;
+        match added {
+            Ok(()) => {
+                savepoint.commit().await?;
+                Ok(true)
+            }
+            Err(CommitError::Database(err)) if is_refusal(&err) => {
+                savepoint.rollback().await?;
+                Ok(false)
+            }
+            Err(err) => Err(err.into()),
+        }
     }
 
     /// The message that it was, or a line of it: its place and time are the same.

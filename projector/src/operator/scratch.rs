@@ -12,16 +12,17 @@ use tokio::time::{Instant, sleep};
 
 use super::remembered;
 use crate::checkpoint::{self, Checkpoint, Slice};
-use crate::commit::commit;
+use crate::commit::{Batch, CommitError, commit};
 use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::{self, GenerationId, Identity, Status};
 use crate::generations::Workshop;
+use crate::isolation::{self, Isolation};
 use crate::lease;
 use crate::models::Known;
 use crate::recent;
 use crate::repeats::RecentIds;
-use crate::source::{HistoryError, REST_MAX, SourceError, Stream};
+use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -56,6 +57,7 @@ struct Folder {
     slice: Slice,
     checkpoint: Checkpoint,
     recent: RecentIds,
+    isolation: Isolation,
     counts: Counts,
 }
 
@@ -94,6 +96,7 @@ impl Scratch {
             slice,
             checkpoint,
             recent: RecentIds::new(workshop.window, 0),
+            isolation: Isolation::default(),
             counts: self.counts.clone(),
         });
         Ok(())
@@ -136,12 +139,28 @@ impl Scratch {
     }
 }
 
+impl Counts {
+    fn add(&self, batch: &Batch) {
+        self.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
+        self.events.fetch_add(batch.events(), Ordering::Relaxed);
+    }
+}
+
 impl Folder {
-    async fn fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
+    async fn fold(&mut self, until: u64, mut limits: Limits) -> anyhow::Result<()> {
         let (mut tries, mut at) = (0, self.checkpoint.sequence);
         while let Err(fault) = self.try_fold(until, limits).await {
             if self.checkpoint.sequence > at {
                 (tries, at) = (0, self.checkpoint.sequence);
+            }
+            match fault.downcast_ref() {
+                Some(CommitError::Refused(_)) => {
+                    self.reload().await;
+                    continue;
+                }
+                // One that was too wide is too wide the next time.
+                Some(CommitError::Timeout | CommitError::Database(_)) => limits.batch_bytes_max /= 2,
+                _ => {}
             }
             if let Some(SourceError::History(history)) = fault.downcast_ref() {
                 self.pass(history).await?;
@@ -155,7 +174,7 @@ impl Folder {
     }
 
     async fn try_fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
-        let Workshop { pool, jetstream, .. } = &self.workshop;
+        let Workshop { pool, jetstream, .. } = &self.workshop.clone();
         loop {
             let stream = Stream::find(jetstream, self.slice.partition).await?;
             // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
@@ -166,13 +185,37 @@ impl Folder {
             let mut source = stream.open(self.slice, self.checkpoint).await?;
             let mut read_at = Instant::now();
             while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
+                if self.isolation.is_found(self.checkpoint.sequence) {
+                    self.park_refused(&mut source).await?;
+                    break;
+                }
+                let until = self.isolation.until(self.checkpoint.sequence, until);
                 let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
                 read_at = Instant::now();
-                self.checkpoint = commit(pool, (self.slice, &mut Known::default()), self.checkpoint, &batch).await?;
-                self.counts.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
-                self.counts.events.fetch_add(batch.events(), Ordering::Relaxed);
+                let committed = commit(pool, (self.slice, &mut Known::default()), self.checkpoint, &batch).await;
+                match &committed {
+                    Ok(_) => self.isolation.committed(batch.last_sequence),
+                    Err(CommitError::Refused(_)) => self.isolation.refused(batch.last_sequence),
+                    Err(_) => {}
+                }
+                self.checkpoint = committed?;
+                self.counts.add(&batch);
             }
         }
+    }
+
+    /// Parks what Postgres refuses of the envelope behind the checkpoint.
+    async fn park_refused(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        let Workshop { pool, window, .. } = &self.workshop;
+        let entry = source.next_logged().await?;
+        let from = (self.slice, self.checkpoint);
+        let isolated = isolation::commit_by_lines(pool, from, (&self.fold, &mut self.recent), &entry).await?;
+        self.isolation.parked();
+        self.checkpoint = isolated.checkpoint;
+        self.counts.add(&isolated.batch);
+        // Nothing is remembered of ids that were not counted.
+        self.recent = recent::load(pool, self.slice, self.checkpoint, *window).await?;
+        Ok(())
     }
 
     /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.

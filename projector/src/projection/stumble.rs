@@ -13,6 +13,8 @@ pub(super) enum Stumble {
     Fenced { ours: i64, now: i64 },
     #[error("passing sequences {from} to {to}, whose loss was acknowledged before")]
     Passed { from: u64, to: u64 },
+    #[error("an event was parked that Postgres refuses")]
+    Parked,
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -29,8 +31,13 @@ impl Stumble {
         matches!(
             self,
             Self::Source(SourceError::History(_))
-                | Self::Commit(CommitError::Sketch(_) | CommitError::TopPaths(_))
+                | Self::Commit(CommitError::Sketch(_) | CommitError::TopPaths(_) | CommitError::Unkept(_))
                 | Self::Recent(RecentError::Corrupt(_))
         )
+    }
+
+    /// It is a step on the way to an event that Postgres refuses: the next one is taken at once.
+    pub(super) fn is_isolating(&self) -> bool {
+        matches!(self, Self::Parked | Self::Commit(CommitError::Refused(_)))
     }
 }

@@ -122,6 +122,6 @@ async fn a_commit_that_fails_on_its_way_leaves_the_checkpoint_where_it_was() {
     let break_it = sqlx::query("alter table recent_event_id add constraint broken check (false)");
     break_it.execute(&database.pool).await.expect("Postgres answers");
     let failed = database.commit(at(0, 0), 3).await.expect_err("the last statement fails");
-    assert!(matches!(failed, CommitError::Database(_)), "{failed}");
+    assert!(matches!(failed, CommitError::Refused(_)), "{failed}");
     assert_eq!(database.picture().await, (0, 0, 0));
 }
