@@ -49,7 +49,7 @@ impl Raw {
 
 /// Headers, and whether their envelope counts.
 fn headers() -> Vec<(Vec<u8>, bool)> {
-    let many: String = (0..500).map(|number| format!("Name-{number}: {number}\r\n")).collect();
+    let many: Vec<_> = (0..500).map(|number| format!("Name-{number}: {number}\r\n")).collect();
     vec![
         (b"NATS/1.0\r\nSchema: a\0b\r\n\r\n".to_vec(), false),
         (b"NATS/1.0\r\nSchema: a\xffb\r\n\r\n".to_vec(), false),
@@ -67,7 +67,7 @@ fn headers() -> Vec<(Vec<u8>, bool)> {
         ([b"NATS/1.0\r\nSchema: ", &[b'x'; 60_000][..], b"\r\n\r\n"].concat(), false),
         ([b"NATS/1.0\r\nName: ", &[0xff; 60_000][..], b"\r\n\r\n"].concat(), false),
         ([b"NATS/1.0\r\nName: ", &[b'x'; 60_000][..], b"\r\n\r\n"].concat(), true),
-        (format!("NATS/1.0\r\n{many}\r\n").into_bytes(), true),
+        (format!("NATS/1.0\r\n{}\r\n", many.concat()).into_bytes(), true),
         (b"NATS/1.0\r\n: without a name\r\n\r\n".to_vec(), true),
         (b"NATS/1.0\r\nSchema: event.v1\r\nSchema: event.v2\r\n\r\n".to_vec(), true),
         (b"NATS/1.0\r\nSchema: event.v2\r\nSchema: event.v1\r\n\r\n".to_vec(), false),
