@@ -151,6 +151,15 @@ async fn odd_headers_in_one_partition_disturb_no_other() -> Result<()> {
     let disturbed =
         said.lines().filter(|line| line.contains("Opening the partition again") && line.contains("partition=1"));
     assert_eq!(disturbed.count(), 0, "{said}");
+
+    // Connections that broke, or were given up, are closed: one for questions is left, and one a partition.
+    let connections = format!("{}/connz", stack.nats.monitor_url());
+    wait::until("no connection is left over", SOON, async || {
+        let open: serde_json::Value = reqwest::get(&connections).await.ok()?.json().await.ok()?;
+        let names = open["connections"].as_array()?.iter().map(|connection| &connection["name"]);
+        (names.filter(|name| *name == "projector").count() <= 3).then_some(())
+    })
+    .await;
     Ok(())
 }
 
