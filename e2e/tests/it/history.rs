@@ -239,7 +239,11 @@ async fn what_cannot_be_read_is_parked_visibly_and_the_rest_counts() -> Result<(
         reasons,
         [
             (1, 1, "site_id must be a string"),
-            (1, 2, "path must start with \"/\", be at most 2048 bytes long and contain no NUL character"),
+            (
+                1,
+                2,
+                "path must start with \"/\", be at most 2048 bytes long without query and fragment, and contain no NUL character"
+            ),
             (1, 3, "an event must be valid JSON: expected value at line 1 column 1"),
             (2, -1, "schema \"event.v99\" is unknown"),
             (3, -1, "an envelope must be at most 262144 bytes long"),
