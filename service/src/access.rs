@@ -29,6 +29,9 @@ mod client;
 /// How often.
 mod rate;
 
+/// How much at once.
+mod places;
+
 /// What stands before the routes.
 mod guard;
 
@@ -46,8 +49,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::{Extension, Router};
 use utoipa::openapi::OpenApi;
 
 use guard::{Guard, admit};
@@ -55,9 +58,10 @@ use rate::{Allowances, CLIENTS_MAX};
 
 use crate::config::Variable;
 
-pub use client::Proxies;
+pub use client::{Client, Proxies};
 pub use command::KeysCommand;
 pub use grant::Grant;
+pub use places::{NoPlace, Place, Places};
 pub use rate::Rate;
 
 /// Variables of processes that may be asked by many; that of the file of keys is each one's own.
@@ -139,10 +143,6 @@ impl Access {
     /// Puts the guard before all routes that there are so far. CORS belongs before it: browsers ask without a key
     /// whether they may send one.
     pub fn guard(&self, router: Router) -> Router {
-        if self.0.keys.is_none() && self.0.per_address.is_none() {
-            // Nothing to do with each request.
-            return router.layer(Extension(Grant::everything()));
-        }
         router.layer(from_fn_with_state(self.0.clone(), admit))
     }
 

@@ -2,6 +2,7 @@
 //! proxy adds there is, if the proxy is known.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -66,6 +67,29 @@ impl Proxies {
 fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
     text.parse::<IpAddr>().or_else(|_| with_port()).ok().map(|address| address.to_canonical())
+}
+
+/// One client among those that share something: the key that its requests come with, or where no keys are asked for, its
+/// address. Of IPv6 that is the network of 64 bits of which one customer has all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Client(Name);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Name {
+    Address(IpAddr),
+    Key(Arc<str>),
+}
+
+impl Client {
+    /// The client of an address.
+    pub fn of_address(address: IpAddr) -> Self {
+        Self(Name::Address(network(address)))
+    }
+
+    /// The client with a key of this id.
+    pub(super) fn of_key(id: &str) -> Self {
+        Self(Name::Key(id.into()))
+    }
 }
 
 /// What counts as one client: an address, or of IPv6 the network of 64 bits of which one customer has all.

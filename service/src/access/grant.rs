@@ -7,13 +7,18 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+use super::client::Client;
 use super::key::hex;
 use super::keys::{Key, Keys, Sites};
 use crate::Refusal;
 
 /// What a request may. Handlers take it as an argument; one that forgets to ask it is what tests look for.
 #[derive(Debug, Clone)]
-pub struct Grant(Option<Held>);
+pub struct Grant {
+    /// None where no keys are asked for: then it is for everything.
+    held: Option<Held>,
+    client: Client,
+}
 
 /// A key, and where to see whether it is still good.
 #[derive(Debug, Clone)]
@@ -23,18 +28,29 @@ struct Held {
 }
 
 impl Grant {
-    /// Everything.
+    /// Everything, for a client of which nothing is known.
     pub fn everything() -> Self {
-        Self(None)
+        Self::everything_for(Client::of_address(std::net::Ipv4Addr::UNSPECIFIED.into()))
+    }
+
+    /// Everything, for a client without a key.
+    pub(super) fn everything_for(client: Client) -> Self {
+        Self { held: None, client }
     }
 
     pub(super) fn of(key: Arc<Key>, keys: watch::Receiver<Arc<Keys>>) -> Self {
-        Self(Some(Held { key, keys }))
+        let client = Client::of_key(&key.id);
+        Self { held: Some(Held { key, keys }), client }
+    }
+
+    /// The client that asks, for what clients share.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whether it is for this site.
     pub fn allows(&self, site: &str) -> bool {
-        self.0.as_ref().is_none_or(|held| held.key.sites.contains(site))
+        self.held.as_ref().is_none_or(|held| held.key.sites.contains(site))
     }
 
     /// Refuses another key's site.
@@ -53,7 +69,7 @@ impl Grant {
 
     /// The sites it is for, in byte order; none is all of them.
     pub fn sites(&self) -> Option<Vec<String>> {
-        match &self.0.as_ref()?.key.sites {
+        match &self.held.as_ref()?.key.sites {
             Sites::All => None,
             Sites::Only(sites) => Some(sites.iter().cloned().collect()),
         }
@@ -74,7 +90,7 @@ impl Grant {
     /// Returns when it is no longer for this site, because the key was revoked or changed. For answers that do not end
     /// by themselves.
     pub async fn lost(self, site: String) {
-        let Some(mut held) = self.0 else { return std::future::pending().await };
+        let Some(mut held) = self.held else { return std::future::pending().await };
         let id = held.key.id.clone();
         if held.keys.wait_for(|keys| !keys.allows(&id, &site)).await.is_err() {
             // Nobody looks at the file any more: the process stops.

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::watch;
 
-use super::client::{self, Proxies};
+use super::client::{self, Client, Proxies};
 use super::credentials::{self, Credentials};
 use super::denied::Denied;
 use super::grant::Grant;
@@ -71,12 +71,12 @@ fn is_below(rest: &str) -> bool {
 impl Guard {
     fn check(&self, request: &mut Request, is_for_all_sites: bool) -> Result<Grant, Denied> {
         let now = Instant::now();
+        let address = self.proxies.client(peer(request), request.headers());
         if let Some(allowances) = &self.per_address {
             // Before the key: whoever tries keys is slowed down, too.
-            let client = client::network(self.proxies.client(peer(request), request.headers()));
-            allowances.take(client, now).map_err(|wait| Denied::TooOften("address", wait))?;
+            allowances.take(client::network(address), now).map_err(|wait| Denied::TooOften("address", wait))?;
         }
-        let Some(keys) = &self.keys else { return Ok(Grant::everything()) };
+        let Some(keys) = &self.keys else { return Ok(Grant::everything_for(Client::of_address(address))) };
         let key = Self::key(keys, request)?;
         if let Some(allowances) = &self.per_key {
             allowances.take(key.id.clone(), now).map_err(|wait| Denied::TooOften("key", wait))?;
