@@ -50,7 +50,8 @@ impl Rig {
     }
 
     pub(crate) async fn start_query(&mut self) -> Result<()> {
-        let query = self.stack.query_with(&[QUIET]).await?;
+        // One address stands for all clients here.
+        let query = self.stack.query_with(&[QUIET, ("QUERY_CLIENT_SHARE_PERCENT", "100")]).await?;
         self.services.insert("query", query);
         Ok(())
     }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use service::access::Access;
 use service::refusal::RefusalBody;
 use utoipa::{OpenApi, ToSchema};
-use utoipa_swagger_ui::SwaggerUi;
 
 /// One fact about a site. Further fields are kept in the log as they are sent; an event is at most 8 KiB, the query of its path and its
 /// referrer apart, and at most 32 KiB with them.
@@ -96,5 +95,5 @@ struct Description;
 
 /// Swagger UI and the document it shows.
 pub(crate) fn router(access: &Access) -> Router {
-    SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", access.describe(Description::openapi())).into()
+    service::documentation::router(access.describe(Description::openapi()))
 }

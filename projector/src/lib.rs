@@ -143,7 +143,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut tasks = JoinSet::new();
     let ops = ops::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
     tasks.spawn(serve(listener, ops, shutdown.clone()));
-    let (ends, seen) = watch::channel(vec![]);
+    let (ends, seen) = watch::channel(None);
     tasks.spawn(log_end::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
     tasks.spawn(log_end::tell(workshop.pool.clone(), seen, shutdown.clone()));
     tasks.spawn(pending_decisions::watch(workshop.pool.clone(), shutdown.clone()));

@@ -26,11 +26,18 @@ pub(crate) struct LogEnd {
     pub(crate) sequence: u64,
 }
 
+/// Where all streams ended in one look, and when that began.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    began: Instant,
+    ends: Vec<LogEnd>,
+}
+
 /// Looks again and again until `shutdown`. A log that is away is waited for: what is known grows old.
 pub(crate) async fn watch(
     log: Log,
     generations: Generations,
-    ends: Sender<Vec<LogEnd>>,
+    last: Sender<Option<Look>>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
@@ -39,7 +46,7 @@ pub(crate) async fn watch(
             None => return Ok(()),
             Some(Ok(seen)) => {
                 generations.seen(&seen, looked_at);
-                ends.send_replace(seen);
+                last.send_replace(Some(Look { began: looked_at, ends: seen }));
             }
             Some(Err(err)) => tracing::debug!(error = format!("{err:#}"), "Cannot see where the streams end"),
         }
@@ -52,12 +59,12 @@ pub(crate) async fn watch(
 /// Tells the database of each look, until `shutdown`. One that is away hears of the latest when it is back.
 pub(crate) async fn tell(
     pool: PgPool,
-    mut ends: Receiver<Vec<LogEnd>>,
+    mut last: Receiver<Option<Look>>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    while let Some(Ok(())) = shutdown.run_until_cancelled(ends.changed()).await {
-        let seen = ends.borrow_and_update().clone();
-        if let Err(err) = store(&pool, &seen).await {
+    while let Some(Ok(())) = shutdown.run_until_cancelled(last.changed()).await {
+        let Some(look) = last.borrow_and_update().clone() else { continue };
+        if let Err(err) = store(&pool, &look).await {
             tracing::debug!(error = %err, "Cannot tell where the streams end");
         }
     }
@@ -86,20 +93,25 @@ async fn look(log: &jetstream::Context) -> anyhow::Result<Vec<LogEnd>> {
     Ok(ends)
 }
 
-async fn store(pool: &PgPool, ends: &[LogEnd]) -> sqlx::Result<()> {
+async fn store(pool: &PgPool, look: &Look) -> sqlx::Result<()> {
+    let Look { began, ends } = look;
+    let mut db = pool.acquire().await?;
+    // As old as the look was when there was a connection: query rules out what a look did not see that began later.
+    let age_s = began.elapsed().as_secs_f64();
     let partition_id: Vec<i32> = ends.iter().map(|end| i32::from(end.partition.number())).collect();
     let stream_sequence: Vec<i64> = ends.iter().map(|end| as_bigint(end.sequence)).collect();
     // Sorted: several projectors tell the same, and must not wait for each other in a circle.
     sqlx::query!(
         "insert into log_end (partition_id, stream_sequence, observed_at)
-         select seen.*, now() from unnest($1::int[], $2::bigint[]) as seen (partition_id, stream_sequence)
+         select seen.*, now() - make_interval(secs => $3) from unnest($1::int[], $2::bigint[]) as seen (partition_id, stream_sequence)
          order by partition_id
          on conflict (partition_id)
          do update set stream_sequence = excluded.stream_sequence, observed_at = excluded.observed_at",
         &partition_id,
         &stream_sequence,
+        age_s,
     )
-    .execute(pool)
+    .execute(&mut *db)
     .await?;
     Ok(())
 }

@@ -55,11 +55,7 @@ impl Caching {
 
     /// Whether a client has the answer, and has said so.
     pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
-        let Some(etag) = &self.etag else { return false };
-        let sent = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        // Our names have neither commas nor blanks, so no quoted one is cut apart here.
-        let mut names = sent.flat_map(|value| value.split(',')).map(str::trim);
-        names.any(|name| name == "*" || name.strip_prefix("W/").unwrap_or(name) == etag)
+        self.etag.as_ref().is_some_and(|etag| is_known(headers, etag))
     }
 
     /// Tells a client that it has the answer.
@@ -80,6 +76,14 @@ impl Caching {
         }
         response
     }
+}
+
+/// Whether a client says in `If-None-Match` that it has the answer of this name.
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let sent = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // Our names have neither commas nor blanks, so no quoted one is cut apart here.
+    let mut names = sent.flat_map(|value| value.split(',')).map(str::trim);
+    names.any(|name| name == "*" || name.strip_prefix("W/").unwrap_or(name) == etag)
 }
 
 /// Whether it makes sense to look at the state of the read models before anything is read.

@@ -1,19 +1,18 @@
 //! What the environment sets, and how connections are made by it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use database::Session;
 use serde::{Deserialize, Serialize};
 use service::Address;
-use service::access::{self, Proxies, Rate, Settings};
+use service::access::{self, Places, Proxies, Rate, Settings};
 use service::config::Variable;
 use service::logging::LogFormat;
 use service::tls::{self, Identity};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::Semaphore;
 
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
@@ -58,6 +57,12 @@ pub struct Config {
     #[serde(default = "query_live_clients_max")]
     pub query_live_clients_max: NonZeroU32,
 
+    /// Percent of these, of the reports in progress, of those that wait for an event, and of the connections to Postgres
+    /// that one client may have: a key, or an address where no keys are asked for. Default 25: three clients that take all
+    /// they get leave a quarter to the others. 100 where all requests come from one address and no proxy there is trusted.
+    #[serde(default = "query_client_share_percent")]
+    pub query_client_share_percent: NonZeroU8,
+
     /// Milliseconds without totals after which a client of `GET /live` is sent a comment. Default 15000: proxies close
     /// connections that are silent for a minute or half of one.
     #[serde(default = "query_live_heartbeat_ms")]
@@ -88,7 +93,7 @@ pub struct Config {
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 15] = [
+pub const VARIABLES: [Variable; 16] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database, to read reports from [none]" },
     Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
@@ -103,6 +108,10 @@ pub const VARIABLES: [Variable; 15] = [
         meaning: "Of these, for the event that a report is to contain [2000, or half of these]",
     },
     Variable { name: "QUERY_LIVE_CLIENTS_MAX", meaning: "Clients of GET /live at once [4096]" },
+    Variable {
+        name: "QUERY_CLIENT_SHARE_PERCENT",
+        meaning: "Of the above that one key or address may have at once [25]",
+    },
     Variable {
         name: "QUERY_LIVE_HEARTBEAT_MS",
         meaning: "Without totals, until such a client is sent a comment [15000]",
@@ -138,6 +147,10 @@ fn query_live_clients_max() -> NonZeroU32 {
     const { NonZeroU32::new(4_096).expect("4,096 is not 0") }
 }
 
+fn query_client_share_percent() -> NonZeroU8 {
+    const { NonZeroU8::new(25).expect("25 is not 0") }
+}
+
 fn query_live_heartbeat_ms() -> NonZeroU32 {
     const { NonZeroU32::new(15_000).expect("15,000 is not 0") }
 }
@@ -158,6 +171,11 @@ impl Config {
             self.query_after_timeout_ms.is_none_or(|after| after < self.query_timeout_ms),
             "QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is {}: it is a part of that time",
             self.query_timeout_ms
+        );
+        anyhow::ensure!(
+            self.query_client_share_percent.get() <= 100,
+            "QUERY_CLIENT_SHARE_PERCENT must be from 1 to 100; it is {}",
+            self.query_client_share_percent
         );
         self.access().check()?;
         self.identity()?.map_or(Ok(()), |identity| identity.check())
@@ -195,7 +213,17 @@ impl Config {
     }
 
     pub(crate) fn live_clients_max(&self) -> usize {
-        usize::try_from(self.query_live_clients_max.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+        usize::try_from(self.query_live_clients_max.get()).unwrap_or(usize::MAX)
+    }
+
+    /// How many of so many one client may have, at least one.
+    pub(crate) fn client_share(&self, all: usize) -> usize {
+        all.saturating_mul(self.query_client_share_percent.get().into()).div_ceil(100)
+    }
+
+    /// So many places, shared among clients.
+    pub(crate) fn places(&self, places_max: usize) -> Places {
+        Places::new(places_max, self.client_share(places_max))
     }
 
     pub(crate) fn live_heartbeat(&self) -> Duration {
@@ -260,6 +288,7 @@ mod tests {
             query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
             query_live_clients_max: query_live_clients_max(),
+            query_client_share_percent: query_client_share_percent(),
             query_live_heartbeat_ms: query_live_heartbeat_ms(),
             query_keys_file: None,
             rate_per_address: None,
@@ -281,5 +310,19 @@ mod tests {
         assert!(config(5_000, Some(4_999)).check().is_ok());
         let message = config(5_000, Some(5_000)).check().expect_err("a contradiction").to_string();
         assert!(message.starts_with("QUERY_AFTER_TIMEOUT_MS must be less than QUERY_TIMEOUT_MS, which is 5000"));
+    }
+
+    #[test]
+    fn a_client_has_at_least_one_and_never_more_than_all() {
+        for (percent, all, share) in [(25, 8, 2), (25, 512, 128), (25, 1, 1), (1, 99, 1), (100, 3, 3)] {
+            let query_client_share_percent = NonZeroU8::new(percent).expect("not 0");
+            let config = Config { query_client_share_percent, ..config(5_000, None) };
+            assert_eq!(config.client_share(all), share, "{percent} % of {all}");
+            assert!(config.check().is_ok());
+        }
+        let too_much = NonZeroU8::new(101).expect("not 0");
+        let message =
+            Config { query_client_share_percent: too_much, ..config(5_000, None) }.check().expect_err("more than all");
+        assert!(message.to_string().starts_with("QUERY_CLIENT_SHARE_PERCENT must be"), "{message}");
     }
 }

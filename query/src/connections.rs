@@ -4,13 +4,19 @@
 //! each report, and a quarter of what the shortest one costs. [`Lease`](crate::lease::Lease) knows without asking: it keeps what an
 //! answer was read from to its end.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use database::Session;
-use deadpool::managed::{Manager, Metrics, Object, Pool, QueueMode, RecycleError, RecycleResult};
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, Status};
+use service::access::Client;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+
+use crate::config::Config;
 
 /// A connection that was taken last less than this ago is used without asking whether it still lives: that would be a
 /// round trip.
@@ -22,11 +28,23 @@ const AGE_MAX: Duration = Duration::from_mins(30);
 /// Between attempts to connect while Postgres starts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Those that there are, and those that are waited for.
-pub(crate) type Connections = Pool<Connector>;
+/// Clients that are remembered before those without a report are forgotten: an entry is about 100 bytes.
+const CLIENTS_SWEPT_AT: usize = 1_024;
+
+/// Those that there are, and those that are waited for. A client that has its share waits for itself, and is in the way
+/// of no other: the pool's queue has at most a share of each.
+pub(crate) struct Connections {
+    pool: Pool<Connector>,
+    per_client_max: usize,
+    clients: Mutex<HashMap<Client, Weak<Semaphore>>>,
+}
 
 /// One of them, which goes back when it is dropped.
-pub(crate) type Connected = Object<Connector>;
+pub(crate) struct Connected {
+    pub(crate) connection: Object<Connector>,
+    /// Of its client's share. None for looks that all clients share.
+    _share: Option<OwnedSemaphorePermit>,
+}
 
 /// Makes them, and looks whether they can be used again.
 pub(crate) struct Connector {
@@ -34,12 +52,50 @@ pub(crate) struct Connector {
     session: Session,
 }
 
-/// At most `connections_max`; the first is made when it is needed. Those who ask wait as long as they like.
-pub(crate) fn lazy(options: PgConnectOptions, session: Session, connections_max: u32) -> Connections {
-    let connections_max = usize::try_from(connections_max).unwrap_or(usize::MAX);
-    // Last in, first out: at night one of them stays in use, and is seldom tested.
-    let pool = Pool::builder(Connector { options, session }).max_size(connections_max).queue_mode(QueueMode::Lifo);
-    pool.build().expect("without time limits it needs no clock")
+impl Connections {
+    /// The first is made when it is needed.
+    pub(crate) fn lazy(options: PgConnectOptions, config: &Config) -> Self {
+        let connections_max = usize::try_from(config.query_connections_max.get()).unwrap_or(usize::MAX);
+        let connector = Connector { options, session: config.session() };
+        // Last in, first out: at night one of them stays in use, and is seldom tested.
+        let pool = Pool::builder(connector).max_size(connections_max).queue_mode(QueueMode::Lifo);
+        let pool = pool.build().expect("without time limits it needs no clock");
+        Self { pool, per_client_max: config.client_share(connections_max), clients: Mutex::default() }
+    }
+
+    /// Waits for a connection of a client's share, as long as the caller likes.
+    pub(crate) async fn get_for(&self, client: &Client) -> Result<Connected, sqlx::Error> {
+        let share = self.share(client).acquire_owned().await.expect("nobody closes the semaphore");
+        Ok(Connected { _share: Some(share), ..self.get().await? })
+    }
+
+    /// Waits for a connection for what all clients share.
+    pub(crate) async fn get(&self) -> Result<Connected, sqlx::Error> {
+        let connection = self.pool.get().await.map_err(|err| match err {
+            PoolError::Backend(err) => err,
+            _ => sqlx::Error::PoolClosed,
+        })?;
+        Ok(Connected { connection, _share: None })
+    }
+
+    /// How many there are, and how many of them are in use.
+    pub(crate) fn status(&self) -> Status {
+        self.pool.status()
+    }
+
+    fn share(&self, client: &Client) -> Arc<Semaphore> {
+        let mut clients = self.clients.lock().expect("nobody panics with the lock");
+        if let Some(share) = clients.get(client).and_then(Weak::upgrade) {
+            return share;
+        }
+        if clients.len() >= CLIENTS_SWEPT_AT {
+            // Those that stay have a report in progress, so there are no more than these.
+            clients.retain(|_, share| share.strong_count() > 0);
+        }
+        let share = Arc::new(Semaphore::new(self.per_client_max));
+        clients.insert(client.clone(), Arc::downgrade(&share));
+        share
+    }
 }
 
 impl Manager for Connector {

@@ -55,7 +55,7 @@ mod security;
 use std::future::ready;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
@@ -65,9 +65,11 @@ use maud::{Markup, html};
 use service::Refusal;
 use service::access::Grant;
 
+use crate::canonical::Pairs;
 use crate::refusals;
-use crate::stats::{Reports, StatsError};
-use address::{Address, InvalidAddress, Parameters};
+use crate::reports::{Reports, SharedReports};
+use crate::stats::StatsError;
+use address::{Address, Parameters};
 use view::Frame;
 
 /// Paths of a page: as many as one looks through, and fewer than the lists of top paths keep, which have to tell them. They
@@ -87,18 +89,28 @@ const SITES_MAX: u16 = 60;
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 
 /// The pages, and what they load.
-pub(crate) fn router() -> Router<Reports> {
+pub(crate) fn router() -> Router<SharedReports> {
     Router::new()
         .route("/", get(show))
         .route("/assets/{file}", get(asset))
         .layer(map_response(|response: Response| ready(security::secure(response))))
 }
 
+/// The parameters of the page that a query string leads to.
+///
+/// # Errors
+///
+/// The sentence of the page that says that it leads nowhere.
+pub(crate) fn pairs(query: &str, today: NaiveDate) -> Result<Pairs, Refusal> {
+    let address = Parameters::read(query).and_then(|sent| Address::read(sent, today));
+    address.map(|address| address.pairs()).map_err(|err| Refusal::bad_request("invalid_address", err.to_string()))
+}
+
 async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     assets::answer(&file, &headers).unwrap_or_else(|| Refusal::not_found().into_response())
 }
 
-async fn show(State(reports): State<Reports>, grant: Grant, uri: Uri) -> Response {
+async fn show(reports: Reports, grant: Grant, uri: Uri) -> Response {
     match Box::pin(answer(&reports, &grant, &uri)).await {
         Ok(response) => response,
         Err(err) => unavailable(err),
@@ -107,8 +119,8 @@ async fn show(State(reports): State<Reports>, grant: Grant, uri: Uri) -> Respons
 
 async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response, StatsError> {
     let today = reading::today(reports).await?;
-    let sent = Query::<Parameters>::try_from_uri(uri).map_err(|_| InvalidAddress::Parameters);
-    let address = sent.and_then(|Query(sent)| Address::read(sent, today));
+    let sent = Parameters::read(uri.query().unwrap_or_default());
+    let address = sent.and_then(|sent| Address::read(sent, today));
     let (address, invalid) = match address {
         Ok(address) => (address, None),
         Err(err) => (Address::of(None), Some(err)),

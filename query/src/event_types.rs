@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use crate::canonical::Pairs;
 use crate::listing::{Cell, List, Table};
 use crate::request::{InvalidRequest, Period, Sent};
 use crate::stats::StatsError;
@@ -79,6 +80,10 @@ impl List for Request {
 
     fn check(sent: &mut Sent) -> Result<Self, InvalidRequest> {
         Ok(Self { site_id: sent.site_id()?, period: sent.period()? })
+    }
+
+    fn pairs(&self) -> Pairs {
+        [vec![("site_id", self.site_id.as_str().to_owned())], self.period.pairs()].concat()
     }
 
     fn site_id(&self) -> Option<&str> {

@@ -2,36 +2,40 @@
 
 use std::time::Instant;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use service::access::{Access, Grant};
 use service::refusal::RefusalBody;
-use service::{Refusal, health, requests};
+use service::{Refusal, documentation, health, requests};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use utoipa::OpenApi;
-use utoipa_swagger_ui::SwaggerUi;
 
 use crate::caching::{self, Caching};
 use crate::dashboard;
 use crate::instruments;
 use crate::live::{self, Live};
 use crate::openapi::Document;
-use crate::readiness::{self, Unready};
+use crate::readiness::Readiness;
 use crate::refusals;
+use crate::reports::{Reports, SharedReports};
 use crate::request::parameters::{OfDays, OfEventType, OfSite};
 use crate::request::{Request, StatsParameters};
-use crate::stats::{Reports, Stats};
+use crate::stats::Stats;
 
 /// Reports that are lists.
 pub(crate) mod lists;
 
 /// Everything that is answered.
-pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
-    let (probed, sampled, watched) = (reports.clone(), reports.clone(), live.clone());
-    let health = health::router(move || ready(probed.clone()), move || instruments::sample(&sampled, &watched));
+pub(crate) fn router(reports: SharedReports, live: Live, readiness: Readiness, access: &Access) -> Router {
+    let (sampled, watched) = (reports.clone(), live.clone());
+    let ready = move || {
+        let readiness = readiness.clone();
+        async move { readiness.told().await.map_err(|lack| lack.to_string()) }
+    };
+    let health = health::router(ready, move || instruments::sample(&sampled, &watched));
     // After the line above, which installs the recorder that takes descriptions.
     instruments::describe();
     let all = Router::new()
@@ -40,7 +44,7 @@ pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
         .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
-        .merge(SwaggerUi::new("/api-docs").url("/api-docs/openapi.json", access.describe(Document::openapi())))
+        .merge(documentation::router(access.describe(Document::openapi())))
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
@@ -89,12 +93,13 @@ pub(crate) fn router(reports: Reports, live: Live, access: &Access) -> Router {
     )
 )]
 pub(crate) async fn stats(
-    State(reports): State<Reports>,
+    reports: Reports,
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(answer(&reports, &grant, &headers, query.as_deref())).await
+    // A report that waits for an event is a large future.
+    measured(Box::pin(answer(&reports, &grant, &headers, query.as_deref()))).await
 }
 
 /// Answers a report, and measures how long that takes, by outcome: `answered`, `unchanged`, `refused` or `unavailable`.
@@ -133,17 +138,4 @@ async fn answer(
     tracing::trace!(site.id = site_id, "Answered a report");
     let caching = if is_kept { Caching::of(&version, request.period.last()) } else { Caching::never() };
     Ok(caching.describe(Json(stats).into_response()))
-}
-
-async fn ready(reports: Reports) -> Result<(), String> {
-    readiness::check(&reports.db, reports.timeout).await.map_err(|err| {
-        let sentence = err.to_string();
-        if let Unready::Database(_) = err {
-            tracing::warn!(
-                error = format!("{:#}", anyhow::Error::from(err)),
-                "Cannot tell whether reports can be read"
-            );
-        }
-        sentence
-    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::live::Live;
-use crate::stats::Reports;
+use crate::reports::SharedReports;
 
 const REPORT_S: &str = "query_report_duration_seconds";
 const REPORTS: &str = "query_reports";
@@ -49,10 +49,10 @@ pub(crate) fn describe() {
 }
 
 /// Sets what is only looked at when somebody asks.
-pub(crate) fn sample(reports: &Reports, live: &Live) {
+pub(crate) fn sample(reports: &SharedReports, live: &Live) {
     let (in_progress, in_progress_max) = reports.in_progress();
     let (clients, clients_max) = live.clients();
-    let connections = reports.db.status();
+    let connections = reports.connections();
     gauge!(REPORTS).set(as_float(in_progress));
     gauge!(REPORTS_MAX).set(as_float(in_progress_max));
     gauge!(LIVE_CLIENTS).set(as_float(clients));

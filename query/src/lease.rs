@@ -2,7 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-use deadpool::managed::{Object, PoolError};
+use deadpool::managed::Object;
+use service::access::Client;
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,24 +18,30 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Waits for a connection until `deadline`.
+    /// Waits for a connection of a client's share until `deadline`.
     ///
     /// # Errors
     ///
     /// [`sqlx::Error::PoolTimedOut`], or what kept it from being made.
-    pub(crate) async fn take(db: &Connections, deadline: Instant) -> Result<Self, sqlx::Error> {
-        timeout_at(deadline, Self::take_in_time(db)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    pub(crate) async fn take(db: &Connections, client: &Client, deadline: Instant) -> Result<Self, sqlx::Error> {
+        let asked = Instant::now();
+        let connected = timeout_at(deadline, db.get_for(client)).await;
+        Ok(Self::of(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, asked))
     }
 
-    /// The same, for those whose caller stops waiting.
-    pub(crate) async fn take_in_time(db: &Connections) -> Result<Self, sqlx::Error> {
+    /// Waits for a connection for what all clients share, as long as the caller does.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from being made.
+    pub(crate) async fn take_for_all(db: &Connections) -> Result<Self, sqlx::Error> {
         let asked = Instant::now();
-        let connection = db.get().await.map_err(|err| match err {
-            PoolError::Backend(err) => err,
-            _ => sqlx::Error::PoolClosed,
-        })?;
+        Ok(Self::of(db.get().await?, asked))
+    }
+
+    fn of(connected: Connected, asked: Instant) -> Self {
         instruments::connected(asked.elapsed());
-        Ok(Self { connection: Some(connection) })
+        Self { connection: Some(connected) }
     }
 
     /// Gives the connection back for others to use: all of its answers have been read.
@@ -52,19 +59,19 @@ impl Deref for Lease {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("it is there until it ends")
+        &self.connection.as_ref().expect("it is there until it ends").connection
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("it is there until it ends")
+        &mut self.connection.as_mut().expect("it is there until it ends").connection
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         // Out of the pool, and so closed.
-        drop(self.connection.take().map(Object::take));
+        drop(self.connection.take().map(|connected| Object::take(connected.connection)));
     }
 }

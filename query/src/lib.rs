@@ -18,6 +18,12 @@ mod request;
 /// A report, read in one snapshot.
 mod stats;
 
+/// Where reports are read, in places and with connections that clients share.
+mod reports;
+
+/// What a query string asks for, in one form.
+mod canonical;
+
 /// Reports that are lists, as JSON or as a table.
 mod listing;
 
@@ -51,6 +57,9 @@ mod version;
 /// What a client has already is not sent again.
 mod caching;
 
+/// Which receipts no event can have.
+mod log_ends;
+
 /// Waiting for an event to arrive in the read models.
 mod arrivals;
 
@@ -81,14 +90,16 @@ mod openapi;
 /// What is measured.
 mod instruments;
 
+pub use canonical::Target;
 pub use config::{Config, KEYS_FILE, VARIABLES};
 
 use anyhow::Context;
+use connections::Connections;
 use live::Live;
+use reports::SharedReports;
 use service::access::Access;
 use service::server;
 use service::tls::Tls;
-use stats::Reports;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -102,13 +113,16 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let databases = config.databases()?;
     let access = Access::new(config.access())?;
     let tls = config.identity()?.map(Tls::follow).transpose()?;
-    let db = connections::lazy(config.report_options()?, config.session(), config.query_connections_max.get());
-    let reports = Reports::new(db, &config);
+    let reports = SharedReports::new(Connections::lazy(config.report_options()?, &config), &config);
+    let (readiness, looks) = readiness::of(config.report_options()?, config.session());
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    let router = http::router(reports, live, &access);
-    let serve = async { tokio::join!(server::serve(listener, tls, router, shutdown.clone()), feed.run(shutdown)) };
+    let router = http::router(reports, live, readiness, &access);
+    let serving = server::serve(listener, tls, router, shutdown.clone());
+    // Beside the future of the process, which is large enough.
+    let looking = Box::pin(looks.run(shutdown.clone()));
+    let serve = async { tokio::join!(serving, feed.run(shutdown), looking) };
     tokio::select! {
         _ = serve => {}
         unusable = Box::pin(fitness::unusable(databases)) => return Err(unusable.into()),

@@ -5,14 +5,16 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use serde::Serialize;
-use service::Refusal;
 use service::access::Grant;
+use service::{Refusal, query_string};
 use sqlx::PgConnection;
 
 use crate::caching::{self, Caching};
+use crate::canonical::Pairs;
 use crate::refusals;
+use crate::reports::Reports;
 use crate::request::{InvalidRequest, Sent};
-use crate::stats::{Reports, StatsError};
+use crate::stats::StatsError;
 use crate::version::Version;
 
 /// Which of the two is wanted.
@@ -44,6 +46,9 @@ pub(crate) trait List: Sized {
     ///
     /// The first rule that is broken.
     fn check(sent: &mut Sent) -> Result<Self, InvalidRequest>;
+
+    /// The parameters that ask for the same list, but for `format`.
+    fn pairs(&self) -> Pairs;
 
     /// The same list of no more than the key is good for. A list of one site is as it is: who may see it is asked
     /// separately.
@@ -110,9 +115,8 @@ pub(crate) async fn answer<L: List>(
 
 /// The next page's place, relative to this one's: a table has no field for a cursor.
 fn next_page(query: &str, cursor: &str) -> HeaderValue {
-    let is_cursor = |pair: &str| pair.split('=').next() == Some("cursor");
-    let pairs = query.split('&').filter(|pair| !pair.is_empty() && !is_cursor(pair));
-    let pairs: Vec<_> = pairs.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+    let others = query_string::pairs(query).filter(|pair| !pair.is_named("cursor"));
+    let pairs: Vec<_> = others.map(|pair| pair.raw.to_owned()).chain([format!("cursor={cursor}")]).collect();
     let link = format!("<?{}>; rel=\"next\"", pairs.join("&"));
     HeaderValue::try_from(link).expect("a query string is visible ASCII, and so is a cursor")
 }

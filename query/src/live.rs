@@ -25,13 +25,14 @@ pub(crate) mod http;
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::access::{Client, NoPlace, Places};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use feed::Feed;
 pub(crate) use http::router;
-use watched::{Pair, State, Subscription, Watched};
+pub(crate) use watched::Pair;
+use watched::{State, Subscription, Watched};
 
 use crate::Config;
 
@@ -39,8 +40,7 @@ use crate::Config;
 #[derive(Clone)]
 pub(crate) struct Live {
     watched: Arc<Watched>,
-    places: Arc<Semaphore>,
-    clients_max: usize,
+    places: Places,
     /// Between two signs of life where there is nothing to tell.
     heartbeat: Duration,
     /// For the first totals of a client.
@@ -55,6 +55,9 @@ pub(crate) enum LiveError {
     /// As many as may watch do so already.
     #[error("too many clients watch totals; ask again later")]
     TooManyClients,
+    /// One client watches as much as one may.
+    #[error("this client watches totals too many times at once; ask again later")]
+    TooManyOfClient,
     /// Postgres is away, or slow.
     #[error("totals cannot be read at the moment; ask again later")]
     NoTotals,
@@ -70,7 +73,7 @@ impl LiveError {
     /// For programs; stays what it is when sentences change.
     fn code(self) -> &'static str {
         match self {
-            Self::TooManyClients => "too_many_clients",
+            Self::TooManyClients | Self::TooManyOfClient => "too_many_clients",
             Self::NoTotals => "database_unavailable",
             Self::NoGeneration => "no_read_models",
             Self::Damaged => "damaged",
@@ -83,15 +86,14 @@ impl Live {
     pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {
         let watched = Arc::<Watched>::default();
         let feed = Feed::new(watched.clone(), options, config);
-        let clients_max = config.live_clients_max();
-        let places = Arc::new(Semaphore::new(clients_max));
+        let places = config.places(config.live_clients_max());
         let (heartbeat, timeout) = (config.live_heartbeat(), config.timeout());
-        (Self { watched, places, clients_max, heartbeat, timeout, shutdown }, feed)
+        (Self { watched, places, heartbeat, timeout, shutdown }, feed)
     }
 
     /// How many clients watch something, and how many may.
     pub(crate) fn clients(&self) -> (usize, usize) {
-        (self.watched.clients(), self.clients_max)
+        (self.watched.clients(), self.places.taken().1)
     }
 
     /// Begins to watch; answers when the totals are known.
@@ -99,8 +101,11 @@ impl Live {
     /// # Errors
     ///
     /// See [`LiveError`]; then nothing is watched.
-    async fn watch(&self, pair: Pair) -> Result<Subscription, LiveError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| LiveError::TooManyClients)?;
+    async fn watch(&self, pair: Pair, client: &Client) -> Result<Subscription, LiveError> {
+        let place = self.places.take(client).map_err(|err| match err {
+            NoPlace::AllTaken => LiveError::TooManyClients,
+            NoPlace::ClientHasMost => LiveError::TooManyOfClient,
+        })?;
         let mut subscription = self.watched.join(pair, place);
         let first = tokio::time::timeout(self.timeout, subscription.known()).await;
         match first.unwrap_or(State::Unread) {

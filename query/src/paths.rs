@@ -11,6 +11,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::canonical::Pairs;
 use crate::cursor::Cursor;
 use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
 use crate::request::{InvalidRequest, Period, Sent};
@@ -152,6 +153,17 @@ impl List for Request {
         };
         request.after = sent.take("cursor").map(|text| request.read_cursor(&text)).transpose()?;
         Ok(request)
+    }
+
+    fn pairs(&self) -> Pairs {
+        let mut pairs = vec![("site_id", self.site_id.as_str().to_owned())];
+        pairs.extend(self.period.pairs());
+        pairs.push(("event_type", self.event_type.as_str().to_owned()));
+        pairs.extend([("prefix", self.prefix.clone()), ("search", self.search.clone())]);
+        pairs.push(("limit", self.paths_max.to_string()));
+        let cursor = self.after.as_ref().map(|after| self.with_identity(|identity| after.write(identity)));
+        pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
+        pairs
     }
 
     fn site_id(&self) -> Option<&str> {

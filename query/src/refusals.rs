@@ -13,18 +13,30 @@ impl From<InvalidRequest> for Refusal {
     }
 }
 
-/// Refuses a report, and logs why: this is where the reason ends. `site_id` is whose report it was, if it was of one.
+/// Refuses a report, and logs why: this is where the reason ends. `site_id` is whose report it was, if it was of one. What
+/// is logged without being asked for outlives an erasure, so it names no site.
 pub(crate) fn refuse(err: StatsError, site_id: Option<&str>) -> Refusal {
-    let refusal = Refusal::unavailable(code(&err), sentence(&err));
+    let refusal = match err {
+        StatsError::NoSuchEvent(_) => Refusal::bad_request(code(&err), sentence(&err)),
+        _ => Refusal::unavailable(code(&err), sentence(&err)),
+    };
     // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by asking
     // all at once.
-    let is_expected =
-        matches!(err, StatsError::NotContained(_) | StatsError::TooManyWaiting | StatsError::TooManyReports);
+    let is_expected = matches!(
+        err,
+        StatsError::NotContained(_)
+            | StatsError::NoSuchEvent(_)
+            | StatsError::TooManyWaiting
+            | StatsError::TooManyWaitingOfClient
+            | StatsError::TooManyReports
+            | StatsError::TooManyReportsOfClient
+    );
     let error = format!("{:#}", anyhow::Error::from(err));
     if is_expected {
         tracing::debug!(site.id = site_id, error, "Cannot answer a report yet");
     } else {
-        tracing::warn!(site.id = site_id, error, "Cannot answer a report");
+        tracing::warn!(error, "Cannot answer a report");
+        tracing::debug!(site.id = site_id, "The report was of this site");
     }
     refusal
 }
@@ -48,8 +60,18 @@ fn sentence(err: &StatsError) -> Cow<'static, str> {
         StatsError::NotContained(receipt) => {
             format!("reports do not contain the event of receipt {receipt} yet; ask again later").into()
         }
+        StatsError::NoSuchEvent(receipt) => {
+            format!("the log has no event of receipt {receipt}; after takes a receipt that an event was answered with")
+                .into()
+        }
         StatsError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
+        StatsError::TooManyWaitingOfClient => {
+            "too many reports of this client wait for their events to arrive; ask again later".into()
+        }
         StatsError::TooManyReports => "too many reports are asked for at once; ask again later".into(),
+        StatsError::TooManyReportsOfClient => {
+            "too many reports are asked for at once by this client; ask again later".into()
+        }
     }
 }
 
@@ -64,7 +86,8 @@ fn code(err: &StatsError) -> &'static str {
         | StatsError::KeysDiffer(_)
         | StatsError::Negative => "damaged",
         StatsError::NotContained(_) => "not_contained_yet",
-        StatsError::TooManyWaiting => "too_many_waiting",
-        StatsError::TooManyReports => "too_many_reports",
+        StatsError::NoSuchEvent(_) => "no_such_event",
+        StatsError::TooManyWaiting | StatsError::TooManyWaitingOfClient => "too_many_waiting",
+        StatsError::TooManyReports | StatsError::TooManyReportsOfClient => "too_many_reports",
     }
 }

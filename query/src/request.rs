@@ -5,8 +5,7 @@ use chrono::{Datelike, NaiveDate, TimeDelta};
 use contract::{EventType, Receipt, SiteId};
 use utoipa::IntoParams;
 
-/// Names and values of a query string.
-mod form;
+use crate::canonical::Pairs;
 
 /// Parameters as they were sent, and how each is read.
 mod sent;
@@ -82,6 +81,19 @@ impl Request {
         })
     }
 
+    /// The parameters that ask for the same report.
+    pub(crate) fn pairs(&self) -> Pairs {
+        let mut pairs = vec![("site_id", self.site_id.as_str().to_owned())];
+        pairs.push(("event_type", self.event_type.as_str().to_owned()));
+        pairs.extend(self.period.pairs());
+        pairs.push(("limit", self.paths_max.to_string()));
+        pairs.extend(self.include.map(|Include::Referrers| ("include", "referrers".to_owned())));
+        pairs.extend(self.previous.map(|_| ("compare", "previous".to_owned())));
+        pairs.push(("meta", self.with_meta.to_string()));
+        pairs.extend(self.after.map(|receipt| ("after", receipt.to_string())));
+        pairs
+    }
+
     /// Whether the report has to know which part of the log it contains.
     pub(crate) fn tells_position(&self) -> bool {
         self.with_meta || self.after.is_some()
@@ -110,6 +122,17 @@ impl Period {
         let before = first.checked_sub_signed(last - first + TimeDelta::days(1)).zip(first.pred_opt());
         // What comes before the year 0 has no form in which it could be answered.
         before.filter(|(first, _)| first.year() >= 0).ok_or(InvalidRequest::TooEarlyToCompare)
+    }
+
+    /// The parameters that say so.
+    pub(crate) fn pairs(self) -> Pairs {
+        let (day, first, last) = match self {
+            Self::AllTime => (None, None, None),
+            Self::Day(day) => (Some(day), None, None),
+            Self::Range { first, last } => (None, first, last),
+        };
+        let days = [("date", day), ("from", first), ("to", last)];
+        days.into_iter().filter_map(|(name, day)| Some((name, day?.to_string()))).collect()
     }
 
     /// The day, if it was asked for by itself.
@@ -158,7 +181,8 @@ pub(crate) struct StatsParameters {
     /// Whether the report is to say which part of the log it contains, and how exact its users are.
     #[param(default = false)]
     meta: Option<bool>,
-    /// The receipt of an event, as `0-4711-0`: the answer waits, for a short time, until the report contains it.
+    /// The receipt of an event, as `0-4711-0`: the answer waits, for a short time, until the report contains it. A receipt
+    /// that no event has is refused with 400.
     after: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use service::access::Grant;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::canonical::Pairs;
 use crate::cursor::Cursor;
 use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
 use crate::request::{InvalidRequest, Sent};
@@ -117,6 +118,13 @@ impl List for Request {
         let cursor = cursor.map(|text| Cursor::read(&text, &request.identity()).ok_or(InvalidRequest::Cursor));
         request.after = cursor.transpose()?;
         Ok(request)
+    }
+
+    fn pairs(&self) -> Pairs {
+        let mut pairs = vec![("event_type", self.event_type.as_str().to_owned()), ("prefix", self.prefix.clone())];
+        pairs.push(("limit", self.sites_max.to_string()));
+        pairs.extend(self.after.as_ref().map(|after| ("cursor", after.write(&self.identity()))));
+        pairs
     }
 
     fn within(self, grant: &Grant) -> Self {

@@ -3,26 +3,14 @@
 //! One statement a report, so one round trip, wherever that is enough; with referrers or a comparison, or where lists of top
 //! paths do not decide, one transaction. Nothing is cached: a report is as fresh as the read models.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use chrono::NaiveDate;
 use contract::Receipt;
 use contract::sketch::{CorruptSketch, KeysDiffer, NotAdded};
 use contract::top_paths::CorruptTopPaths;
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
-use crate::arrivals::{Arrivals, LOOK_INTERVAL};
-use crate::config::Config;
 use crate::conflicts;
-use crate::connections::Connections;
-use crate::lease::Lease;
-use crate::listing::List;
-use crate::request::Request;
-use crate::version::Version;
 
 /// The statements, and what their rows add up to.
 mod reading;
@@ -60,21 +48,7 @@ mod meta;
 use comparison::{Changes, Previous};
 pub(crate) use meta::{Meta, UsersError};
 pub(crate) use referrers::Referrers;
-use snapshot::Snapshot;
-
-/// Where reports are read, and for how long.
-#[derive(Clone)]
-pub(crate) struct Reports {
-    pub(crate) db: Connections,
-    /// For one report with all its waiting.
-    pub(crate) timeout: Duration,
-    /// For an event to arrive in the read models.
-    after_timeout: Duration,
-    arrivals: Arc<Arrivals>,
-    /// For reports that are read or waited for.
-    places: Arc<Semaphore>,
-    places_max: usize,
-}
+pub(crate) use snapshot::Snapshot;
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -150,12 +124,21 @@ pub(crate) enum StatsError {
     /// The event has not arrived in the read models in time: try again later.
     #[error("the read models do not contain the event of receipt {0} yet")]
     NotContained(Receipt),
+    /// The log has no such event: trying again is in vain.
+    #[error("the log has no event of receipt {0}")]
+    NoSuchEvent(Receipt),
     /// Too many wait for events to arrive in the read models: try again later.
     #[error("no further report may wait for an event")]
     TooManyWaiting,
+    /// Too many of these are one client's: try again later.
+    #[error("no further report of the client may wait for an event")]
+    TooManyWaitingOfClient,
     /// Too many reports are asked for at once: try again later.
     #[error("no further report may be begun")]
     TooManyReports,
+    /// Too many of these are one client's: try again later.
+    #[error("no further report of the client may be begun")]
+    TooManyReportsOfClient,
 }
 
 impl From<NotAdded> for StatsError {
@@ -183,86 +166,4 @@ impl From<sqlx::Error> for StatsError {
 /// A number from the database that cannot be negative.
 pub(crate) fn count(stored: i64) -> Result<u64, StatsError> {
     u64::try_from(stored).map_err(|_| StatsError::Negative)
-}
-
-impl Reports {
-    pub(crate) fn new(db: Connections, config: &Config) -> Self {
-        let arrivals = Arc::new(Arrivals::new());
-        let places_max = usize::from(config.query_reports_max.get());
-        let places = Arc::new(Semaphore::new(places_max));
-        Self { db, timeout: config.timeout(), after_timeout: config.after_timeout(), arrivals, places, places_max }
-    }
-
-    /// How many reports are in progress, and how many may be.
-    pub(crate) fn in_progress(&self) -> (usize, usize) {
-        (self.places_max.saturating_sub(self.places.available_permits()), self.places_max)
-    }
-
-    /// Reads a report, which contains the event it is to be read after.
-    ///
-    /// # Errors
-    ///
-    /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn read(&self, request: &Request) -> Result<(Version, Stats), StatsError> {
-        let _place = self.place()?;
-        let begun = Instant::now();
-        let deadline = begun + self.timeout;
-        let Some(receipt) = request.after else {
-            return self.snapshot(request, deadline).await?.into_stats(request);
-        };
-        loop {
-            self.arrivals.wait(&self.db, receipt, begun + self.after_timeout).await?;
-            let snapshot = self.snapshot(request, deadline).await?;
-            // Not if a generation has become active meanwhile that is not as far as the one before it.
-            if snapshot.as_of().contains(receipt) {
-                return snapshot.into_stats(request);
-            }
-            sleep(LOOK_INTERVAL).await;
-        }
-    }
-
-    /// Reads a list, and which state of the read models that was.
-    ///
-    /// # Errors
-    ///
-    /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), StatsError> {
-        let _place = self.place()?;
-        let deadline = Instant::now() + self.timeout;
-        conflicts::tried_twice(|| async move {
-            let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, list.read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
-        })
-        .await
-    }
-
-    /// Reads which state the read models are in, and nothing of them.
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub(crate) async fn version(&self) -> Result<Version, StatsError> {
-        let _place = self.place()?;
-        let deadline = Instant::now() + self.timeout;
-        conflicts::tried_twice(|| async move {
-            let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, Version::read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
-        })
-        .await
-    }
-
-    fn place(&self) -> Result<SemaphorePermit<'_>, StatsError> {
-        self.places.try_acquire().map_err(|_| StatsError::TooManyReports)
-    }
-
-    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
-        conflicts::tried_twice(|| async move {
-            let mut lease = Lease::take(&self.db, deadline).await?;
-            let read = timeout_at(deadline, Snapshot::read(&mut lease, request)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
-        })
-        .await
-    }
 }

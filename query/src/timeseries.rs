@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::canonical::Pairs;
 use crate::listing::{Cell, List, Table};
 use crate::request::{InvalidRequest, Sent};
 use crate::stats::StatsError;
@@ -139,6 +140,19 @@ impl List for Request {
             interval: sent.take("interval").map_or(Ok(Interval::Day), |text| Interval::parse(&text))?,
             metrics: sent.take("metrics").map_or(Ok(Metrics::ALL), |text| Metrics::parse(&text))?,
         })
+    }
+
+    fn pairs(&self) -> Pairs {
+        let metrics = [("views", self.metrics.views), ("unique_users", self.metrics.unique_users)];
+        let metrics: Vec<_> = metrics.into_iter().filter_map(|(name, is_asked)| is_asked.then_some(name)).collect();
+        vec![
+            ("site_id", self.site_id.as_str().to_owned()),
+            ("from", self.first.to_string()),
+            ("to", self.last.to_string()),
+            ("event_type", self.event_type.as_str().to_owned()),
+            ("interval", self.interval.name().to_owned()),
+            ("metrics", metrics.join(",")),
+        ]
     }
 
     fn site_id(&self) -> Option<&str> {

@@ -40,6 +40,12 @@ pub mod health;
 /// Requests, counted and timed.
 pub mod requests;
 
+/// `/api-docs`.
+pub mod documentation;
+
+/// Names and values behind the question mark.
+pub mod query_string;
+
 /// Answers that say no.
 pub mod refusal;
 

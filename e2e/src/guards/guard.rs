@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 18] = [
+pub(super) const GUARDS: [Guard; 20] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -210,6 +210,23 @@ pub(super) const GUARDS: [Guard; 18] = [
         noticed: Noticed::Test {
             package: "e2e",
             name: "hung_up::a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole",
+        },
+    },
+    Guard {
+        name: "places per client",
+        file: "service/src/access/places.rs",
+        with: "if of_client >= self.0.per_client_max {",
+        without: "if of_client >= self.0.per_client_max && false {",
+        noticed: Noticed::Test { package: "query", name: "fairness::one_address_leaves_places_to_watch" },
+    },
+    Guard {
+        name: "connections per client",
+        file: "query/src/connections.rs",
+        with: "Semaphore::new(self.per_client_max)",
+        without: "Semaphore::new(Semaphore::MAX_PERMITS)",
+        noticed: Noticed::Test {
+            package: "query",
+            name: "fairness::slow_reports_of_one_address_leave_connections_to_others",
         },
     },
 ];

@@ -211,7 +211,10 @@ async fn ingest_does_not_notice_that_postgres_is_away_and_reports_come_back_comp
         let answer = stack.query_client.get(REPORT).await?;
         assert!(begun.elapsed() < query_timeout + SLACK, "{outage:?}: 503 after {:?}", begun.elapsed());
         assert_eq!((answer.status, answer.headers["retry-after"].to_str()?), (503, "1"), "{outage:?}: {}", answer.text);
-        assert_eq!(stack.query_client.get("/readyz").await?.status, 503, "{outage:?}");
+        wait::until("query is not ready", SLACK + SLACK, async || {
+            (stack.query_client.get("/readyz").await.ok()?.status == 503).then_some(())
+        })
+        .await;
         assert_eq!(projector.client.get("/readyz").await?.status, 503, "{outage:?}");
         more_acknowledged(&load, 300).await;
         outage.end_for_postgres(&mut stack).await?;

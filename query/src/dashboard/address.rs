@@ -1,13 +1,16 @@
 //! The address of a page: which site, which days, which events. Everything that a page shows follows from it, so a
 //! view can be shared by its address, and every control is a link or a form that leads to another one.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use contract::field::InvalidField;
 use contract::{EventType, SiteId};
-use serde::Deserialize;
-use url::form_urlencoded;
+use service::query_string;
 
 use super::days::{DAYS_MAX, Period, Range};
+
+/// The address of the list of sites. Like all addresses of pages it is relative to the page, which is in one folder with
+/// all that it loads: so the dashboard works below any path of a host.
+pub(super) const HOME: &str = ".";
 
 /// Characters of a search. It is shown again in the page and compared with every path of the site.
 pub(super) const SEARCH_CHARS_MAX: usize = 100;
@@ -17,7 +20,7 @@ const DAYS_DEFAULT: u64 = 30;
 
 /// The parameters as a form sends them: what was left empty is there, too. Unknown ones are passed over, because
 /// those who share a link add theirs.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Parameters {
     site: Option<String>,
     range: Option<String>,
@@ -64,6 +67,34 @@ pub(super) enum InvalidAddress {
     TooLong,
     #[error("A search has at most {SEARCH_CHARS_MAX} characters, all of them such as one can type.")]
     Search,
+}
+
+impl Parameters {
+    /// Reads a query string.
+    pub(super) fn read(query: &str) -> Result<Self, InvalidAddress> {
+        let mut sent = Self::default();
+        for pair in query_string::pairs(query) {
+            let Ok(name) = pair.name() else { continue };
+            let Some(place) = sent.place(&name) else { continue };
+            let value = pair.value().map_err(|_| InvalidAddress::Parameters)?;
+            if place.replace(value.into_owned()).is_some() {
+                return Err(InvalidAddress::Parameters);
+            }
+        }
+        Ok(sent)
+    }
+
+    fn place(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "site" => Some(&mut self.site),
+            "range" => Some(&mut self.range),
+            "from" => Some(&mut self.from),
+            "to" => Some(&mut self.to),
+            "event" => Some(&mut self.event),
+            "search" => Some(&mut self.search),
+            _ => None,
+        }
+    }
 }
 
 impl Address {
@@ -127,8 +158,8 @@ impl Address {
 
     /// As a link.
     pub(super) fn link(&self) -> String {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(self.pairs()).finish();
-        if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+        let query = query_string::written(self.pairs());
+        if query.is_empty() { HOME.to_owned() } else { format!("?{query}") }
     }
 }
 
@@ -150,6 +181,10 @@ impl Choice {
             (None, Some(last)) => (last - Days::new(DAYS_DEFAULT - 1), last),
             (Some(first), Some(last)) => (first, last),
         };
+        // What comes before the year 0 has no form in which it could be in an address.
+        if first.year() < 0 {
+            return Err(InvalidAddress::Day);
+        }
         match (Period { first, last }).days() {
             0 => Err(InvalidAddress::Backwards),
             1..=DAYS_MAX => Ok(Self::Custom(Period { first, last })),
@@ -176,20 +211,7 @@ mod tests {
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 11, 12).expect("a day");
 
     fn read(query: &str) -> Result<Address, InvalidAddress> {
-        let mut sent = Parameters::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let place = match &*name {
-                "site" => &mut sent.site,
-                "range" => &mut sent.range,
-                "from" => &mut sent.from,
-                "to" => &mut sent.to,
-                "event" => &mut sent.event,
-                "search" => &mut sent.search,
-                _ => panic!("no parameter: {name}"),
-            };
-            *place = Some(value.into_owned());
-        }
-        Address::read(sent, TODAY)
+        Address::read(Parameters::read(query)?, TODAY)
     }
 
     #[test]
@@ -200,9 +222,14 @@ mod tests {
             "site=site-abc-123&from=2025-01-01&to=2025-01-31&event=signup",
             "site=a&range=365d&search=%2Fblog%2F+%26%3C%22",
         ] {
-            assert_eq!(read(query).expect("a page").link(), format!("/?{query}"));
+            assert_eq!(read(query).expect("a page").link(), format!("?{query}"));
         }
         assert_eq!(read("").expect("a page"), Address::of(None));
+        assert_eq!(
+            read("utm_source=%e9&%ff&&gclid=%").expect("a page"),
+            Address::of(None),
+            "what others add is theirs"
+        );
         assert_eq!(read("site=&from=&to=&event=&search=+"), read(""), "what was left empty is not there");
     }
 
@@ -223,7 +250,12 @@ mod tests {
     fn what_leads_nowhere_says_why() {
         for (query, err) in [
             ("range=31d", InvalidAddress::Range),
+            ("site=a&site=a", InvalidAddress::Parameters),
+            ("site=a&site", InvalidAddress::Parameters),
+            ("search=%ff", InvalidAddress::Parameters),
+            ("search=%00", InvalidAddress::Search),
             ("from=2025-2-3", InvalidAddress::Day),
+            ("to=0000-01-10", InvalidAddress::Day),
             ("to=2025-02-30", InvalidAddress::Day),
             ("from=+12025-02-03", InvalidAddress::Day),
             ("from=2025-11-13&to=2025-11-12", InvalidAddress::Backwards),

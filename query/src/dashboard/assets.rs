@@ -4,6 +4,8 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::caching;
+
 /// A year: the longest that caches are asked to keep anything.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
@@ -28,9 +30,9 @@ impl Asset {
         Self { name, ending, content_type, content, hash: fnv1a64(content.as_bytes()) }
     }
 
-    /// Where it is.
+    /// Its address, relative to a page.
     pub(super) fn address(&self) -> String {
-        format!("/assets/{}", self.file_name())
+        format!("assets/{}", self.file_name())
     }
 
     fn file_name(&self) -> String {
@@ -44,7 +46,7 @@ impl Asset {
 pub(super) fn answer(file_name: &str, headers: &HeaderMap) -> Option<Response> {
     let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.file_name() == file_name)?;
     let tag = format!("\"{:016x}\"", asset.hash);
-    let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let is_known = caching::is_known(headers, &tag);
     let tag = HeaderValue::try_from(tag).expect("hexadecimal digits in quotes");
     let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, FOREVER)];
     if is_known {

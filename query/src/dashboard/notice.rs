@@ -4,6 +4,8 @@ use chrono::NaiveDate;
 use contract::SiteId;
 use maud::{Markup, html};
 
+use super::address::HOME;
+
 /// Nothing has been counted at all.
 pub(super) fn no_sites_yet(today: NaiveDate) -> Markup {
     html! {
@@ -42,7 +44,7 @@ pub(super) fn bad_address(sentence: &str) -> Markup {
         section.notice {
             h1 { "This address leads nowhere" }
             p { (sentence) }
-            p { a href="/" { "All sites" } }
+            p { a href=(HOME) { "All sites" } }
         }
     }
 }

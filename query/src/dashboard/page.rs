@@ -3,6 +3,7 @@
 use contract::SiteId;
 use maud::{DOCTYPE, Markup, html};
 
+use super::address::HOME;
 use super::assets;
 use super::view::Frame;
 
@@ -23,7 +24,7 @@ pub(super) fn page(frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> 
             body {
                 a.skip href="#main" { "Skip to the numbers" }
                 header.top {
-                    a.brand href="/" {
+                    a.brand href=(HOME) {
                         img src=(assets::ICON.address()) width="24" height="24" alt="";
                         "Tidemark"
                     }
@@ -32,7 +33,7 @@ pub(super) fn page(frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> 
                 main id="main" { (main) }
                 footer {
                     (foot)
-                    p { "All days are UTC days. " a href="/api-docs" { "Interface" } }
+                    p { "All days are UTC days. " a href="api-docs/" { "Interface" } }
                 }
             }
         }
@@ -44,7 +45,7 @@ fn site_chooser(frame: &Frame) -> Markup {
     let chosen = frame.address.site.as_ref();
     let is_listed = chosen.is_none_or(|site| frame.sites.contains(site));
     html! {
-        form.sites action="/" aria-label="Site" {
+        form.sites action=(HOME) aria-label="Site" {
             label for="site" { "Site" }
             @if frame.has_more_sites || frame.sites.is_empty() || !is_listed {
                 input id="site" name="site" list="site-list" required maxlength="64" autocomplete="off" spellcheck="false"

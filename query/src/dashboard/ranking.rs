@@ -3,7 +3,7 @@
 use contract::EventType;
 use maud::{Markup, html};
 
-use super::address::{Address, SEARCH_CHARS_MAX};
+use super::address::{Address, HOME, SEARCH_CHARS_MAX};
 use super::trend::capitalized;
 use super::view::{EventTypeTotals, Referrers, Report, Share};
 use super::words;
@@ -14,7 +14,7 @@ pub(super) fn paths(report: &Report, address: &Address, noun: &str) -> Markup {
         section.panel aria-labelledby="paths-heading" data-fresh="paths" {
             header {
                 h2 id="paths-heading" { "Top paths" }
-                form.search action="/" role="search" {
+                form.search action=(HOME) role="search" {
                     @for (name, value) in address.pairs() {
                         @if name != "search" { input type="hidden" name=(name) value=(value); }
                     }

@@ -10,9 +10,10 @@ use super::said;
 use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
 use super::{EVENT_TYPES_MAX, PATHS_MAX, SITES_MAX, days};
 use crate::listing::List;
+use crate::reports::Reports;
 use crate::request::{Include, Period, Request};
 use crate::sites::SiteCounts;
-use crate::stats::{PathViews, Reports, Stats, StatsError};
+use crate::stats::{PathViews, Stats, StatsError};
 use crate::timeseries::{Interval, Metrics};
 use crate::{event_types, paths, sites, timeseries};
 

@@ -2,8 +2,9 @@
 
 use contract::EventType;
 use maud::{Markup, html};
+use service::query_string;
 
-use super::address::{Address, Choice};
+use super::address::{Address, Choice, HOME};
 use super::cards;
 use super::days::{Period, Range};
 use super::ranking;
@@ -34,12 +35,9 @@ pub(super) fn report(report: &Report, frame: &Frame) -> Markup {
 
 /// Where today's totals come from while the page is open.
 fn live_source(address: &Address) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    if let Some(site) = &address.site {
-        query.append_pair("site_id", site.as_str());
-    }
-    query.append_pair("event_type", address.event_type.as_str());
-    format!("/live?{}", query.finish())
+    let site = address.site.iter().map(|site| ("site_id", site.as_str().to_owned()));
+    let event_type = ("event_type", address.event_type.as_str().to_owned());
+    format!("live?{}", query_string::written(site.chain([event_type])))
 }
 
 fn heading(report: &Report, frame: &Frame) -> Markup {
@@ -77,7 +75,7 @@ fn range_chooser(report: &Report, address: &Address) -> Markup {
                     }
                 }
             }
-            form action="/" aria-label="Other days" {
+            form action=(HOME) aria-label="Other days" {
                 @for (name, value) in address.pairs() {
                     @if !["range", "from", "to"].contains(&name) { input type="hidden" name=(name) value=(value); }
                 }

@@ -1,7 +1,7 @@
 //! Reports that are lists: their routes, and how they are described.
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
@@ -13,12 +13,12 @@ use super::measured;
 use crate::event_types::{self, EventTypes};
 use crate::listing;
 use crate::paths::{self, PathParameters, Paths};
+use crate::reports::{Reports, SharedReports};
 use crate::request::parameters::{Formatted, OfDays, OfEventType, OfSite, Paged};
 use crate::sites::{self, Sites, SitesParameters};
-use crate::stats::Reports;
 use crate::timeseries::{self, Timeseries, TimeseriesParameters};
 
-pub(super) fn router() -> Router<Reports> {
+pub(super) fn router() -> Router<SharedReports> {
     Router::new()
         .route("/timeseries", get(timeseries))
         .route("/paths", get(paths))
@@ -53,7 +53,7 @@ pub(super) fn router() -> Router<Reports> {
     )
 )]
 pub(crate) async fn timeseries(
-    State(reports): State<Reports>,
+    reports: Reports,
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -88,7 +88,7 @@ pub(crate) async fn timeseries(
     )
 )]
 pub(crate) async fn paths(
-    State(reports): State<Reports>,
+    reports: Reports,
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -119,7 +119,7 @@ pub(crate) async fn paths(
     )
 )]
 pub(crate) async fn event_types(
-    State(reports): State<Reports>,
+    reports: Reports,
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -153,7 +153,7 @@ pub(crate) async fn event_types(
     )
 )]
 pub(crate) async fn sites(
-    State(reports): State<Reports>,
+    reports: Reports,
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,

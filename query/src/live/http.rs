@@ -67,7 +67,7 @@ pub(crate) async fn live(
     let pair = Pair::parse(query.as_deref())?;
     let site_id = pair.site_id.as_str().to_owned();
     grant.check(&site_id)?;
-    let subscription = live.watch(pair).await?;
+    let subscription = live.watch(pair, grant.client()).await?;
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let heartbeat = KeepAlive::new().interval(live.heartbeat);
     // A key that is revoked is told no more.

@@ -1,6 +1,7 @@
 //! What is to be watched: the query string, read as strictly as that of a report.
 
 use super::watched::Pair;
+use crate::canonical::Pairs;
 use crate::request::{InvalidRequest, Sent};
 
 impl Pair {
@@ -8,8 +9,13 @@ impl Pair {
     const PARAMETERS: &[&str] = &["site_id", "event_type"];
 
     /// Reads a query string; `None` is an empty one.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, InvalidRequest> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, InvalidRequest> {
         let mut sent = Sent::read(query, Self::PARAMETERS)?;
         Ok(Self { site_id: sent.site_id()?, event_type: sent.event_type()? })
+    }
+
+    /// The parameters that ask for the same.
+    pub(crate) fn pairs(&self) -> Pairs {
+        vec![("site_id", self.site_id.as_str().to_owned()), ("event_type", self.event_type.as_str().to_owned())]
     }
 }

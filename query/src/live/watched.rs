@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use contract::{EventType, SiteId};
-use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use service::access::Place;
+use tokio::sync::{Notify, watch};
 
 use super::totals::Totals;
 
@@ -48,12 +49,12 @@ pub(crate) struct Subscription {
     pair: Arc<Pair>,
     latest: watch::Receiver<State>,
     watched: Arc<Watched>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Watched {
     /// Begins to watch.
-    pub(crate) fn join(self: &Arc<Self>, pair: Pair, place: OwnedSemaphorePermit) -> Subscription {
+    pub(crate) fn join(self: &Arc<Self>, pair: Pair, place: Place) -> Subscription {
         let mut entries = self.entries();
         let pair = entries.get_key_value(&pair).map_or_else(|| Arc::new(pair), |(known, _)| known.clone());
         let entry = entries.entry(pair.clone()).or_insert_with(|| {
@@ -129,7 +130,7 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use tokio::sync::Semaphore;
+    use service::access::{Client, Places};
 
     use super::*;
 
@@ -138,7 +139,8 @@ mod tests {
     }
 
     fn join(watched: &Arc<Watched>, site_id: &'static str) -> Subscription {
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        let client = Client::of_address(std::net::Ipv4Addr::LOCALHOST.into());
+        let place = Places::new(1, 1).take(&client).expect("a place");
         watched.join(pair(site_id), place)
     }
 

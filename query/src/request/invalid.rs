@@ -1,12 +1,13 @@
 //! Why a request is refused: a sentence for whoever asked, and a code for the program that did.
 
 use contract::field::InvalidField;
+use service::query_string::NotEncoded;
 
 /// Why no report can be answered. The message is one sentence for the one who asked.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidRequest {
-    #[error("the query string must be percent-encoded UTF-8")]
-    NotEncoded,
+    #[error(transparent)]
+    NotEncoded(#[from] NotEncoded),
     #[error("the parameter {name:?} is unknown; a report takes {}", listed(.known))]
     Unknown { name: String, known: &'static [&'static str] },
     #[error("{0} must be given only once")]
@@ -53,7 +54,7 @@ impl InvalidRequest {
     /// For programs; stays what it is when sentences change.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::NotEncoded => "invalid_query_string",
+            Self::NotEncoded(_) => "invalid_query_string",
             Self::Unknown { .. } => "unknown_parameter",
             Self::Repeated(_) => "repeated_parameter",
             Self::SiteRequired | Self::RangeRequired => "missing_parameter",

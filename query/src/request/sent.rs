@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contract::{EventType, Receipt, SiteId};
+use service::query_string;
 
-use super::{InvalidRequest, Period, form};
+use super::{InvalidRequest, Period};
 
 /// The parameters of a query string: each at most once, and none that the report does not take.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ impl Sent {
     /// Reads a query string; `None` is an empty one. `known` are the names that the report takes.
     pub(crate) fn read(query: Option<&str>, known: &'static [&'static str]) -> Result<Self, InvalidRequest> {
         let mut sent = BTreeMap::new();
-        for (name, value) in form::pairs(query.unwrap_or_default()) {
-            let (name, value) = (name?, value?);
+        for pair in query_string::pairs(query.unwrap_or_default()) {
+            let (name, value) = (pair.name()?, pair.value()?);
             let Some(name) = known.iter().find(|known| **known == name) else {
                 return Err(InvalidRequest::Unknown { name: name.chars().take(64).collect(), known });
             };

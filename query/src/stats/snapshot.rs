@@ -9,7 +9,7 @@ use crate::request::{Include, Request};
 use crate::version::Version;
 
 /// All that was read.
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     reading: Reading,
     /// Of the period before, if it is to be compared.
     before: Option<Reading>,
@@ -17,7 +17,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Reads a report, the rows of which `db` may not have sent all when this fails.
-    pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Self, StatsError> {
+    pub(crate) async fn read(db: &mut PgConnection, request: &Request) -> Result<Self, StatsError> {
         if request.include.is_none() && request.previous.is_none() {
             return Ok(Self { reading: reading::read(db, request).await?, before: None });
         }
@@ -41,12 +41,12 @@ impl Snapshot {
     }
 
     /// Which part of the log was read; nothing unless the request has to know.
-    pub(super) fn as_of(&self) -> AsOf {
+    pub(crate) fn as_of(&self) -> AsOf {
         self.reading.as_of()
     }
 
     /// The answer to the request that was read for.
-    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
+    pub(crate) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
         let (version, stats) = self.reading.into_stats(request)?;
         let Some((days, before)) = request.previous.zip(self.before) else { return Ok((version, stats)) };
         let (_, before) = before.into_stats(request)?;

@@ -79,6 +79,65 @@ async fn a_wait_has_an_end() {
     }
 }
 
+/// Says where the log ends, as a projector does that looks now.
+async fn observe(db: &PgPool, partition_id: i32, sequence: i64) {
+    let observe = "insert into log_end (partition_id, stream_sequence, observed_at) values ($1, $2, now())
+        on conflict (partition_id) do update set stream_sequence = $2, observed_at = now()";
+    sqlx::query(observe).bind(partition_id).bind(sequence).execute(db).await.expect("observed");
+}
+
+#[tokio::test]
+async fn a_receipt_that_no_event_can_have_is_refused_for_good() {
+    let (service, models, db) = waiting_for(PATIENCE_MS).await;
+    observe(&db, 2, 12).await;
+    let refused = async |receipt: &str| {
+        let answer = service.get(&format!("/stats?site_id=site-abc-123&after={receipt}")).await;
+        let sentence =
+            format!("the log has no event of receipt {receipt}; after takes a receipt that an event was answered with");
+        assert_eq!((answer.status, answer.error()), (400, sentence), "{receipt}");
+        assert_eq!((answer.json()["code"].as_str(), answer.header("retry-after")), (Some("no_such_event"), ""));
+    };
+    let asked = Instant::now();
+    for receipt in ["2-999999999-0", "2-18446744073709551615-0"] {
+        refused(receipt).await;
+    }
+    assert!(asked.elapsed() < SLACK, "at once: {:?}", asked.elapsed());
+    // A projector looks at all streams once a second. The first look after the request has no such partition.
+    let looks = async {
+        loop {
+            observe(&db, 2, 12).await;
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = refused("99-1-0") => {}
+        () = looks => unreachable!("looks have no end"),
+    }
+    assert!(asked.elapsed() < Duration::from_millis(PATIENCE_MS.into()), "{:?}", asked.elapsed());
+    // What may be there by now is waited for.
+    let commit = async {
+        sleep(MOMENT).await;
+        models.reach(2, 500_000).await;
+    };
+    let (answer, ()) = tokio::join!(service.get("/stats?site_id=site-abc-123&after=2-500000-0"), commit);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_partition_that_has_just_been_added_is_waited_for() {
+    let (service, models, db) = waiting_for(PATIENCE_MS).await;
+    observe(&db, 2, 12).await;
+    let added = async {
+        sleep(MOMENT).await;
+        observe(&db, 2, 12).await;
+        observe(&db, 3, 1).await;
+        sleep(MOMENT * 3).await;
+        models.reach(3, 1).await;
+    };
+    let (answer, ()) = tokio::join!(service.get("/stats?site_id=site-abc-123&after=3-1-0"), added);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
 #[tokio::test]
 async fn it_is_the_active_generation_that_has_to_contain_the_event() {
     let (service, models, db) = waiting_for(PATIENCE_MS).await;

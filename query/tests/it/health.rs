@@ -6,28 +6,24 @@ use crate::service::{Service, with_models};
 async fn it_is_ready_when_reports_can_be_answered() {
     let database = Database::empty().await;
     let service = Service::start(database.service_url()).await;
-    let lack = async || {
-        let answer = service.get("/readyz").await;
-        assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
-        answer.error()
-    };
     let newest = sqlx::migrate!("../migrations").iter().map(|migration| migration.version).max().expect("a migration");
     let not_applied = format!("migration {newest} is not applied; `projector migrate` applies it");
-    assert_eq!(lack().await, not_applied);
+    service.tells_of_readiness((503, &not_applied)).await;
+    assert_eq!(service.get("/readyz").await.header("retry-after"), "1");
     assert_eq!(service.get("/stats?site_id=a").await.status, 503);
 
     let db = database.migrate().await;
-    assert_eq!(lack().await, "no generation of the read models is active yet; the projector makes the first one");
+    let no_generation = "no generation of the read models is active yet; the projector makes the first one";
+    service.tells_of_readiness((503, no_generation)).await;
 
     let models = Models::create(&db, "building").await;
-    assert_eq!(lack().await, "no generation of the read models is active yet; the projector makes the first one");
+    service.tells_of_readiness((503, no_generation)).await;
 
     models.activate().await;
-    let answer = service.get("/readyz").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "ready\n"));
+    service.tells_of_readiness((200, "ready\n")).await;
 
     sqlx::query("update _sqlx_migrations set success = false").execute(&db).await.expect("changed");
-    assert_eq!(lack().await, not_applied);
+    service.tells_of_readiness((503, &not_applied)).await;
     assert_eq!(service.get("/healthz").await.body, "ok\n");
 }
 

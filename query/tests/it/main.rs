@@ -81,6 +81,9 @@ mod access;
 /// How many at once.
 mod limits;
 
+/// What one client leaves to others.
+mod fairness;
+
 /// One report, one snapshot, of one generation.
 mod snapshots;
 

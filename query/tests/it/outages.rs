@@ -41,13 +41,13 @@ async fn a_killed_postgres_is_waited_for_and_found_again() {
         let error = unavailable(&service, REPORT).await.error();
         assert_eq!(error, "reports cannot be read at the moment; ask again later");
     }
-    assert_eq!(unavailable(&service, "/readyz").await.error(), "the database does not answer");
+    service.tells_of_readiness((503, "the database does not answer")).await;
     assert_eq!(service.get("/healthz").await.status, 200);
     server.postgres.restart().await.expect("Postgres starts again");
     let answer = service.get(REPORT).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.json()["total_views"], 1);
-    assert_eq!(service.get("/readyz").await.status, 200);
+    service.tells_of_readiness((200, "ready\n")).await;
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_hanging_postgres_is_given_up_on_and_found_again() {
     let errors: Vec<_> = answers.iter().map(Answer::error).collect();
     assert_eq!(errors[0], "the report took too long; ask again later, or for fewer days");
     assert_eq!(errors[1..], ["reports cannot be read at the moment; ask again later"; 5]);
-    assert_eq!(unavailable(&service, "/readyz").await.error(), "the database does not answer");
+    service.tells_of_readiness((503, "the database does not answer")).await;
     server.postgres.thaw();
     let answer = service.get(REPORT).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -75,10 +75,10 @@ async fn the_service_starts_before_postgres() {
     server.postgres.kill().await;
     let service = Service::start_within(server.service_url("tidemark"), TIMEOUT_MS).await;
     assert_eq!(service.get("/healthz").await.status, 200);
-    assert_eq!(unavailable(&service, "/readyz").await.error(), "the database does not answer");
+    service.tells_of_readiness((503, "the database does not answer")).await;
     unavailable(&service, REPORT).await;
     server.postgres.restart().await.expect("Postgres starts again");
-    assert_eq!(service.get("/readyz").await.status, 200);
+    service.tells_of_readiness((200, "ready\n")).await;
     assert_eq!(service.get(REPORT).await.status, 200);
 }
 

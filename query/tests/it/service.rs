@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use query::Config;
@@ -87,6 +87,22 @@ impl Service {
         Answer::of(request.send().await.expect("an answer")).await
     }
 
+    /// Waits until `/readyz` tells this: of the last look, which may be a second old.
+    pub(crate) async fn tells_of_readiness(&self, expected: (u16, &str)) {
+        let told = async {
+            loop {
+                let answer = self.get("/readyz").await;
+                let sentence = if answer.status == 200 { answer.body.clone() } else { answer.error() };
+                if (answer.status, sentence.as_str()) == expected {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let told = tokio::time::timeout(Duration::from_secs(15), told).await;
+        assert!(told.is_ok(), "{expected:?} is not what is told: {:?}", self.get("/readyz").await);
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.base.trim_start_matches("http://").parse().expect("an address")
@@ -94,9 +110,15 @@ impl Service {
 
     /// The beginning of an answer that may never end.
     pub(crate) async fn request(&self, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+        let header = last_event_id.map(|id| ("last-event-id", id));
+        self.request_as(path, header.as_slice()).await
+    }
+
+    /// The beginning of such an answer to a request with headers.
+    pub(crate) async fn request_as(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
         let mut request = self.client.get(format!("{}{path}", self.base));
-        if let Some(id) = last_event_id {
-            request = request.header("last-event-id", id);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         request.send().await.expect("an answer")
     }
@@ -120,6 +142,8 @@ pub(crate) fn config(database_url: String) -> Config {
         query_timeout_ms: milliseconds(5_000),
         query_after_timeout_ms: None,
         query_live_clients_max: NonZeroU32::new(100).expect("not 0"),
+        // Most tests ask from one address.
+        query_client_share_percent: NonZeroU8::new(100).expect("not 0"),
         query_live_heartbeat_ms: milliseconds(15_000),
         query_keys_file: None,
         rate_per_address: None,

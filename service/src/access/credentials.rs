@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::query_string;
+
 /// The parameter.
 const PARAMETER: &str = "key";
 
@@ -50,14 +52,13 @@ fn from_header(header: &HeaderValue) -> Option<String> {
 
 fn from_address(uri: &mut Uri) -> Credentials {
     let Some(query) = uri.query() else { return Credentials::None };
-    let value = |pair: &str| pair.strip_prefix(PARAMETER).and_then(|rest| rest.strip_prefix('=')).map(str::to_owned);
-    let sent: Vec<_> = query.split('&').filter_map(value).collect();
-    let found = match <[String; 1]>::try_from(sent) {
-        Ok([key]) => Credentials::Text(key),
-        Err(sent) if sent.is_empty() => return Credentials::None,
-        Err(_) => Credentials::Unreadable,
+    let (sent, rest): (Vec<_>, Vec<_>) = query_string::pairs(query).partition(|pair| pair.is_named(PARAMETER));
+    let found = match sent.as_slice() {
+        [] => return Credentials::None,
+        [key] => key.value().map_or(Credentials::Unreadable, |key| Credentials::Text(key.into_owned())),
+        _ => Credentials::Unreadable,
     };
-    let rest: Vec<_> = query.split('&').filter(|pair| value(pair).is_none()).collect();
+    let rest: Vec<_> = rest.into_iter().map(|pair| pair.raw).collect();
     let separator = if rest.is_empty() { "" } else { "?" };
     let address = format!("{}{separator}{}", uri.path(), rest.join("&"));
     let mut parts = std::mem::take(uri).into_parts();
@@ -95,7 +96,8 @@ mod tests {
             ("/stats?site_id=a", &[&basic], "/stats?site_id=a"),
             ("/stats?key=tm_a:b", &[], "/stats"),
             ("/stats?a=1&key=tm_a:b&b=%20", &["Digest x"], "/stats?a=1&b=%20"),
-            ("/stats?key=tm_a:b&&monkey=2&key", &[&basic, &basic], "/stats?&monkey=2&key"),
+            ("/stats?key=tm_a:b&&monkey=2&&%6bey2", &[&basic, &basic], "/stats?monkey=2&%6bey2"),
+            ("/stats?%6Bey=tm%5Fa%3ab&a=%zz", &[], "/stats?a=%zz"),
             ("http://host:1/stats?key=tm_a:b", &[], "http://host:1/stats"),
         ] {
             assert_eq!(take_from(address, authorization), (Some("tm_a:b".to_owned()), left.to_owned()), "{address}");
@@ -118,6 +120,8 @@ mod tests {
         ] {
             assert_eq!(take_from("/", authorization).0, None, "{authorization:?}");
         }
-        assert_eq!(take_from("/?key=a&key=a&b=1", &[]), (None, "/?b=1".to_owned()));
+        for unclear in ["key=a&key=a&b=1", "key=a&key&b=1", "key=a&b=1&k%65y=a", "key=%zz&b=1"] {
+            assert_eq!(take_from(&format!("/?{unclear}"), &[]), (None, "/?b=1".to_owned()), "{unclear}");
+        }
     }
 }

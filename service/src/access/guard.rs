@@ -18,12 +18,9 @@ use super::key::SentKey;
 use super::keys::{Key, Keys, Sites};
 use super::rate::Allowances;
 use crate::discard::discard;
+use crate::documentation;
 use crate::health::{METRICS_PATH, READINESS_PATHS};
 use crate::server::Peer;
-
-/// Open whatever keys there are, with all below it, as probes are: they say nothing of sites, and those who ask have no
-/// keys.
-const OPEN_FOLDER: &str = "/api-docs";
 
 /// Of the body of a request that is refused so much is read, and thrown away: as much as the largest that is good.
 const DISCARDED_BYTES_MAX: usize = 8 << 20;
@@ -41,7 +38,8 @@ pub(super) struct Guard {
 pub(super) async fn admit(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_default();
-    if READINESS_PATHS.contains(&path.as_str()) || path.strip_prefix(OPEN_FOLDER).is_some_and(is_below) {
+    // Open whatever keys there are: they say nothing of sites, and those who ask have no keys.
+    if READINESS_PATHS.contains(&path.as_str()) || path.strip_prefix(documentation::FOLDER).is_some_and(is_below) {
         return next.run(request).await;
     }
     // Metrics are numbers of all sites together.

@@ -54,12 +54,12 @@ impl Places {
     /// See [`NoPlace`].
     pub fn take(&self, client: &Client) -> Result<Place, NoPlace> {
         let mut held = self.held();
+        if held.places >= self.0.places_max {
+            return Err(NoPlace::AllTaken);
+        }
         let of_client = held.per_client.get(client).copied().unwrap_or(0);
         if of_client >= self.0.per_client_max {
             return Err(NoPlace::ClientHasMost);
-        }
-        if held.places >= self.0.places_max {
-            return Err(NoPlace::AllTaken);
         }
         held.places += 1;
         held.per_client.insert(client.clone(), of_client + 1);

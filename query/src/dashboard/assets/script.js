@@ -5,15 +5,43 @@
 // While events come in, the rest of the page is asked for again at most this often.
 const REFRESH_INTERVAL_MS = 5000;
 
-const live = document.querySelector("[data-live]");
-if (live) follow(live);
+// Browsers open six connections to a host over HTTP/1.1, for all tabs together: a page that is hidden holds none.
+let refreshed = performance.now();
+let timer = null;
+let refreshing = null;
+let isStale = false;
+let leave = () => {};
+follow();
+document.addEventListener("visibilitychange", () => (document.hidden ? release() : take()));
+addEventListener("pagehide", release);
+addEventListener("pageshow", (event) => event.persisted && take());
 document.addEventListener("pointerover", (event) => point(event.target));
 document.addEventListener("pointerout", (event) => event.target.closest?.("[data-chart]") && clear());
 document.addEventListener("keydown", step);
 quieten(document);
 
+// Gives up what holds a connection. What was asked for and did not come is asked for again when the page is shown.
+function release() {
+  leave();
+  leave = () => {};
+  isStale = isStale || timer !== null || refreshing !== null;
+  clearTimeout(timer);
+  timer = null;
+  refreshing?.abort();
+}
+
+// Follows again, and makes up for what the page has missed.
+function take() {
+  if (document.hidden || !document.querySelector("[data-live]")) return;
+  release();
+  follow();
+  if (isStale || document.querySelector("[data-current]")) refreshSoon();
+}
+
 // Today's totals are pushed. A connection that breaks is made again by the browser.
-function follow(card) {
+function follow() {
+  const card = document.querySelector("[data-live]");
+  if (!card || document.hidden) return;
   const source = new EventSource(card.dataset.live);
   const state = card.querySelector("[data-live-state]");
   const say = (text, isOn) => {
@@ -28,7 +56,10 @@ function follow(card) {
     const hasUsers = put(card.querySelector("[data-live-users]"), totals.unique_users);
     if (hasViews || hasUsers) changed(card);
   });
-  addEventListener("pagehide", () => source.close());
+  leave = () => {
+    source.close();
+    say("paused", false);
+  };
 }
 
 // Whether the number is another one.
@@ -46,28 +77,24 @@ function changed(card) {
   if (document.querySelector("[data-current]")) refreshSoon();
 }
 
-let refreshed = performance.now();
-let waiting = false;
-
 function refreshSoon() {
-  if (waiting) return;
-  waiting = true;
-  setTimeout(refresh, Math.max(0, refreshed + REFRESH_INTERVAL_MS - performance.now()));
+  if (timer !== null || refreshing) return;
+  timer = setTimeout(refresh, Math.max(0, refreshed + REFRESH_INTERVAL_MS - performance.now()));
 }
 
 async function refresh() {
-  if (document.hidden) {
-    document.addEventListener("visibilitychange", refresh, { once: true });
-    return;
-  }
+  const asking = (refreshing = new AbortController());
+  timer = null;
+  isStale = false;
   try {
-    const answer = await fetch(location.href);
+    const answer = await fetch(location.href, { signal: asking.signal });
     if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
-    // The next event brings another attempt.
+    // The next event brings another attempt, and so does showing the page again.
+    isStale = true;
   } finally {
     refreshed = performance.now();
-    waiting = false;
+    if (refreshing === asking) refreshing = null;
   }
 }
 

@@ -84,8 +84,8 @@ async fn the_dashboard_shows_the_sites_of_a_key() {
         assert_eq!((page.status, page.body.contains("Your key is not for")), (403, true), "{site}");
         assert!(!links(&page)[2], "{site}");
     }
-    let style = overview.body.split('"').find(|part| part.starts_with("/assets/style")).expect("a style");
-    let style = get(style).await;
+    let style = overview.body.split('"').find(|part| part.starts_with("assets/style")).expect("a style");
+    let style = get(&format!("/{style}")).await;
     assert_eq!((style.status, style.header("cache-control")), (200, "private, max-age=31536000, immutable"));
     let policy = overview.header("content-security-policy");
     assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");

@@ -1,0 +1,66 @@
+//! What a query string asks for, in one form: every parameter that counts, in one order. Reading the form gives the
+//! request that it was made of. For checks from outside, which know no request.
+
+use axum::http::HeaderMap;
+use chrono::NaiveDate;
+use service::{Refusal, query_string};
+
+use crate::dashboard;
+use crate::listing::{Format, List};
+use crate::live::Pair;
+use crate::request::{InvalidRequest, Request, Sent};
+use crate::{event_types, paths, sites, timeseries};
+
+/// Names and values of parameters.
+pub(crate) type Pairs = Vec<(&'static str, String)>;
+
+/// What takes a query string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// `GET /stats`.
+    Stats,
+    /// `GET /timeseries`.
+    Timeseries,
+    /// `GET /paths`.
+    Paths,
+    /// `GET /events/types`.
+    EventTypes,
+    /// `GET /sites`.
+    Sites,
+    /// `GET /live`.
+    Live,
+    /// A page of the dashboard.
+    Page,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Stats, Self::Timeseries, Self::Paths, Self::EventTypes, Self::Sites, Self::Live, Self::Page];
+
+    /// The form of what a query string asks for on a day.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that is answered; a page answers it with a sentence instead of a code.
+    pub fn canonical(self, query: &str, today: NaiveDate) -> Result<String, Refusal> {
+        let pairs = match self {
+            Self::Stats => Request::parse(Some(query))?.pairs(),
+            Self::Timeseries => list::<timeseries::Request>(query)?,
+            Self::Paths => list::<paths::Request>(query)?,
+            Self::EventTypes => list::<event_types::Request>(query)?,
+            Self::Sites => list::<sites::Request>(query)?,
+            Self::Live => Pair::parse(Some(query))?.pairs(),
+            Self::Page => dashboard::pairs(query, today)?,
+        };
+        Ok(query_string::written(pairs))
+    }
+}
+
+fn list<L: List>(query: &str) -> Result<Pairs, InvalidRequest> {
+    let mut sent = Sent::read(Some(query), L::PARAMETERS)?;
+    let format = Format::of(sent.take("format").as_deref(), &HeaderMap::new())?;
+    let mut pairs = L::check(&mut sent)?.pairs();
+    pairs.push(("format", format.name().to_owned()));
+    Ok(pairs)
+}
