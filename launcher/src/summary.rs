@@ -27,8 +27,9 @@ pub(crate) fn write_environment(workspace: &Workspace, programs: &Services, stac
         folders: vec![install::nats_cli_folder(workspace), programs.to_owned()],
     });
     let text = format!(
-        "# Leads nats, psql and projector to the servers of the local stack: `. .tidemark/env`\n{}",
-        environment.to_shell()
+        "# Leads nats, psql and projector to the servers of the local stack: `. .tidemark/env`\n{}{}",
+        environment.to_shell(),
+        install::nats_cli_advice(workspace)
     );
     secrets::write_private(&workspace.data().join("env"), &text)
 }

@@ -36,6 +36,17 @@ pub fn nats_cli_folder(workspace: &Workspace) -> PathBuf {
     program.parent().expect("a program lies in a folder").to_owned()
 }
 
+/// Lines for a shell: where there is no `nats`, they say how to build it into the folder of the nats CLI, which is to be on
+/// the PATH.
+pub fn nats_cli_advice(workspace: &Workspace) -> String {
+    let folder = workspace.data().join(FOLDER);
+    format!(
+        "command -v nats > /dev/null || cat >&2 <<'ADVICE'\nThere is no nats CLI on the PATH. Go builds it: GOBIN={:?} go \
+         install {MODULE}\nADVICE\n",
+        folder.display().to_string()
+    )
+}
+
 fn find(workspace: &Workspace) -> Option<PathBuf> {
     let mut programs = on_path("nats");
     programs.extend(std::env::var_os("HOME").map(|home| program_in(&PathBuf::from(home).join("go/bin"))));
@@ -71,4 +82,35 @@ async fn install(workspace: &Workspace) -> Result<PathBuf> {
 
 fn program_in(folder: &Path) -> PathBuf {
     folder.join("nats")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What a shell says that reads the advice with only one folder on its PATH, which may have a `nats`.
+    fn said(has_nats: bool) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink("/bin/cat", folder.path().join("cat")).expect("a link");
+        if has_nats {
+            let program = program_in(folder.path());
+            fs::write(&program, "#!/bin/sh\n").expect("written");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+        }
+        let workspace = Workspace::find().expect("the project");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &nats_cli_advice(&workspace)]).env("PATH", folder.path());
+        let output = shell.output().expect("a shell");
+        assert!(output.stdout.is_empty() && output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
+    #[test]
+    fn a_shell_without_the_cli_is_told_how_to_build_it() {
+        let advice = said(false);
+        assert!(advice.contains("GOBIN=") && advice.contains(&format!("go install {MODULE}")), "{advice}");
+        assert_eq!(said(true), "");
+    }
 }
