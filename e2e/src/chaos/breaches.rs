@@ -13,6 +13,8 @@ pub(super) enum Breach {
     Discarding,
     /// The server's clock is wrong.
     Clock,
+    /// A stream takes no ordinary envelope. What it takes it keeps, so an acknowledgement is right all the same.
+    SmallMessages,
 }
 
 /// All breaches of a run, one after the other.
@@ -22,11 +24,13 @@ pub(super) struct Breaches {
 }
 
 impl Breach {
-    /// How long ingest may take to notice: it looks at the log every few seconds, and the machine is busy.
-    fn notice(self) -> Duration {
+    /// How long ingest may take to notice: it looks at the log every few seconds, and the machine is busy. `None`: it may go
+    /// on.
+    fn notice(self) -> Option<Duration> {
         match self {
-            Self::Unsynced => Duration::ZERO,
-            Self::Discarding | Self::Clock => Duration::from_secs(15),
+            Self::Unsynced => Some(Duration::ZERO),
+            Self::Discarding | Self::Clock => Some(Duration::from_secs(15)),
+            Self::SmallMessages => None,
         }
     }
 }
@@ -52,7 +56,8 @@ impl Breaches {
     /// The breach during which a request was sent and acknowledged, although there was time to notice.
     pub(super) fn during(&self, sent: Instant) -> Option<Breach> {
         let lasted = |(breach, begun, end): &(Breach, Instant, Option<Instant>)| {
-            (sent > *begun + breach.notice() && end.is_none()).then_some(*breach)
+            let is_noticed = breach.notice().is_some_and(|notice| sent > *begun + notice);
+            (is_noticed && end.is_none()).then_some(*breach)
         };
         self.all.iter().find_map(lasted)
     }

@@ -113,38 +113,32 @@ async fn strike(run: &Run, nemesis: Nemesis, unsynced_conf: &Path, random: &mut 
         }
         Nemesis::Clock => {
             run.clock.set(*chance::one_of(random, &JUMPS_S))?;
-            last(run, Some(Breach::Clock), random).await;
+            last(run, Breach::Clock, random).await;
             run.clock.set(0)?;
         }
         Nemesis::Discarding => {
             let edited = |config| Config { discard: DiscardPolicy::Old, ..config };
-            edit(run, edited, Some(Breach::Discarding), random).await?;
+            edit(run, edited, Breach::Discarding, random).await?;
         }
-        Nemesis::SmallMessages => edit(run, |config| Config { max_message_size: 300, ..config }, None, random).await?,
+        Nemesis::SmallMessages => {
+            let edited = |config| Config { max_message_size: 300, ..config };
+            edit(run, edited, Breach::SmallMessages, random).await?;
+        }
     }
     Ok(())
 }
 
 /// Leaves the log as it is for a while, and takes down which promise it breaks.
-async fn last(run: &Run, breach: Option<Breach>, random: &mut StdRng) {
+async fn last(run: &Run, breach: Breach, random: &mut StdRng) {
     let longest = (u64::from(run.options.calm_seconds) * 2_000).clamp(BREACH_MS.0, BREACH_MS.1);
     let end = Instant::now() + chance::between(random, BREACH_MS.0, longest);
-    if let Some(breach) = breach {
-        run.breaches.borrow_mut().begin(breach);
-    }
+    run.breaches.borrow_mut().begin(breach);
     sleep_until(end.min(run.until)).await;
-    if breach.is_some() {
-        run.breaches.borrow_mut().end();
-    }
+    run.breaches.borrow_mut().end();
 }
 
 /// Edits the stream of one partition, and takes the edit back.
-async fn edit(
-    run: &Run,
-    edited: impl FnOnce(Config) -> Config,
-    breach: Option<Breach>,
-    random: &mut StdRng,
-) -> Result<()> {
+async fn edit(run: &Run, edited: impl FnOnce(Config) -> Config, breach: Breach, random: &mut StdRng) -> Result<()> {
     let partitions: Vec<Partition> = Partition::all(PARTITIONS).collect();
     let partition = *chance::one_of(random, &partitions);
     let Ok(Ok(declared)) = timeout(EDIT_TIMEOUT, config(run, partition)).await else { return Ok(()) };
