@@ -4,9 +4,7 @@
 use sqlx::PgConnection;
 
 /// What the statements of both processes rely on, whatever the server, the database or the role has been set to.
-const COMMON: [(&str, &str); 6] = [
-    // The functions of the schema and its tables lie there.
-    ("search_path", "public"),
+const COMMON: [(&str, &str); 5] = [
     ("timezone", "UTC"),
     ("datestyle", "ISO, MDY"),
     ("standard_conforming_strings", "on"),
@@ -15,6 +13,10 @@ const COMMON: [(&str, &str); 6] = [
     // Rows that a policy hides would be missing from reports: an error says so.
     ("row_security", "off"),
 ];
+
+/// All tables lie in this schema, so it is searched before all that the database or the role is set to.
+const SEARCH_PATH: &str =
+    "set_config('search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), false)";
 
 /// The settings of a process' connections, as one statement.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ impl Session {
         let quoted = |text: &str| text.replace('\'', "''");
         let set = |(name, value): &(&str, &str)| format!("set_config('{}', '{}', false)", quoted(name), quoted(value));
         let all: Vec<_> = COMMON.iter().chain(settings).map(set).collect();
-        Self(format!("select {}", all.join(", ")))
+        Self(format!("select {SEARCH_PATH}, {}", all.join(", ")))
     }
 
     /// Sets a connection, which has to be a new one.
