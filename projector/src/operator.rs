@@ -49,6 +49,9 @@ mod narrow;
 /// What a verification builds.
 mod scratch;
 
+/// What is missing at the beginning of a stream.
+mod accounted;
+
 /// How far something has come, for whoever waits.
 mod progress;
 

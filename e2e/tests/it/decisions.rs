@@ -196,3 +196,21 @@ async fn each_passing_of_an_acknowledged_gap_is_recorded_and_shown() -> Result<(
     assert_eq!(json[1]["acknowledgements"][0]["by"], "somebody", "{json}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_acknowledged_at_the_beginning_of_a_stream_stops_no_command() -> Result<()> {
+    let (stack, log) = begun().await?;
+    let projector = meets_gap(&stack, ["lost", "first"], 1).await?;
+    says(&projector, "sequences 1 to 1 are gone").await;
+    acknowledge(&stack, "1").await?;
+    shows(&stack, "first", 1).await;
+    send(&log, event("second")).await?;
+    shows(&stack, "second", 1).await;
+    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
+    let rebuilt = stack.operate(&["rebuild"]).await?;
+    assert!(rebuilt.contains("is active") && rebuilt.contains("nothing differs"), "{rebuilt}");
+    let forgotten = stack.operate_on_log(&["forget", "--site", "first", "--publish-deadline-ms", "1"]).await?;
+    assert!(forgotten.is_success && forgotten.text.contains("Done: "), "{forgotten:?}");
+    assert_eq!((views(&stack, "first").await?, views(&stack, "second").await?), (0, 1));
+    Ok(())
+}

@@ -15,10 +15,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 
+use super::accounted;
 use super::narrow::Narrow;
 use super::progress::Progress;
 use super::verify;
 use crate::archive::{self, Lock};
+use crate::checkpoint::Slice;
 use crate::erasure::search::{self, Ends};
 use crate::erasure::{Whose, record};
 use crate::generation::{self, GenerationId};
@@ -108,9 +110,12 @@ fn lock(archives: &[PathBuf]) -> anyhow::Result<Vec<Lock>> {
 
 /// What would stop it halfway.
 async fn check(workshop: &Workshop) -> anyhow::Result<()> {
-    workshop.active(&generation::list(&workshop.pool).await?)?;
+    let generations = generation::list(&workshop.pool).await?;
+    let active = workshop.active(&generations)?;
     for partition in log_end::partitions(&workshop.jetstream).await? {
-        let missing = Stream::find(&workshop.jetstream, partition).await?.missing_until().await?;
+        let stream = Stream::find(&workshop.jetstream, partition).await?;
+        let counted_in = Slice { generation: active.id, partition };
+        let missing = accounted::missing_until(&workshop.pool, counted_in, &stream).await?;
         ensure!(
             missing == 0,
             "the log of partition {partition} lacks sequences 1 to {missing}, and the read models have to be built anew \

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use contract::Partition;
 use sqlx::{Connection, PgConnection};
 
-use super::promote;
+use super::{accounted, promote};
 use crate::checkpoint::{self, Slice, as_bigint};
 use crate::generation::{self, Generation, GenerationId, Promotion, Status};
 use crate::generations::Workshop;
@@ -97,10 +97,14 @@ fn check(generations: &[Generation], workshop: &Workshop) -> anyhow::Result<()> 
 }
 
 async fn missing(workshop: &Workshop) -> anyhow::Result<Vec<Missing>> {
+    let generations = generation::list(&workshop.pool).await?;
+    let active =
+        generation::active(&generations).context("there is no active generation; the first projector makes it")?;
     let mut missing = Vec::new();
     for partition in log_end::partitions(&workshop.jetstream).await? {
         let stream = Stream::find(&workshop.jetstream, partition).await?;
-        let last = stream.missing_until().await?;
+        let counted_in = Slice { generation: active.id, partition };
+        let last = accounted::missing_until(&workshop.pool, counted_in, &stream).await?;
         if last > 0 {
             missing.push(Missing { slice: partition, stream, last });
         }

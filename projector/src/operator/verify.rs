@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use contract::{Partition, SiteId};
 use sqlx::{Connection, PgConnection};
 
+use super::accounted;
 use super::narrow::Narrow;
 use super::progress::Progress;
 use super::scratch::Scratch;
@@ -119,7 +120,8 @@ async fn take_up(
         let partition = partition.with_context(|| format!("{number} is no partition"))?;
         match Stream::find(&workshop.jetstream, partition).await {
             Ok(stream) => {
-                let missing = stream.missing_until().await?;
+                let counted_in = Slice { generation: active.id, partition };
+                let missing = accounted::missing_until(&workshop.pool, counted_in, &stream).await?;
                 ensure!(
                     missing == 0,
                     "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \

@@ -3,7 +3,9 @@ use std::time::Duration;
 use query::Config;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
-use tokio::time::{Instant, sleep};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::event_source::EventSource;
@@ -253,4 +255,17 @@ async fn a_standby_that_is_promoted_without_the_last_fence_does_not_give_its_sta
     execute(&replicated.standby_db, fence).await;
     let found: String = sqlx::query_scalar(state).fetch_one(&replicated.standby_db).await.expect("a state");
     assert_ne!(found, lost, "one state, two contents");
+}
+
+#[tokio::test]
+async fn another_database_in_the_place_of_a_standby_ends_the_service() {
+    let primary = Server::start().await;
+    primary.migrated(DATABASE).await;
+    primary.migrated("another").await;
+    let read_database_url = Some(primary.service_url("another").into());
+    let config = Config { read_database_url, ..config(primary.service_url(DATABASE)) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let running = timeout(SOON, query::run(config, listener, CancellationToken::new()));
+    let refused = running.await.expect("it does not go on").expect_err("that is no standby");
+    assert!(refused.to_string().starts_with("READ_DATABASE_URL names another database"), "{refused}");
 }
