@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::commit::Batch;
 use crate::generation::GenerationId;
+use crate::repeats::{DedupState, LogClock};
 use crate::source::HistoryError;
 
 /// One partition of one generation: rows of others are none of its business.
@@ -36,8 +37,45 @@ pub struct Checkpoint {
     pub stream_created: DateTime<Utc>,
     /// When the log stored the last envelope, where that is known.
     pub logged_at: Option<DateTime<Utc>>,
-    /// The latest log time up to here, in slots of the window of repeats.
-    pub log_slot: u64,
+    /// What recognising repeats goes on from.
+    pub dedup: DedupState,
+}
+
+/// A checkpoint as Postgres has it.
+pub(crate) struct CheckpointRow {
+    pub(crate) stream_sequence: i64,
+    pub(crate) epoch: i64,
+    pub(crate) stream_created: DateTime<Utc>,
+    pub(crate) logged_at: Option<DateTime<Utc>>,
+    pub(crate) log_slot: i64,
+    pub(crate) log_time_ms: Option<i64>,
+    pub(crate) doubted_time_ms: Option<i64>,
+    pub(crate) stored_time_ms: Option<i64>,
+    pub(crate) sent_time_ms: Option<i64>,
+    pub(crate) kept_from_slot: i64,
+}
+
+impl From<CheckpointRow> for Checkpoint {
+    fn from(row: CheckpointRow) -> Self {
+        let known = |time: Option<i64>| time.map(i64::unsigned_abs);
+        let clock = LogClock {
+            now_ms: known(row.log_time_ms).unwrap_or(0),
+            doubted_ms: known(row.doubted_time_ms),
+            stored_ms: known(row.stored_time_ms),
+            sent_ms: known(row.sent_time_ms),
+        };
+        Self {
+            sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
+            epoch: row.epoch,
+            stream_created: row.stream_created,
+            logged_at: row.logged_at,
+            dedup: DedupState {
+                log_slot: row.log_slot.unsigned_abs(),
+                clock,
+                kept_from_slot: row.kept_from_slot.unsigned_abs(),
+            },
+        }
+    }
 }
 
 /// The checkpoint is not where its owner left it: somebody else owns the partition now. What was folded is thrown away.
@@ -57,6 +95,26 @@ pub enum Unmoved {
     /// The generation is compared, or switched to, at a place that the batch would pass. It was read before that was known.
     #[error("the generation is held where it is compared; the batch would go on to sequence {0}")]
     Held(u64),
+}
+
+/// The checkpoint of a partition as it is seen now.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<Checkpoint>> {
+    let row = sqlx::query_as!(
+        CheckpointRow,
+        "select stream_sequence, epoch, stream_created, logged_at,
+                log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot
+         from checkpoint
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Checkpoint::from))
 }
 
 /// Makes the checkpoint of a partition at 0 if there is none.
@@ -191,12 +249,15 @@ pub(crate) async fn advance(
     let to = Checkpoint {
         sequence: batch.last_sequence,
         logged_at: batch.last_logged_at,
-        log_slot: from.log_slot.max(batch.deltas.seen.slot),
+        dedup: batch.deltas.seen.state.unwrap_or(from.dedup),
         ..from
     };
+    let DedupState { log_slot, clock, kept_from_slot } = to.dedup;
+    let log_time_ms = (clock.now_ms > 0).then_some(clock.now_ms);
     let advanced = sqlx::query!(
         "update checkpoint
-         set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now()
+         set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now(),
+             log_time_ms = $9, doubted_time_ms = $10, stored_time_ms = $11, sent_time_ms = $12, kept_from_slot = $13
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4
            and (ceiling is null or ceiling >= $5)
          returning pg_notify('projection', generation_id || '-' || partition_id)",
@@ -205,9 +266,14 @@ pub(crate) async fn advance(
         as_bigint(from.sequence),
         from.epoch,
         as_bigint(to.sequence),
-        as_bigint(to.log_slot),
+        as_bigint(log_slot),
         to.logged_at,
         as_bigint(batch.events()),
+        log_time_ms.map(as_bigint),
+        clock.doubted_ms.map(as_bigint),
+        clock.stored_ms.map(as_bigint),
+        clock.sent_ms.map(as_bigint),
+        as_bigint(kept_from_slot),
     )
     .fetch_optional(&mut *db)
     .await?;
@@ -231,23 +297,35 @@ pub(crate) async fn advance(
 /// Takes a partition from its owner, who begins again at the checkpoint and reads anew what the partition remembers.
 /// Nobody else can commit until the transaction ends.
 pub(crate) async fn fence(db: &mut PgConnection, slice: Slice) -> sqlx::Result<Checkpoint> {
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        CheckpointRow,
         "update checkpoint
          set epoch = epoch + 1, owner = null, lease_until = null
          where generation_id = $1 and partition_id = $2
-         returning stream_sequence, epoch, stream_created, logged_at, log_slot",
+         returning stream_sequence, epoch, stream_created, logged_at,
+                   log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot",
         slice.generation.0,
         slice.partition_id(),
     )
     .fetch_one(db)
     .await?;
-    Ok(Checkpoint {
-        sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
-        epoch: row.epoch,
-        stream_created: row.stream_created,
-        logged_at: row.logged_at,
-        log_slot: u64::try_from(row.log_slot).unwrap_or(0),
-    })
+    Ok(row.into())
+}
+
+/// Moves log time on to a slot that something was noted in out of its turn, where it lies ahead. Left behind, log time
+/// would take the note for long gone.
+pub(crate) async fn raise_log_slot(db: &mut PgConnection, slice: Slice, log_slot: u64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set log_slot = greatest(log_slot, $3)
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(log_slot),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Sequences and counts are far below 2^63.

@@ -91,6 +91,8 @@ pub struct Parked {
     pub reason: String,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
+    /// The slot of log time that it came in, where that is settled.
+    pub log_slot: Option<u64>,
     /// The envelope's schema header.
     pub schema: Option<String>,
     /// As it lies in the log.
@@ -143,12 +145,38 @@ impl Fold {
 
     /// Adds one message to the deltas. `recent` is what the partition's messages before it have left.
     pub fn add(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
-        self.add_unless(deltas, message, |id, seen| recent.is_repeat(id, message.logged_at, seen));
+        self.pass(recent, deltas, message);
+        self.add_passed(recent, deltas, message);
     }
 
-    /// Adds a message whose turn is long past, because it could not be read then.
+    /// Adds a message, or a line of it, that log time has been moved to.
+    fn add_passed(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+        let (log_slot, parked) = (recent.settled_slot(), deltas.parked.len());
+        let is_by_envelopes = self.version.moves_log_time_by_envelopes();
+        self.add_unless(deltas, message, |id, seen| {
+            if is_by_envelopes { recent.note(id, seen) } else { recent.is_repeat(id, message.logged_at, seen) }
+        });
+        deltas.parked[parked..].iter_mut().for_each(|parked| parked.log_slot = log_slot);
+        deltas.seen.state = Some(recent.state());
+    }
+
+    /// Passes a message that nothing is left of: what it was still moves log time.
+    pub(crate) fn pass(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+        if self.version.moves_log_time_by_envelopes() {
+            recent.pass(message.logged_at, message.sent_at, &mut deltas.seen);
+        }
+        deltas.seen.state = Some(recent.state());
+    }
+
+    /// Adds a message whose turn is long past, because it could not be read then. `ids` stands in the slot that it came in.
     pub(crate) fn add_out_of_turn(&self, ids: &mut OutOfTurn, deltas: &mut Deltas, message: Message<'_>) {
-        self.add_unless(deltas, message, |id, seen| ids.is_repeat(id, message.logged_at, seen));
+        self.add_unless(deltas, message, |id, seen| ids.is_repeat(id, seen));
+    }
+
+    /// The ids of a message's events.
+    pub(crate) fn digests(&self, message: Message<'_>) -> Vec<EventDigest> {
+        let Ok(envelope) = Envelope::open(message.schema, message.body) else { return Vec::new() };
+        envelope.lines().filter_map(|line| self.digest(&line.event.ok()?)).collect()
     }
 
     fn add_unless(
@@ -163,7 +191,12 @@ impl Fold {
         };
         for line in envelope.lines() {
             match line.event {
-                Ok(event) if self.only.as_ref().is_some_and(|only| only != event.site_id.as_str()) => {}
+                Ok(event) if self.only.as_ref().is_some_and(|only| only != event.site_id.as_str()) => {
+                    // Of no site of ours; but what the bound forgets depends on the ids of all sites.
+                    if let Some(id) = self.digest(&event).filter(|_| self.version.moves_log_time_by_envelopes()) {
+                        is_repeat(id, &mut deltas.seen);
+                    }
+                }
                 Ok(event) => match self.digest(&event) {
                     Some(id) if is_repeat(id, &mut deltas.seen) => {
                         *deltas.repeats.entry(event.site_id.as_str().to_owned()).or_default() += 1;
@@ -186,13 +219,16 @@ impl Fold {
             Ok(envelope) => envelope.lines().map(|line| (number(line.number), line.json)).collect(),
             Err(_) => vec![(WHOLE_ENVELOPE, message.body)],
         };
+        // Once: that it is read line by line does not show in log time.
+        self.pass(recent, all, message);
         let by_line = |(line, json): (i32, &[u8])| {
             let mut deltas = self.begin();
-            self.add(recent, &mut deltas, Message { body: json, ..message });
+            self.add_passed(recent, &mut deltas, Message { body: json, ..message });
             deltas.parked.iter_mut().for_each(|parked| parked.line = line);
-            all.seen.slot = all.seen.slot.max(deltas.seen.slot);
+            all.seen.state = deltas.seen.state;
             let mut whole = self.begin();
             whole.park(message, line, String::new(), json);
+            whole.parked[0].log_slot = recent.settled_slot();
             LineDeltas { deltas, refused: whole.parked.swap_remove(0) }
         };
         lines.into_iter().map(by_line).collect()
@@ -271,6 +307,7 @@ impl Deltas {
         self.events += line.events;
         self.parked.extend(line.parked);
         self.seen.stored.extend(line.seen.stored);
+        self.seen.forgotten += line.seen.forgotten;
         for (site_id, repeats) in line.repeats {
             *self.repeats.entry(site_id).or_default() += repeats;
         }
@@ -281,7 +318,7 @@ impl Deltas {
         let (sequence, logged_at) = (message.sequence, message.logged_at);
         let schema = message.schema.map(str::to_owned);
         self.parked_bytes += size_of::<Parked>() + reason.len() + event.len() + schema.as_ref().map_or(0, String::len);
-        self.parked.push(Parked { sequence, line, reason, logged_at, schema, event });
+        self.parked.push(Parked { sequence, line, reason, logged_at, log_slot: None, schema, event });
     }
 }
 

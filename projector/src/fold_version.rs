@@ -14,7 +14,7 @@ use crate::checkpoint::as_bigint;
 /// | 2 | views, paths and users; repeats are recognised |
 /// | 3 | referrers, too |
 /// | 4 | the same, with lists of top paths beside the views |
-/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; users never become fewer |
+/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; users never become fewer; repeats by a log time that every envelope moves, and no wrong clock far |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FoldVersion(i32);
 
@@ -54,6 +54,12 @@ impl FoldVersion {
     /// The number of users that is stored beside their sketch.
     pub(crate) fn users(self, sealed: &SealedSketch) -> i64 {
         as_bigint(if self >= Self(5) { sealed.users } else { sealed.plain_users })
+    }
+
+    /// Whether every envelope moves log time, by the rules of `repeats/log_clock.rs`. Before, those with ids did, by the
+    /// time of the log's clock alone.
+    pub(crate) fn moves_log_time_by_envelopes(self) -> bool {
+        self >= Self(5)
     }
 }
 

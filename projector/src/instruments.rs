@@ -13,6 +13,7 @@ use crate::progress::Lag;
 const EVENTS: &str = "projector_events_total";
 const PARKED_EVENTS: &str = "projector_parked_events_total";
 const REPEATS: &str = "projector_repeats_total";
+const FORGOTTEN: &str = "projector_event_ids_forgotten_total";
 const BATCHES: &str = "projector_batches_total";
 const BATCH_EVENTS: &str = "projector_batch_events";
 const BATCH_S: &str = "projector_batch_seconds";
@@ -45,6 +46,11 @@ pub(crate) fn describe() {
     describe_counter!(EVENTS, Unit::Count, "Events that were counted");
     describe_counter!(PARKED_EVENTS, Unit::Count, "Events that could not be read and were parked");
     describe_counter!(REPEATS, Unit::Count, "Events that were not counted because their ids were known");
+    describe_counter!(
+        FORGOTTEN,
+        Unit::Count,
+        "Event ids that were forgotten before their window because there were too many"
+    );
     describe_counter!(BATCHES, Unit::Count, "Batches that were committed");
     describe_histogram!(BATCH_EVENTS, Unit::Count, "Events of a batch");
     describe_histogram!(BATCH_S, Unit::Seconds, "From a batch's first envelope to its last, folded");
@@ -74,6 +80,7 @@ pub(crate) fn committed(slice: Slice, batch: &Batch) {
     counter!(EVENTS, &labels).increment(batch.deltas.events);
     counter!(PARKED_EVENTS, &labels).increment(batch.deltas.parked.len() as u64);
     counter!(REPEATS, &labels).increment(batch.deltas.repeats());
+    counter!(FORGOTTEN, &labels).increment(batch.deltas.seen.forgotten);
     counter!(BATCHES, &labels).increment(1);
     histogram!(BATCH_EVENTS).record(as_float(batch.events()));
 }
@@ -81,9 +88,14 @@ pub(crate) fn committed(slice: Slice, batch: &Batch) {
 /// Lets the counters of a partition begin at 0: one that appears with its first event seems not to have changed.
 pub(crate) fn begun(slice: Slice) {
     let labels = labels(slice);
-    for name in [EVENTS, PARKED_EVENTS, REPEATS, BATCHES] {
+    for name in [EVENTS, PARKED_EVENTS, REPEATS, FORGOTTEN, BATCHES] {
         counter!(name, &labels).increment(0);
     }
+}
+
+/// Event ids were forgotten at a start, because more are stored than are remembered.
+pub(crate) fn forgotten(slice: Slice, ids: u64) {
+    counter!(FORGOTTEN, &labels(slice)).increment(ids);
 }
 
 /// Reading and folding a batch, whatever became of it.

@@ -111,7 +111,12 @@ pub(crate) async fn commit_by_lines(
     entry: &Entry,
 ) -> Result<Isolated, CommitError> {
     let mut all = fold.begin();
-    let lines = if entry.is_erased { Vec::new() } else { fold.by_lines(recent, &mut all, entry.message()) };
+    let lines = if entry.is_erased {
+        fold.pass(recent, &mut all, entry.message());
+        Vec::new()
+    } else {
+        fold.by_lines(recent, &mut all, entry.message())
+    };
     // Each line is one event, whatever becomes of it.
     all.events = lines.len() as u64;
     let batch = Batch {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contract::Partition;
 use sqlx::PgPool;
 
-use crate::checkpoint::{Checkpoint, Slice};
+use crate::checkpoint::{Checkpoint, CheckpointRow, Slice};
 use crate::generation::GenerationId;
 
 /// Projectors that were not seen for so long are forgotten.
@@ -42,7 +42,8 @@ impl Instance {
 ///
 /// The database is away.
 pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Result<Option<Checkpoint>> {
-    let taken = sqlx::query!(
+    let taken = sqlx::query_as!(
+        CheckpointRow,
         r#"with free as (
              select generation_id, partition_id
              from checkpoint
@@ -55,7 +56,8 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
          set owner = $3, epoch = epoch + 1, lease_until = now() + $4 * interval '1 second'
          from free
          where checkpoint.generation_id = free.generation_id and checkpoint.partition_id = free.partition_id
-         returning stream_sequence, epoch, stream_created, logged_at, log_slot"#,
+         returning stream_sequence, epoch, stream_created, logged_at,
+                   log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot"#,
         slice.generation.0,
         slice.partition_id(),
         me.id,
@@ -63,13 +65,7 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
     )
     .fetch_optional(pool)
     .await?;
-    Ok(taken.map(|row| Checkpoint {
-        sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
-        epoch: row.epoch,
-        stream_created: row.stream_created,
-        logged_at: row.logged_at,
-        log_slot: u64::try_from(row.log_slot).unwrap_or(0),
-    }))
+    Ok(taken.map(Checkpoint::from))
 }
 
 /// Renews a lease; answers whether it still was ours.

@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::deltas::Fold;
     use crate::fold_version::FoldVersion;
+    use crate::repeats::DedupState;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -138,7 +139,7 @@ mod tests {
     fn checkpoint(sequence: u64) -> Checkpoint {
         let created = time("2025-11-12T00:00:00Z");
         let logged_at = (sequence > 0).then(|| time("2025-11-12T10:00:00Z"));
-        Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, log_slot: 0 }
+        Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, dedup: DedupState::default() }
     }
 
     fn batch(last_sequence: u64, envelopes: u64, events: u64) -> Batch {

@@ -146,7 +146,9 @@ impl Projection {
         tenure.epoch = Some(checkpoint.epoch);
         self.partitions.taken(self.slice.partition, checkpoint);
         let follow = async {
-            let recent = recent::load(pool, self.slice, checkpoint, *window).await?;
+            let mut db = pool.acquire().await.map_err(Stumble::Checkpoint)?;
+            let recent = recent::load(&mut db, self.slice, checkpoint, *window).await?;
+            drop(db);
             Box::pin(self.follow_from(stream, checkpoint, recent, tenure)).await
         };
         tokio::select! {

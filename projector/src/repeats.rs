@@ -2,40 +2,52 @@
 //!
 //! An event is a repeat if its site used the same id within the window before it, counted or not. So what has to be
 //! remembered is when each id was seen last, and nothing older than the window matters: what a rebuild decides depends
-//! on the log alone. Log time is cut into sixtieths of the window, `SLOTS`; an id is known for at least the window,
-//! and for one slot more at most.
+//! on the log alone. Log time is cut into sixtieths of the window, `SLOTS`; an id is known for at least the window, and
+//! for one slot more at most, as log time measures it (`log_clock.rs`).
+//!
+//! An id that is seen for the first time in a slot is *noted*: here, and in `recent_event_id`. Notes have a bound,
+//! [`NOTES_MAX`], so that no flood of ids can take the memory of a projector, or keep it from starting:
+//!
+//! - A slot that has an eighth of the bound is closed: log time goes on to the next one.
+//! - Where there are more notes than the bound, the oldest slots are forgotten, down to 63/64 of it.
+//!
+//! Both depend on how many notes each slot has, which is what a restart counts in the stored ones, and on the slot before
+//! which all is forgotten, which the checkpoint keeps. So the bound falls in the same place wherever batches end.
+
+/// Log time.
+mod log_clock;
+
+/// Ids and the slots that they were last seen in.
+mod id_table;
 
 /// Events that are folded long after their place in the log.
 mod out_of_turn;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::LazyLock;
-
 use chrono::{DateTime, Utc};
 use contract::EventDigest;
 
+use id_table::IdTable;
+pub use log_clock::{LogClock, TOLERANCE_MS, Times};
 pub use out_of_turn::OutOfTurn;
 
 /// Parts of the window.
 pub const SLOTS: u64 = 60;
 
-/// Tables for the ids. Their shares of the ids rise evenly from one to two, so that they double one after the other:
-/// taken together they are about two thirds full, whatever the number of ids, and while one doubles, the old and the
-/// new half of only one are there.
-const SHARDS: usize = 64;
+/// Notes of a partition: 8 Mi × 22 bytes are 185 MB of memory, 8 Mi × 12 bytes are 101 MB of Postgres. They are ids that
+/// came at 2,330 a second for the whole of an hour. Part of what a fold version is: with another one a rebuild would
+/// decide otherwise.
+pub const NOTES_MAX: u64 = 8 << 20;
 
-/// Values of the bits that choose a shard.
-const CHOICES: usize = 1 << 12;
+/// Parts of the bound that one slot may have one of.
+const SHARE_OF_SLOT: u64 = 8;
 
-/// The shard of each choice.
-static SHARD_OF: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 64")]
-    let shard = |choice| (SHARDS as f64 * (1.0 + choice as f64 / CHOICES as f64).log2()) as u8;
-    (0..CHOICES).map(shard).collect()
-});
+/// Parts of the bound of which one is made free where it is reached: what is forgotten is searched for in all ids.
+const SHARE_FREED: u64 = 64;
 
-/// Bytes of one id, stored: digest and slot, both little-endian. A batch may span more slots than two bytes tell apart.
+/// Places for the numbers of notes: those of all slots that are remembered are different ones.
+const PLACES: usize = 64;
+
+/// Bytes of one note, stored: digest and slot, both little-endian. A batch may span more slots than two bytes tell apart.
 const STORED_BYTES: usize = 8 + 4;
 
 /// Seconds within which an id is recognised.
@@ -47,27 +59,54 @@ pub struct WindowSeconds(u32);
 #[error("the window in which repeats are recognised must be 60 to 86400 seconds")]
 pub struct InvalidWindow;
 
-/// The ids of one partition: 10 bytes each and one of bookkeeping, in tables that are two thirds full: 17 to 18 bytes.
+/// What recognising repeats goes on from, beside the notes: the checkpoint keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DedupState {
+    /// Log time, in slots of the window.
+    pub log_slot: u64,
+    /// Log time, where every envelope moves it.
+    pub clock: LogClock,
+    /// Notes of slots before this one are forgotten because of the bound.
+    pub kept_from_slot: u64,
+}
+
+/// The ids of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentIds {
     slot_ms: u64,
-    slot: u64,
-    shards: Vec<HashMap<Known, [u8; 2], BuildHasherDefault<AsItIs>>>,
+    notes_max: u64,
+    state: DedupState,
+    ids: IdTable,
+    /// Notes of each slot, and of all.
+    notes_of: [u64; PLACES],
+    notes: u64,
 }
 
 /// What a batch adds to what is remembered.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SeenIds {
-    /// The slot of log time that the batch ends in.
-    pub slot: u64,
+    /// What the next batch goes on from; none where the batch says nothing of it.
+    pub state: Option<DedupState>,
     /// Ids and slots, as [`RecentIds::remember`] reads them.
     pub stored: Vec<u8>,
+    /// Ids that were forgotten because of the bound.
+    pub forgotten: u64,
 }
+
+/// Stored ids that no batch has stored. The partition has to be folded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the stored event ids cannot be read")]
+pub struct CorruptIds;
 
 impl WindowSeconds {
     /// The number itself.
     pub fn get(self) -> u32 {
         self.0
+    }
+
+    /// Milliseconds of a slot.
+    pub(crate) fn slot_ms(self) -> u64 {
+        (u64::from(self.0) * 1_000).div_ceil(SLOTS)
     }
 }
 
@@ -80,65 +119,99 @@ impl TryFrom<u32> for WindowSeconds {
 }
 
 impl RecentIds {
-    /// Nothing seen yet; log time stands at `slot`.
-    pub fn new(window: WindowSeconds, slot: u64) -> Self {
-        let slot_ms = (u64::from(window.0) * 1_000).div_ceil(SLOTS);
-        Self { slot_ms, slot, shards: vec![HashMap::default(); SHARDS] }
+    /// Nothing seen yet; what is to be remembered was left in this state.
+    pub fn new(window: WindowSeconds, state: DedupState) -> Self {
+        let (ids, notes_of) = (IdTable::new(), [0; PLACES]);
+        Self { slot_ms: window.slot_ms(), notes_max: NOTES_MAX, state, ids, notes_of, notes: 0 }
     }
 
-    /// Notes that an id is used, and answers whether it is known.
-    pub fn is_repeat(&mut self, id: EventDigest, logged_at: DateTime<Utc>, seen: &mut SeenIds) -> bool {
-        self.advance(logged_at);
-        let slot = self.stored_slot();
-        seen.slot = self.slot;
-        let known = self.shard(id).insert(Known(id.0.to_le_bytes()), slot);
+    /// With another bound than [`NOTES_MAX`], which reaches it sooner.
+    #[must_use]
+    pub fn bounded(self, notes_max: u64) -> Self {
+        Self { notes_max, ..self }
+    }
+
+    /// Moves log time on to an envelope, as folds do where every envelope moves it.
+    pub fn pass(&mut self, logged_at: DateTime<Utc>, sent_at: Option<DateTime<Utc>>, seen: &mut SeenIds) {
+        let times = Times { stored_ms: as_ms(logged_at), sent_ms: sent_at.map(as_ms) };
+        let was_doubted = self.state.clock.doubted_ms.is_some();
+        self.state.clock.pass(times, self.slot_ms * SLOTS);
+        let slot = self.state.clock.now_ms / self.slot_ms;
+        if was_doubted && slot > self.state.log_slot + SLOTS {
+            self.jump(slot, seen);
+        } else {
+            self.advance(slot);
+        }
+    }
+
+    /// Notes that an id is used now, and answers whether it is known.
+    pub fn note(&mut self, id: EventDigest, seen: &mut SeenIds) -> bool {
+        if self.notes_of[place(self.state.log_slot)] >= self.notes_max / SHARE_OF_SLOT {
+            self.close_slot();
+        }
+        let slot = as_stored(self.state.log_slot);
+        let known = self.ids.insert(id, slot);
         if known != Some(slot) {
-            seen.store(id, self.slot);
+            self.count_note(self.state.log_slot);
+            seen.store(id, self.state.log_slot);
+            if self.notes > self.notes_max {
+                seen.forgotten += self.forget_oldest();
+            }
         }
         known.is_some()
     }
 
-    /// The slot that an id was last seen in, where it is remembered.
-    fn last_seen(&self, id: EventDigest) -> Option<u64> {
-        let seen = self.shards[shard_of(id)].get(&Known(id.0.to_le_bytes()))?;
-        Some(self.slot - u64::from(age(self.stored_slot(), *seen)))
+    /// The same in folds where only ids move log time, by the time when the log stored their envelope.
+    pub fn is_repeat(&mut self, id: EventDigest, logged_at: DateTime<Utc>, seen: &mut SeenIds) -> bool {
+        self.advance(as_ms(logged_at) / self.slot_ms);
+        self.note(id, seen)
     }
 
-    /// Remembers what a batch stored.
+    /// Remembers what a batch stored, in any order of batches; answers how many ids were forgotten because of the bound.
     ///
     /// # Errors
     ///
     /// The bytes are not what a batch stores.
-    pub fn remember(&mut self, stored: &[u8]) -> Result<(), CorruptIds> {
-        let (ids, []) = stored.as_chunks::<STORED_BYTES>() else { return Err(CorruptIds) };
-        for [id @ .., s0, s1, s2, s3] in ids {
-            let id: [u8; 8] = *id;
-            let slot = u32::from_le_bytes([*s0, *s1, *s2, *s3]);
-            if u64::from(slot) + SLOTS >= self.slot {
-                self.remember_latest(EventDigest(u64::from_le_bytes(id)), slot);
+    pub fn remember(&mut self, stored: &[u8]) -> Result<u64, CorruptIds> {
+        let mut forgotten = 0;
+        for (id, slot) in read(stored)? {
+            // Older versions stored ids that were folded out of their turn without moving log time.
+            self.advance(slot);
+            if slot < self.oldest_slot() {
+                continue;
             }
+            if self.notes == self.notes_max {
+                // Of versions that had no bound: they may have stored more than that.
+                forgotten += self.forget_oldest();
+                if self.notes == self.notes_max || slot < self.oldest_slot() {
+                    forgotten += 1;
+                    continue;
+                }
+            }
+            self.remember_latest(id, slot);
         }
-        Ok(())
-    }
-
-    fn remember_latest(&mut self, id: EventDigest, slot: u32) {
-        let [low, high, ..] = slot.to_le_bytes();
-        let (now, seen) = (self.stored_slot(), [low, high]);
-        let latest = self.shard(id).entry(Known(id.0.to_le_bytes())).or_insert(seen);
-        // What came out of its turn is not always stored in the order of its time.
-        if age(now, seen) < age(now, *latest) {
-            *latest = seen;
-        }
+        Ok(forgotten)
     }
 
     /// The slot before which nothing is needed any more.
     pub fn oldest_slot(&self) -> u64 {
-        self.slot.saturating_sub(SLOTS)
+        self.state.oldest_slot()
+    }
+
+    /// What the next batch goes on from.
+    pub fn state(&self) -> DedupState {
+        self.state
+    }
+
+    /// The slot of the last envelope, once log time is sure of it.
+    pub(crate) fn settled_slot(&self) -> Option<u64> {
+        let clock = self.state.clock;
+        (clock.now_ms > 0 && clock.doubted_ms.is_none()).then_some(self.state.log_slot)
     }
 
     /// How many ids are remembered.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(HashMap::len).sum()
+        self.ids.len()
     }
 
     /// Whether none is.
@@ -147,160 +220,123 @@ impl RecentIds {
     }
 
     /// Moves log time on, never back, and forgets what has left the window.
-    fn advance(&mut self, logged_at: DateTime<Utc>) {
-        let slot = self.slot_of(logged_at);
-        if slot <= self.slot {
+    fn advance(&mut self, slot: u64) {
+        let before = self.state.log_slot;
+        if slot <= before {
             return;
         }
-        // Measured from the old slot: a long silence must not make ages wrap around.
-        let (passed, now) = (slot - self.slot, self.stored_slot());
-        self.slot = slot;
-        for shard in &mut self.shards {
-            shard.retain(|_, seen| u64::from(age(now, *seen)) + passed <= SLOTS);
+        let left = before.saturating_sub(SLOTS)..slot.saturating_sub(SLOTS).min(before + 1);
+        let gone: u64 = left.map(|slot| std::mem::take(&mut self.notes_of[place(slot)])).sum();
+        self.state.log_slot = slot;
+        if gone > 0 {
+            // Measured from the old slot: a long silence must not make ages wrap around.
+            let (passed, now) = (slot - before, as_stored(before));
+            self.notes -= gone;
+            self.ids.retain(|noted| age(now, noted) + passed <= SLOTS);
         }
     }
 
-    fn slot_of(&self, logged_at: DateTime<Utc>) -> u64 {
-        u64::try_from(logged_at.timestamp_millis()).unwrap_or(0) / self.slot_ms
+    /// Moves log time over more than a window, to where it was doubted. What was noted meanwhile was noted under the slot
+    /// that log time stood in: it comes along, or the ids of the first envelopes after a silence would be forgotten.
+    fn jump(&mut self, slot: u64, seen: &mut SeenIds) {
+        let ids = self.ids.of_slot(as_stored(self.state.log_slot));
+        self.advance(slot);
+        for id in ids {
+            self.ids.insert(id, as_stored(slot));
+            self.count_note(slot);
+            seen.store(id, slot);
+        }
     }
 
-    fn stored_slot(&self) -> [u8; 2] {
-        let [low, high, ..] = self.slot.to_le_bytes();
-        [low, high]
+    /// Begins the next slot before its time.
+    fn close_slot(&mut self) {
+        let next = self.state.log_slot + 1;
+        self.advance(next);
+        let clock = &mut self.state.clock;
+        if clock.now_ms > 0 {
+            clock.now_ms = clock.now_ms.max(next * self.slot_ms);
+        }
     }
 
-    fn shard(&mut self, id: EventDigest) -> &mut HashMap<Known, [u8; 2], BuildHasherDefault<AsItIs>> {
-        &mut self.shards[shard_of(id)]
+    /// Forgets the oldest slots, never the one that log time is in; answers how many ids are gone.
+    fn forget_oldest(&mut self) -> u64 {
+        let (now, kept) = (self.state.log_slot, self.notes_max - self.notes_max / SHARE_FREED);
+        let mut oldest = self.oldest_slot();
+        // One at least: it is called where room is needed.
+        while oldest < now && (self.notes > kept || self.notes == self.notes_max) {
+            self.notes -= std::mem::take(&mut self.notes_of[place(oldest)]);
+            oldest += 1;
+        }
+        if oldest == self.oldest_slot() {
+            return 0;
+        }
+        self.state.kept_from_slot = oldest;
+        let (now, age_max) = (as_stored(now), now - oldest);
+        self.ids.retain(|noted| age(now, noted) <= age_max)
+    }
+
+    fn remember_latest(&mut self, id: EventDigest, slot: u64) {
+        // What came out of its turn is not always stored in the order of its time.
+        let now = as_stored(self.state.log_slot);
+        if self.ids.insert_latest(id, as_stored(slot), |noted| age(now, noted)) {
+            self.count_note(slot);
+        }
+    }
+
+    fn count_note(&mut self, slot: u64) {
+        self.notes_of[place(slot)] += 1;
+        self.notes += 1;
+    }
+}
+
+impl DedupState {
+    /// The slot before which nothing is needed any more.
+    pub fn oldest_slot(&self) -> u64 {
+        self.log_slot.saturating_sub(SLOTS).max(self.kept_from_slot)
     }
 }
 
 impl SeenIds {
+    /// The latest slot that something is stored for.
+    pub(crate) fn latest_slot(&self) -> Option<u64> {
+        read(&self.stored).ok()?.map(|(_, slot)| slot).max()
+    }
+
     fn store(&mut self, id: EventDigest, slot: u64) {
-        self.slot = self.slot.max(slot);
         self.stored.extend(id.0.to_le_bytes());
         self.stored.extend(u32::try_from(slot).unwrap_or(u32::MAX).to_le_bytes());
     }
 }
 
-fn shard_of(id: EventDigest) -> usize {
-    // Bits from the middle: the tables themselves use the lowest and the highest.
-    let [.., low, high, _, _, _] = id.0.to_le_bytes();
-    let choice = usize::from(u16::from_le_bytes([low, high])) % CHOICES;
-    usize::from(SHARD_OF[choice])
+/// The notes that a batch stored.
+fn read(stored: &[u8]) -> Result<impl Iterator<Item = (EventDigest, u64)>, CorruptIds> {
+    let (notes, []) = stored.as_chunks::<STORED_BYTES>() else { return Err(CorruptIds) };
+    Ok(notes.iter().map(|[id @ .., s0, s1, s2, s3]| {
+        let id: [u8; 8] = *id;
+        (EventDigest(u64::from_le_bytes(id)), u64::from(u32::from_le_bytes([*s0, *s1, *s2, *s3])))
+    }))
 }
 
-/// Stored ids that no batch has stored. The partition has to be folded again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the stored event ids cannot be read")]
-pub struct CorruptIds;
+fn as_ms(time: DateTime<Utc>) -> u64 {
+    u64::try_from(time.timestamp_millis()).unwrap_or(0)
+}
+
+fn as_stored(slot: u64) -> [u8; 2] {
+    let [low, high, ..] = slot.to_le_bytes();
+    [low, high]
+}
+
+fn place(slot: u64) -> usize {
+    usize::try_from(slot % PLACES as u64).expect("below the number of places")
+}
 
 /// Slots are told apart modulo 65,536; those that are remembered are at most [`SLOTS`] old.
-fn age(now: [u8; 2], slot: [u8; 2]) -> u16 {
-    u16::from_le_bytes(now).wrapping_sub(u16::from_le_bytes(slot))
-}
-
-/// A digest as bytes: aligned to one byte, an entry of the table needs no padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known([u8; 8]);
-
-impl Hash for Known {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from_le_bytes(self.0));
-    }
-}
-
-/// Digests are well mixed already.
-#[derive(Debug, Default, Clone, Copy)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, digest: u64) {
-        self.0 = digest;
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a digest is a u64");
-    }
+fn age(now: [u8; 2], slot: [u8; 2]) -> u64 {
+    u64::from(u16::from_le_bytes(now).wrapping_sub(u16::from_le_bytes(slot)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
 
-    const WINDOW: WindowSeconds = WindowSeconds(3_600);
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_700_000_000 / 60 * 60 + second, 0).expect("an instant")
-    }
-
-    /// Feeds (id, second) pairs, and answers which were repeats.
-    fn repeats(ids: &mut RecentIds, events: &[(u64, i64)]) -> Vec<bool> {
-        events
-            .iter()
-            .map(|(id, second)| ids.is_repeat(EventDigest(*id), at(*second), &mut SeenIds::default()))
-            .collect()
-    }
-
-    #[test]
-    fn an_id_is_known_for_the_window_and_a_slot_at_most() {
-        let mut ids = RecentIds::new(WINDOW, 0);
-        let events = [(1, 0), (2, 0), (1, 59), (1, 3_659), (2, 3_600), (1, 3_659 + 3_600), (3, 20_000), (1, 20_000)];
-        assert_eq!(repeats(&mut ids, &events), [false, false, true, true, true, true, false, false]);
-        assert_eq!(ids.len(), 2, "what has left the window is forgotten");
-    }
-
-    #[test]
-    fn a_window_that_has_no_even_sixtieth_is_not_cut_short() {
-        for seconds in [60, 61, 62, 3_601] {
-            for begin in 0..2_100 {
-                let mut ids = RecentIds::new(WindowSeconds(seconds), 0);
-                let at = |ms: i64| at(0) + chrono::TimeDelta::milliseconds(begin + ms);
-                let mut is_repeat = |ms| ids.is_repeat(EventDigest(1), at(ms), &mut SeenIds::default());
-                assert!(!is_repeat(0) && is_repeat(i64::from(seconds) * 1_000), "{seconds} s, begun at {begin} ms");
-            }
-        }
-    }
-
-    #[test]
-    fn log_time_never_runs_backwards() {
-        let mut ids = RecentIds::new(WINDOW, 0);
-        assert_eq!(repeats(&mut ids, &[(1, 7_200), (2, 0), (2, 7_200 + 3_600), (1, 0)]), [false, false, true, true]);
-    }
-
-    #[test]
-    fn silence_of_years_forgets_everything() {
-        // 65,536 slots of one second later a slot is remembered as the same two bytes.
-        let events: Vec<_> = (0..=1_100).map(|n| (n % 1_100, i64::try_from(n).expect("small") * 60)).collect();
-        let (mut ids, mut seen) = (RecentIds::new(WindowSeconds(60), 0), SeenIds::default());
-        for (id, second) in &events {
-            assert!(!ids.is_repeat(EventDigest(*id), at(*second), &mut seen));
-        }
-        assert!(!ids.is_repeat(EventDigest(7), at(66_000 + 65_536), &mut seen));
-        let mut restored = RecentIds::new(WindowSeconds(60), seen.slot);
-        restored.remember(&seen.stored).expect("stored ids");
-        assert_eq!((restored.len(), ids.len()), (1, 1));
-    }
-
-    #[test]
-    fn what_was_stored_decides_like_what_was_seen() {
-        let events: Vec<(u64, i64)> = (0..5_000).map(|n| (n * n % 611, i64::try_from(n).expect("small") * 7)).collect();
-        let straight = repeats(&mut RecentIds::new(WINDOW, 0), &events);
-        for restart in [0, 1, 600, 2_500, 4_999] {
-            let (mut before, mut seen) = (RecentIds::new(WINDOW, 0), SeenIds::default());
-            let mut decided = Vec::new();
-            for (id, second) in &events[..restart] {
-                decided.push(before.is_repeat(EventDigest(*id), at(*second), &mut seen));
-            }
-            let mut after = RecentIds::new(WINDOW, seen.slot);
-            after.remember(&seen.stored).expect("stored ids");
-            assert_eq!(after.len(), before.len());
-            decided.extend(repeats(&mut after, &events[restart..]));
-            assert_eq!(decided, straight, "restart at {restart}");
-        }
-        assert_eq!(RecentIds::new(WINDOW, 0).remember(&[1, 2, 3]), Err(CorruptIds));
-    }
-}
+#[cfg(test)]
+mod properties;

@@ -247,7 +247,9 @@ impl Source {
         if self.traces.len() < traces::CONTEXTS_MAX {
             self.traces.extend(logged.trace.clone());
         }
-        if !logged.is_erased {
+        if logged.is_erased {
+            fold.pass(recent, &mut batch.deltas, logged.message());
+        } else {
             fold.add(recent, &mut batch.deltas, logged.message());
         }
         batch.last_sequence = logged.sequence;

@@ -10,7 +10,7 @@ use launcher::servers::postgres::Postgres;
 use projector::checkpoint::{Checkpoint, Slice};
 use projector::generation::GenerationId;
 use projector::recent;
-use projector::repeats::{RecentIds, SeenIds, WindowSeconds};
+use projector::repeats::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
 use crate::findings::{Finding, Findings, Target};
@@ -31,11 +31,11 @@ pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
     projector::migrate::MIGRATOR.run(&pool).await.context("applying migrations")?;
     sqlx::query("select create_generation(1, 1, 3600, 'active')").execute(&pool).await?;
 
-    let last_slot = remember(&pool, ids).await?;
+    let dedup = remember(&pool, ids).await?;
     findings.note(Finding::new(NAME, format!("{ids} ids in Postgres"), "MB", megabytes(stored_bytes(&pool).await?)));
     let before = resident_bytes()?;
     let begun = Instant::now();
-    let loading = Partition::all(PARTITIONS).map(|partition| load(pool.clone(), partition, last_slot));
+    let loading = Partition::all(PARTITIONS).map(|partition| load(pool.clone(), partition, dedup));
     let tasks: Vec<_> = loading.map(tokio::spawn).collect();
     let mut known = Vec::new();
     for task in tasks {
@@ -53,11 +53,11 @@ pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
 }
 
 /// Stores ids of one hour, as batches of all partitions do.
-async fn remember(pool: &PgPool, ids: u64) -> Result<u64> {
-    let mut last_slot = 0;
+async fn remember(pool: &PgPool, ids: u64) -> Result<DedupState> {
+    let mut dedup = DedupState::default();
     let per_partition = ids / u64::from(PARTITIONS);
     for partition in Partition::all(PARTITIONS) {
-        let mut recent = RecentIds::new(window(), 0);
+        let mut recent = RecentIds::new(window(), DedupState::default());
         for batch in 0..per_partition / BATCH_IDS {
             let mut seen = SeenIds::default();
             for id in batch * BATCH_IDS..(batch + 1) * BATCH_IDS {
@@ -72,26 +72,26 @@ async fn remember(pool: &PgPool, ids: u64) -> Result<u64> {
             sqlx::query("insert into recent_event_id values (1, $1, $2, $3, $4)")
                 .bind(i32::from(partition.number()))
                 .bind(i64::try_from(batch)? + 1)
-                .bind(i64::try_from(seen.slot)?)
+                .bind(i64::try_from(recent.state().log_slot)?)
                 .bind(seen.stored)
                 .execute(pool)
                 .await?;
-            last_slot = last_slot.max(seen.slot);
+            dedup = recent.state();
         }
     }
-    Ok(last_slot)
+    Ok(dedup)
 }
 
-async fn load(pool: PgPool, partition: Partition, log_slot: u64) -> Result<RecentIds> {
+async fn load(pool: PgPool, partition: Partition, dedup: DedupState) -> Result<RecentIds> {
     let slice = Slice { generation: GenerationId(1), partition };
     let checkpoint = Checkpoint {
         sequence: u64::from(u32::MAX),
         epoch: 1,
         stream_created: DateTime::UNIX_EPOCH,
         logged_at: None,
-        log_slot,
+        dedup,
     };
-    Ok(recent::load(&pool, slice, checkpoint, window()).await?)
+    Ok(recent::load(&mut *pool.acquire().await?, slice, checkpoint, window()).await?)
 }
 
 fn window() -> WindowSeconds {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::repeats::{SLOTS, WindowSeconds};
+use crate::repeats::{DedupState, LogClock, SLOTS, Times, WindowSeconds};
 
 /// A line of the log, in small numbers, so that lines meet.
 #[derive(Debug, Clone)]
@@ -183,7 +183,7 @@ struct Reader {
     fold: Fold,
     window: WindowSeconds,
     recent: RecentIds,
-    log_slot: u64,
+    state: DedupState,
     stored: Vec<SeenIds>,
     deltas: Deltas,
     batches: Vec<Deltas>,
@@ -197,8 +197,9 @@ impl Reader {
 
     fn of_fold(fold: Fold, window: WindowSeconds) -> Self {
         let deltas = fold.begin();
-        let recent = RecentIds::new(window, 0);
-        Self { fold, window, recent, log_slot: 0, stored: Vec::new(), deltas, batches: Vec::new(), sequence: 0 }
+        let state = DedupState::default();
+        let recent = RecentIds::new(window, state);
+        Self { fold, window, recent, state, stored: Vec::new(), deltas, batches: Vec::new(), sequence: 0 }
     }
 
     fn read(mut self, steps: &[Step]) -> Vec<Deltas> {
@@ -227,43 +228,48 @@ impl Reader {
             return;
         }
         self.sequence += 1;
-        let message =
-            Message { sequence: self.sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
+        let (sequence, sent_at) = (self.sequence, Some(logged_at));
+        let message = Message { sequence, logged_at, sent_at, schema: None, body: body.as_bytes() };
         self.fold.add(&mut self.recent, &mut self.deltas, message);
     }
 
     fn end_batch(&mut self) {
         let deltas = std::mem::replace(&mut self.deltas, self.fold.begin());
-        self.log_slot = self.log_slot.max(deltas.seen.slot);
+        self.state = deltas.seen.state.unwrap_or(self.state);
         self.stored.push(deltas.seen.clone());
         self.batches.push(deltas);
     }
 
     /// As at a start: what has left the window is not there any more.
     fn begin_anew(&mut self) {
-        self.recent = RecentIds::new(self.window, self.log_slot);
+        self.recent = RecentIds::new(self.window, self.state);
         let oldest = self.recent.oldest_slot();
-        self.stored.retain(|seen| seen.slot >= oldest);
+        self.stored.retain(|seen| seen.state.is_some_and(|state| state.log_slot >= oldest));
         for seen in &self.stored {
             self.recent.remember(&seen.stored).expect("stored ids");
         }
     }
 }
 
-/// What a log must add up to: one line after the other, nothing ever forgotten but by its age.
+/// What a log must add up to: one line after the other, nothing ever forgotten but by its age. Where envelopes end does
+/// not show as long as no time is doubted: so here no silence is longer than a day.
 fn expected(steps: &[Step], window: WindowSeconds) -> Sum {
-    let slot_ms = (u64::from(window.get()) * 1_000).div_ceil(SLOTS).cast_signed();
     let (mut sum, mut last_seen, mut now, mut slot) = (Sum::default(), BTreeMap::new(), start(), 0);
+    let mut clock = LogClock::default();
     for step in steps {
         now += TimeDelta::seconds(step.passed);
+        if !matches!(step.line, Line::Blank) {
+            let stored_ms = now.timestamp_millis().unsigned_abs();
+            clock.pass(Times { stored_ms, sent_ms: Some(stored_ms) }, window.slot_ms() * SLOTS);
+            slot = clock.now_ms / window.slot_ms();
+        }
         match &step.line {
             Line::Blank => {}
             Line::Unreadable(_) => *sum.parked.entry(step.line.text().into_bytes()).or_default() += 1,
             Line::Event(sent) => {
                 let is_repeat = sent.event_id.is_some_and(|event_id| {
-                    slot = slot.max(now.timestamp_millis() / slot_ms);
                     let known = last_seen.insert((sent.site, event_id), slot);
-                    known.is_some_and(|known| slot - known <= SLOTS.cast_signed())
+                    known.is_some_and(|known| slot - known <= SLOTS)
                 });
                 if is_repeat {
                     *sum.repeats.entry(sent.site()).or_default() += 1;
@@ -311,10 +317,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Line::Blank),
     ];
     // Clocks of the log's server may be set back; silence may be longer than any window.
-    let passed = prop_oneof![6 => Just(0), 6 => 0..300i64, 2 => 0..4_000i64, 1 => -500..0i64, 1 => 0..10_000_000i64];
+    let passed = prop_oneof![6 => Just(0), 6 => 0..300i64, 2 => 0..4_000i64, 1 => -200..0i64, 1 => 0..86_000i64];
     let cut =
         prop_oneof![4 => Just(Cut::Nothing), 2 => Just(Cut::Envelope), 2 => Just(Cut::Batch), 1 => Just(Cut::Process)];
-    (line, passed, cut).prop_map(|(line, passed, cut)| Step { line, passed, cut })
+    (line, passed, cut).prop_map(|(line, passed, cut)| {
+        // Blank lines alone are no envelope: their silences would add up to more than one that is believed.
+        let passed = if matches!(line, Line::Blank) { 0 } else { passed };
+        Step { line, passed, cut }
+    })
 }
 
 fn window() -> impl Strategy<Value = WindowSeconds> {
@@ -363,9 +373,10 @@ proptest! {
     }
 
     #[test]
-    fn the_second_fold_is_the_third_without_referrers(steps in prop::collection::vec(step(), 0..60), window in window()) {
+    fn the_second_fold_is_the_fourth_without_referrers(steps in prop::collection::vec(step(), 0..60), window in window()) {
         let second = Fold::of_version(key(), FoldVersion::OLDEST);
-        let mut without = Sum::of(&Reader::new(window).read(&steps));
+        let fourth = Fold::of_version(key(), FoldVersion::try_from(4).expect("a version"));
+        let mut without = Sum::of(&Reader::of_fold(fourth, window).read(&steps));
         without.daily.values_mut().chain(without.total.values_mut()).for_each(|row| row.referrers.clear());
         prop_assert_eq!(Sum::of(&Reader::of_fold(second, window).read(&steps)), without);
     }
@@ -402,7 +413,7 @@ proptest! {
     fn an_id_is_known_for_the_window_and_a_sixtieth_at_most(window in window(), begin in 0..10_000_000i64, after in 0..200_000_000i64) {
         let (window_ms, begin) = (i64::from(window.get()) * 1_000, start() + TimeDelta::milliseconds(begin));
         let after = after % (2 * window_ms);
-        let mut recent = RecentIds::new(window, 0);
+        let mut recent = RecentIds::new(window, DedupState::default());
         let mut is_repeat = |at| recent.is_repeat(EventDigest(1), at, &mut SeenIds::default());
         prop_assert!(!is_repeat(begin));
         let is_known = is_repeat(begin + TimeDelta::milliseconds(after));

@@ -1,11 +1,12 @@
 use super::*;
+use crate::repeats::DedupState;
 
 fn fold() -> Fold {
     Fold::new(SketchKey::for_development())
 }
 
 fn recent() -> RecentIds {
-    RecentIds::new(3_600.try_into().expect("an hour"), 0)
+    RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default())
 }
 
 fn message(sequence: u64, body: &str) -> Message<'_> {
@@ -145,4 +146,33 @@ fn referrers_add_up_by_site_type_and_day() {
     let total: Vec<_> = sorted.total().map(|(site, _, counts)| (site, said(&counts))).collect();
     let of_a = ["host google.com: 3", "none : 1", "own : 2", "unreadable : 1"].map(str::to_owned).to_vec();
     assert_eq!(total, [("a.example", of_a), ("b.example", of_b.to_vec())]);
+}
+
+#[test]
+fn envelopes_without_ids_move_log_time() {
+    let with_id = |site: &str| event(site, "/", 1, "u").replacen('{', r#"{"event_id":"one","#, 1);
+    let bodies = [with_id("a"), event("a", "/", 1, "u"), "nonsense".to_owned(), with_id("a")];
+    let repeats = |version: i32| {
+        let fold = Fold::of_version(SketchKey::for_development(), version.try_into().expect("a version"));
+        let (mut recent, mut deltas) = (recent(), fold.begin());
+        for (hour, body) in (0..).zip(&bodies) {
+            let logged_at = DateTime::from_timestamp(1_762_975_801 + hour * 1_800, 0).expect("an instant");
+            let at = Message { logged_at, ..message(7, body) };
+            fold.add(&mut recent, &mut deltas, at);
+            let moved = logged_at.timestamp().unsigned_abs() / 60;
+            assert!(version < 5 || recent.state().log_slot == moved, "fold {version} in hour {hour}");
+        }
+        assert_eq!(deltas.parked[0].log_slot.is_some(), version >= 5);
+        (deltas.repeats(), deltas.seen.state.map(|state| state.log_slot))
+    };
+    let last = Some((1_762_975_801 + 5_400) / 60);
+    assert_eq!([2, 3, 4, 5].map(repeats), [(0, last); 4], "an hour and a half apart");
+}
+
+#[test]
+fn an_erased_envelope_moves_log_time() {
+    let (mut recent, mut deltas) = (recent(), fold().begin());
+    let logged_at = DateTime::from_timestamp(1_762_975_801, 0).expect("an instant");
+    fold().pass(&mut recent, &mut deltas, Message { logged_at, ..message(7, "") });
+    assert_eq!(deltas.seen.state.map(|state| state.log_slot), Some(1_762_975_801 / 60));
 }

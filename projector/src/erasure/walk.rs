@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::generation::GenerationId;
 use crate::log::Log;
+use crate::repeats::DedupState;
 use crate::source::{Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log may restart meanwhile.
@@ -155,7 +156,8 @@ impl Walk {
     async fn open(&self) -> Result<Source, SourceError> {
         let stream = Stream::find(&self.log, self.partition).await?;
         let stream_created = stream.created;
-        let checkpoint = Checkpoint { sequence: self.at, epoch: 0, stream_created, logged_at: None, log_slot: 0 };
+        let dedup = DedupState::default();
+        let checkpoint = Checkpoint { sequence: self.at, epoch: 0, stream_created, logged_at: None, dedup };
         // No generation has this number: the consumer's name tells that nothing is folded.
         stream.open(Slice { generation: GenerationId(0), partition: self.partition }, checkpoint).await
     }

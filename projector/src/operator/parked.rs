@@ -49,6 +49,7 @@ struct Row {
     reason: String,
     schema: Option<String>,
     logged_at: DateTime<Utc>,
+    log_slot: Option<i64>,
     event: Vec<u8>,
 }
 
@@ -131,10 +132,14 @@ async fn retry_slice(
     let mut tx = db.begin_with(models::BEGIN).await?;
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
     let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
-    let mut ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
+    let digests = rows.iter().flat_map(|row| fold.digests(row.message()));
+    let unknown = OutOfTurn::new(window, checkpoint.dedup, digests);
+    let mut ids = recent::recall(&mut tx, slice, unknown.clone()).await?;
     let mut retried = Retried::default();
     for row in rows {
         let mut deltas = fold.begin();
+        // In the slot that it came in.
+        ids.enter(row.log_slot.map_or_else(|| ids.slot_of(row.logged_at), i64::unsigned_abs));
         fold.add_out_of_turn(&mut ids, &mut deltas, row.message());
         if (deltas.events, deltas.repeats()) == (0, 0) {
             retried.still_parked += 1;
@@ -143,7 +148,7 @@ async fn retry_slice(
         } else {
             retried.still_parked += 1;
             // Without what was noted of its ids.
-            ids = OutOfTurn::new(recent::load(&mut *tx, slice, checkpoint, window).await?);
+            ids = recent::recall(&mut tx, slice, unknown.clone()).await?;
         }
     }
     tx.commit().await?;
@@ -173,7 +178,7 @@ async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<V
     let sequence = selection.sequence.map(i64::try_from).transpose().context("--sequence is none")?;
     let rows = sqlx::query!(
         "select generation_id, partition_id, stream_created, superseded_by, stream_sequence, line, reason, schema,
-                logged_at, event
+                logged_at, log_slot, event
          from parked_event
          where state = 'parked'
            and ($1::int is null or partition_id = $1)
@@ -201,6 +206,7 @@ async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<V
                 reason: row.reason,
                 schema: row.schema,
                 logged_at: row.logged_at,
+                log_slot: row.log_slot,
                 event: row.event,
             })
         })
@@ -260,9 +266,9 @@ impl Row {
     async fn keep_lines(&self, db: &mut PgConnection, lines: &[Parked]) -> sqlx::Result<()> {
         sqlx::query!(
             "insert into parked_event (generation_id, partition_id, stream_created, superseded_by, stream_sequence, line,
-                                       reason, logged_at, schema, event)
+                                       reason, logged_at, log_slot, schema, event)
              select generation_id, partition_id, stream_created, superseded_by, stream_sequence, lines.line,
-                    lines.reason, logged_at, schema, lines.event
+                    lines.reason, logged_at, log_slot, schema, lines.event
              from parked_event, unnest($6::int[], $7::text[], $8::bytea[]) as lines (line, reason, event)
              where generation_id = $1 and partition_id = $2 and superseded_by = $3 and stream_sequence = $4
                and parked_event.line = $5",

@@ -1,9 +1,10 @@
 //! What is remembered of event ids, compared with what the log says.
 
+use anyhow::Context;
 use contract::Partition;
 use sqlx::PgConnection;
 
-use crate::checkpoint::{Checkpoint, Slice};
+use crate::checkpoint::{self, Slice};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
 
@@ -18,22 +19,7 @@ pub(super) async fn is(
     window: WindowSeconds,
     expected: &RecentIds,
 ) -> anyhow::Result<bool> {
-    let row = sqlx::query!(
-        "select stream_sequence, epoch, stream_created, logged_at, log_slot
-         from checkpoint
-         where generation_id = $1 and partition_id = $2",
-        slice.generation.0,
-        slice.partition_id(),
-    )
-    .fetch_one(&mut *db)
-    .await?;
-    let checkpoint = Checkpoint {
-        sequence: row.stream_sequence.unsigned_abs(),
-        epoch: row.epoch,
-        stream_created: row.stream_created,
-        logged_at: row.logged_at,
-        log_slot: row.log_slot.unsigned_abs(),
-    };
+    let checkpoint = checkpoint::find(&mut *db, slice).await?.context("the partition has no checkpoint")?;
     Ok(recent::load(db, slice, checkpoint, window).await? == *expected)
 }
 

@@ -21,7 +21,7 @@ use crate::isolation::{self, Isolation};
 use crate::lease;
 use crate::models::Known;
 use crate::recent;
-use crate::repeats::RecentIds;
+use crate::repeats::{DedupState, RecentIds};
 use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
@@ -95,7 +95,7 @@ impl Scratch {
             fold: fold.clone(),
             slice,
             checkpoint,
-            recent: RecentIds::new(workshop.window, 0),
+            recent: RecentIds::new(workshop.window, DedupState::default()),
             isolation: Isolation::default(),
             counts: self.counts.clone(),
         });
@@ -214,7 +214,7 @@ impl Folder {
         self.checkpoint = isolated.checkpoint;
         self.counts.add(&isolated.batch);
         // Nothing is remembered of ids that were not counted.
-        self.recent = recent::load(pool, self.slice, self.checkpoint, *window).await?;
+        self.recent = recent::load(&mut *pool.acquire().await?, self.slice, self.checkpoint, *window).await?;
         Ok(())
     }
 
@@ -231,7 +231,8 @@ impl Folder {
     async fn reload(&mut self) {
         let Workshop { pool, instance, window, .. } = &self.workshop;
         if let Ok(Some(checkpoint)) = lease::take(pool, self.slice, instance).await
-            && let Ok(recent) = recent::load(pool, self.slice, checkpoint, *window).await
+            && let Ok(mut db) = pool.acquire().await
+            && let Ok(recent) = recent::load(&mut db, self.slice, checkpoint, *window).await
         {
             (self.checkpoint, self.recent) = (checkpoint, recent);
         }

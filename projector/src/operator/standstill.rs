@@ -6,6 +6,7 @@ use contract::Partition;
 
 use crate::checkpoint::Checkpoint;
 use crate::generations::Workshop;
+use crate::repeats::DedupState;
 use crate::source::{HistoryError, SourceError, Stream};
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
@@ -28,7 +29,7 @@ pub(super) async fn confirm(workshop: &Workshop, partition_id: u16, to: u64) -> 
             epoch: 0,
             stream_created: row.stream_created,
             logged_at: row.logged_at,
-            log_slot: 0,
+            dedup: DedupState::default(),
         };
         let stream = Stream::find(&workshop.jetstream, partition).await?;
         let found = stream.first_behind(checkpoint, &mut stream.amendments()).await;

@@ -1,17 +1,18 @@
 use super::*;
+use crate::repeats::DedupState;
 
 pub(crate) fn partition(number: u16) -> Partition {
     Partition::numbered(number).expect("a partition")
 }
 
-const BEGINNING: Checkpoint =
-    Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
+fn beginning() -> Checkpoint {
+    let (stream_created, dedup) = (DateTime::UNIX_EPOCH, DedupState::default());
+    Checkpoint { sequence: 0, epoch: 1, stream_created, logged_at: None, dedup }
+}
 
 /// Taken at the beginning, of a log that ends there.
 pub(crate) fn taken(partitions: &Partitions, number: u16, end: u64) {
-    let checkpoint =
-        Checkpoint { sequence: 0, epoch: 1, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 };
-    partitions.taken(partition(number), checkpoint);
+    partitions.taken(partition(number), beginning());
     partitions.set(partition(number), PartitionState::Following);
     partitions.seen(&[LogEnd { partition: partition(number), sequence: end }], Instant::now());
 }
@@ -37,7 +38,7 @@ fn partitions_keep_up_if_none_is_far_behind() {
 fn nobody_knows_whether_a_partition_keeps_up_before_the_log_was_looked_at() {
     let partitions = Partitions::of(GenerationId(1));
     taken(&partitions, 0, 0);
-    partitions.taken(partition(1), BEGINNING);
+    partitions.taken(partition(1), beginning());
     partitions.set(partition(1), PartitionState::Following);
     assert!(!partitions.keep_up(10));
 }

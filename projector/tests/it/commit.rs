@@ -5,7 +5,7 @@ use projector::checkpoint::{self, Checkpoint, Moved, Slice};
 use projector::commit::{Batch, CommitError, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::generation::GenerationId;
-use projector::repeats::RecentIds;
+use projector::repeats::{DedupState, RecentIds};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
@@ -52,13 +52,14 @@ impl Database {
 }
 
 pub(crate) fn at(sequence: u64, epoch: i64) -> Checkpoint {
-    Checkpoint { sequence, epoch, stream_created: DateTime::UNIX_EPOCH, logged_at: None, log_slot: 0 }
+    Checkpoint { sequence, epoch, stream_created: DateTime::UNIX_EPOCH, logged_at: None, dedup: DedupState::default() }
 }
 
 /// One event.
 fn batch(last_sequence: u64) -> Batch {
     let fold = Fold::new(SketchKey::for_development());
-    let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
+    let (mut recent, mut deltas) =
+        (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
     let logged_at = DateTime::UNIX_EPOCH;
     let message = Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: EVENT.as_bytes() };
     fold.add(&mut recent, &mut deltas, message);

@@ -3,6 +3,9 @@
 /// The checkpoint and everything it stands for, or nothing at all.
 mod commit;
 
+/// What counts once, whenever it could be read, and whatever is forgotten.
+mod repeats;
+
 /// Who may fold a wide batch.
 mod turns;
 

@@ -4,7 +4,7 @@ use projector::checkpoint::Checkpoint;
 use projector::commit::{Batch, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::fold_version::FoldVersion;
-use projector::repeats::RecentIds;
+use projector::repeats::{DedupState, RecentIds};
 use sqlx::AssertSqlSafe;
 
 use crate::commit::{Database, at};
@@ -21,7 +21,8 @@ fn body(visits: &[(&str, u32)]) -> String {
 
 impl Database {
     async fn fold(&self, fold: &Fold, from: Checkpoint, visits: &[(&str, u32)]) -> Checkpoint {
-        let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
+        let (mut recent, mut deltas) =
+            (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
         let (logged_at, body, last_sequence) = (DateTime::UNIX_EPOCH, body(visits), from.sequence + 1);
         let message =
             Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };

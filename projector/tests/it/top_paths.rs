@@ -4,7 +4,7 @@ use projector::checkpoint::Checkpoint;
 use projector::commit::{Batch, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::fold_version::FoldVersion;
-use projector::repeats::RecentIds;
+use projector::repeats::{DedupState, RecentIds};
 
 use crate::commit::{Database, at};
 
@@ -29,7 +29,8 @@ async fn fold(database: &Database, version: FoldVersion, forget: impl Fn(u64) ->
         if forget(last_sequence) {
             known = Known::default();
         }
-        let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
+        let (mut recent, mut deltas) =
+            (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
         let (logged_at, body) = (DateTime::UNIX_EPOCH, body(last_sequence));
         let message =
             Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
@@ -84,7 +85,8 @@ async fn a_damaged_list_stops_its_partition() {
     let damage = r#"update view_total set top_paths = '[["/1", 1], ["/2", 9]]'"#;
     sqlx::query(damage).execute(&database.pool).await.expect("damaged");
     let fold = Fold::new(SketchKey::for_development());
-    let (mut recent, mut deltas) = (RecentIds::new(3_600.try_into().expect("an hour"), 0), fold.begin());
+    let (mut recent, mut deltas) =
+        (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
     let body = body(1);
     let message =
         Message { sequence: 99, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body: body.as_bytes() };
