@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 20] = [
+pub(super) const GUARDS: [Guard; 23] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -228,6 +228,30 @@ pub(super) const GUARDS: [Guard; 20] = [
             package: "query",
             name: "fairness::slow_reports_of_one_address_leave_connections_to_others",
         },
+    },
+    Guard {
+        name: "log time with every envelope",
+        file: "projector/src/deltas.rs",
+        with: "            recent.pass(message.logged_at, message.sent_at, &mut deltas.seen);\n",
+        without: "",
+        noticed: Noticed::Test { package: "projector", name: "repeats::envelopes_without_ids_move_log_time" },
+    },
+    Guard {
+        name: "bound of jumps",
+        file: "projector/src/repeats/log_clock.rs",
+        with: "if self.now_ms == 0 || ahead <= step_max {",
+        without: "if self.now_ms == 0 || ahead <= u64::MAX - step_max {",
+        noticed: Noticed::Test {
+            package: "projector",
+            name: "repeats::one_envelope_of_a_wrong_clock_makes_nothing_forgotten",
+        },
+    },
+    Guard {
+        name: "bound of ids",
+        file: "projector/src/repeats.rs",
+        with: "            if self.notes > self.notes_max {\n",
+        without: "            if self.notes > u64::MAX - self.notes_max {\n",
+        noticed: Noticed::Test { package: "projector", name: "repeats::no_flood_of_ids_takes_more_than_the_bound" },
     },
 ];
 

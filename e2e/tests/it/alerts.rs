@@ -61,6 +61,28 @@ async fn spoil(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
+/// More event ids are stored for partition 0 than it may remember, and its owner reads them anew.
+async fn remember_too_many(stack: &Stack) -> Result<()> {
+    const TOO_MANY: i64 = (8 << 20) + 10_000;
+    // Digest and slot, as the projector stores them; the slot has its lowest byte first.
+    let store = "insert into recent_event_id (generation_id, partition_id, stream_sequence, log_slot, ids)
+                 select 1, 0, -1, checkpoint.log_slot, many.ids
+                 from checkpoint
+                 cross join lateral int4send(log_slot::int) as slot
+                 cross join lateral (
+                   select string_agg(
+                     int8send(hashint8extended(id, 0)) || substr(slot, 4, 1) || substr(slot, 3, 1)
+                     || substr(slot, 2, 1) || substr(slot, 1, 1), '') as ids
+                   from generate_series(1, $1) as id
+                 ) as many
+                 where partition_id = 0";
+    let pool = stack.database(DATABASE)?;
+    sqlx::query(store).bind(TOO_MANY).execute(&pool).await?;
+    let fence = "update checkpoint set epoch = epoch + 1, owner = null, lease_until = null where partition_id = 0";
+    sqlx::query(fence).execute(&pool).await?;
+    Ok(())
+}
+
 /// Everything that there is, and who watches it.
 struct Watched {
     stack: Stack,
@@ -131,6 +153,8 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     let parked = watched.fires("TidemarkEventsParked", &[("partition", "2")], nothing).await;
     assert_eq!(parked, "Events of partition 2 that could not be read wait for a decision: 1");
     every_panel_shows_something(&watched).await?;
+    remember_too_many(stack).await?;
+    watched.fires("TidemarkEventIdsForgotten", &[("partition", "0")], nothing).await;
 
     // Somebody has a lock that every commit waits for.
     let mut lock = stack.database(DATABASE)?.begin().await?;

@@ -33,6 +33,9 @@ mod refused_rows;
 /// Databases that are addressed, set or reached in other ways than usual.
 mod databases;
 
+/// Each event counts once, whatever clocks say and whenever it could be read.
+mod repeats;
+
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 
