@@ -78,6 +78,12 @@ mod headers;
 /// Whatever is sent: an answer that says what is wrong, and a process that goes on.
 mod bad_input;
 
+/// The dashboard behind a proxy that puts it below a path.
+mod subpath;
+
+/// More tabs than a browser has connections.
+mod tabs;
+
 /// Keys: what they let in, and what not.
 mod access;
 
