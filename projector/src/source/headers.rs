@@ -41,7 +41,8 @@ impl Headers {
             return Self::default();
         }
         let Some(fields) = fields(bytes) else {
-            let schema = format!("{UNREADABLE_HEADERS}{}", bytes.escape_ascii());
+            // In quotes: blanks at the end would be lost where it is published again.
+            let schema = format!("{UNREADABLE_HEADERS}\"{}\"", bytes.escape_ascii());
             return Self { schema: Some(storable(&schema)), ..Self::default() };
         };
         let first = |name| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
@@ -133,7 +134,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        let unreadable: [&[u8]; 9] = [
+        let unreadable: [&[u8]; 11] = [
+            b" ",
+            b"NATS/1.0 404 ",
             b"NATS/1.0\r\nSchema: a\xffb\r\n\r\n",
             b"NATS/1.0\r\nSchema: a\rb\r\n\r\n",
             b"NATS/1.0\r\nno colon\r\n\r\n",
@@ -147,7 +150,7 @@ mod tests {
         for headers in unreadable {
             let schema = schema(headers).expect("a name");
             let named = schema.strip_prefix(UNREADABLE_HEADERS).expect("it says so");
-            assert_eq!(named, headers.escape_ascii().to_string());
+            assert_eq!(named, format!("\"{}\"", headers.escape_ascii()));
             assert!(!is_deliverable(headers));
         }
     }
