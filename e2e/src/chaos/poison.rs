@@ -26,6 +26,9 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
+/// Schemas that nobody knows. Postgres takes no text with the second one in it.
+const UNKNOWN_SCHEMAS: [&str; 2] = ["event.v99", "event\0v1"];
+
 /// A message with one thing in it that nobody can read.
 struct Poison {
     /// Names the message: the log drops a second try of one that it has.
@@ -89,6 +92,7 @@ impl Poison {
         let name = format!("poison-{number}");
         let partitions: Vec<Partition> = Partition::all(PARTITIONS).collect();
         let partition = *chance::one_of(visits.random(), &partitions);
+        let schema = Some(*chance::one_of(visits.random(), &UNKNOWN_SCHEMAS));
         let alone = |schema: Option<&'static str>, body: Vec<u8>| Self {
             name: name.clone(),
             partition,
@@ -101,7 +105,7 @@ impl Poison {
             0 => alone(None, format!("nobody can read {name}").into_bytes()),
             1 => alone(None, [b"\xff\xfe\x00".as_slice(), name.as_bytes()].concat()),
             // It would be an event, were its schema known.
-            2 => alone(Some("event.v99"), format!("{} {name}", visits.next_in(partition).json).into_bytes()),
+            2 => alone(schema, format!("{} {name}", visits.next_in(partition).json).into_bytes()),
             _ => {
                 let parked = format!("{{\"site_id\":7,\"poison\":\"{name}\"}}");
                 let visits = [visits.next_in(partition), visits.next_in(partition)];
