@@ -82,6 +82,8 @@ impl Browser {
         for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", &folder] {
             wanted.add_arg(argument)?;
         }
+        // Tests issue certificates themselves.
+        wanted.accept_insecure_certs(true)?;
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All)?;
         let web = WebDriver::new(address, wanted).await.context("opening a window")?;
         let pictures = std::env::var_os(PICTURES).map_or_else(|| pictures.to_owned(), PathBuf::from);

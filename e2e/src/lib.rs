@@ -57,6 +57,9 @@ pub mod kernel;
 /// A browser, as a reader of the dashboard has one.
 pub mod browser;
 
+/// A page of another origin.
+pub mod page;
+
 /// Metrics: served, promised, used.
 pub mod metrics;
 

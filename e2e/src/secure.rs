@@ -22,6 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct SecureClient {
     connector: TlsConnector,
+    config: Arc<ClientConfig>,
     port: u16,
 }
 
@@ -41,7 +42,8 @@ impl SecureClient {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { connector: Arc::new(config).into(), port })
+        let config = Arc::new(config);
+        Ok(Self { connector: config.clone().into(), config, port })
     }
 
     /// Opens a connection, in which it is sure of the other end.
@@ -55,6 +57,21 @@ impl SecureClient {
         let agreeing = self.connector.connect(name, stream);
         let stream = tokio::time::timeout(TIMEOUT, agreeing).await.context("agreeing takes too long")??;
         Ok(SecureConnection(stream))
+    }
+
+    /// Opens a connection that both ends speak HTTP/2 on.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureClient::connect`], or the other end does not know it.
+    pub async fn connect_http2(&self) -> Result<TlsStream<TcpStream>> {
+        let mut config = self.config.as_ref().clone();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let config = Arc::new(config);
+        let client = Self { connector: config.clone().into(), config, port: self.port };
+        let SecureConnection(stream) = client.connect().await?;
+        anyhow::ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "the other end does not agree on HTTP/2");
+        Ok(stream)
     }
 
     /// Sends a request on a connection of its own, and answers status line, headers and body as they came.

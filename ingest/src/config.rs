@@ -1,19 +1,24 @@
 //! What can be set from outside: a field is an environment variable of the same name in capitals.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use service::Address;
-use service::access::{self, Proxies, Rate, Settings};
+use service::access::{self, Proxies, Rate, Rates, Settings};
 use service::command::TRACES;
 use service::config::Variable;
 use service::logging::LogFormat;
-use service::tls::{self, Identity};
+use service::server::{self, Connections};
+use service::tls::{self, Identity, Tls};
 
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
+
+/// Of the process itself, with the log's client and everything that is not counted.
+const PROCESS_BYTES: u64 = 64 << 20;
 
 /// Configuration of the process. Not `Debug`: it holds a password.
 #[derive(Clone, Serialize, Deserialize)]
@@ -21,6 +26,8 @@ pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 pub struct Config {
     /// Where HTTP is served. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
+    /// Where probes are served besides, and metrics instead. Default: nowhere, and metrics are served with all the rest.
+    pub ingest_ops_listen: Option<SocketAddr>,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
     pub nats_url: Address,
     /// User of the log's server. Default: none.
@@ -53,8 +60,23 @@ pub struct Config {
     pub rate_per_address: Option<Rate>,
     /// The same for requests with one key.
     pub rate_per_key: Option<Rate>,
+    /// Events of one address a second, as `1000`, or `1000:20000` with a burst. A request with more than the burst is never
+    /// taken. Default: as many as come.
+    pub rate_events_per_address: Option<Rate>,
+    /// The same for events with one key.
+    pub rate_events_per_key: Option<Rate>,
+    /// Bytes of bodies of one address a second, unpacked. Default: as many as come.
+    pub rate_bytes_per_address: Option<Rate>,
+    /// The same for bodies with one key.
+    pub rate_bytes_per_key: Option<Rate>,
     /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
     pub trusted_proxies: Proxies,
+    /// Connections of clients at once. Default 16,384.
+    pub http_connections_max: NonZeroU32,
+    /// Of these, of one address that is no trusted proxy. Default: three quarters.
+    pub http_connections_per_address_max: Option<NonZeroU32>,
+    /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
+    pub http_idle_timeout_s: NonZeroU32,
     /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
     pub tls_cert_file: Option<PathBuf>,
     /// The key of the first one. Both are read again when they change.
@@ -64,8 +86,12 @@ pub struct Config {
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: [Variable; 28] = [
     Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
+    Variable {
+        name: "INGEST_OPS_LISTEN",
+        meaning: "Where metrics are served, and probes besides, for operators [none: at INGEST_LISTEN]",
+    },
     Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
     Variable { name: "NATS_USER", meaning: "User of the log [none]" },
     Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
@@ -92,6 +118,13 @@ pub const VARIABLES: [Variable; 20] = [
     access::VARIABLES[0],
     access::VARIABLES[1],
     access::VARIABLES[2],
+    access::SENDING_VARIABLES[0],
+    access::SENDING_VARIABLES[1],
+    access::SENDING_VARIABLES[2],
+    access::SENDING_VARIABLES[3],
+    server::VARIABLES[0],
+    server::VARIABLES[1],
+    server::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
     TRACES[0],
@@ -103,6 +136,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ingest_listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            ingest_ops_listen: None,
             nats_url: "nats://127.0.0.1:4222".into(),
             nats_user: None,
             nats_password: None,
@@ -116,7 +150,14 @@ impl Default for Config {
             ingest_keys_file: None,
             rate_per_address: None,
             rate_per_key: None,
+            rate_events_per_address: None,
+            rate_events_per_key: None,
+            rate_bytes_per_address: None,
+            rate_bytes_per_key: None,
             trusted_proxies: Proxies::default(),
+            http_connections_max: server::default_connections_max(),
+            http_connections_per_address_max: None,
+            http_idle_timeout_s: server::default_idle_timeout_s(),
             tls_cert_file: None,
             tls_key_file: None,
             log_format: LogFormat::default(),
@@ -158,8 +199,16 @@ impl Config {
         Settings {
             keys_file: self.ingest_keys_file.clone(),
             keys_variable: KEYS_FILE,
-            rate_per_address: self.rate_per_address,
-            rate_per_key: self.rate_per_key,
+            per_address: Rates {
+                requests: self.rate_per_address,
+                events: self.rate_events_per_address,
+                bytes: self.rate_bytes_per_address,
+            },
+            per_key: Rates {
+                requests: self.rate_per_key,
+                events: self.rate_events_per_key,
+                bytes: self.rate_bytes_per_key,
+            },
             trusted_proxies: self.trusted_proxies.clone(),
             takes_basic: false,
         }
@@ -174,14 +223,62 @@ impl Config {
         Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
     }
 
+    /// How clients are served.
+    ///
+    /// # Errors
+    ///
+    /// The files of the certificate cannot be read.
+    pub(crate) fn connections(&self) -> anyhow::Result<Connections> {
+        Ok(Connections {
+            tls: self.identity()?.map(Tls::follow).transpose()?,
+            proxies: self.trusted_proxies.clone(),
+            connections_max: self.http_connections_max,
+            per_address_max: self.http_connections_per_address_max,
+            idle_timeout: Duration::from_secs(self.http_idle_timeout_s.get().into()),
+            half_closed_timeout: None,
+        })
+    }
+
     fn check_files(&self) -> anyhow::Result<()> {
         self.access().check()?;
         tls::check_authorities("NATS_CA_FILE", self.nats_ca_file.as_ref())?;
         self.identity()?.map_or(Ok(()), |identity| identity.check())
     }
 
+    /// The most memory that the process takes by its own bounds, the kernel's part of its connections included: of a
+    /// connection what it has, of bodies what came, a copy while they grow, and the lines they become, of the queue what waits,
+    /// and the envelopes it becomes. `MemoryMax` of its unit has to be more.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let connections = u64::from(self.http_connections_max.get());
+        let (bodies, queue) = (self.bodies_bytes_max as u64, self.queue_bytes_max as u64);
+        PROCESS_BYTES + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES) + 3 * bodies + 2 * queue
+    }
+
     /// From an event's arrival to its 503.
     pub fn publish_deadline(&self) -> Duration {
         Duration::from_millis(self.publish_deadline_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::command::UnitLimits;
+
+    use super::*;
+
+    #[test]
+    fn the_unit_and_the_container_allow_what_the_bounds_come_to() {
+        let config = Config::default();
+        let unit = UnitLimits::read(include_str!("../../ops/systemd/tidemark-ingest.service")).expect("limits");
+        let needed = config.memory_bytes_max();
+        assert!((needed..2 * needed).contains(&unit.memory_bytes_max), "{needed} of {}", unit.memory_bytes_max);
+        assert!(unit.files_max >= u64::from(config.http_connections_max.get()) + 1_000, "{}", unit.files_max);
+        let compose = include_str!("../../compose.yaml");
+        let (_, ingest) = compose.split_once("\n  ingest:\n").expect("the service");
+        let (_, limit) = ingest.split_once("mem_limit: ").expect("a limit");
+        assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
+        let documented = format!("{} MiB", needed >> 20).replace("1600", "1,600");
+        let architecture = include_str!("../../ARCHITECTURE.md");
+        assert!(architecture.contains(&documented), "ARCHITECTURE.md says {documented}");
     }
 }

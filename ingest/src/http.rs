@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
 use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
 use contract::{InvalidEvent, Receipt};
 use futures_util::future::try_join_all;
-use service::access::{Access, Grant};
+use service::access::{Access, Grant, Metered, Pages};
+use service::health::Health;
 use service::{Refusal, Span};
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
-use crate::body::Bodies;
+use crate::body::{Bodies, ReadBody, Reading, SMALL_BODY_BYTES_MAX};
 use crate::committer;
 use crate::config::Config;
 use crate::instruments;
@@ -26,6 +27,8 @@ use crate::submission::{Rejected, Rules, Submission};
 
 /// Bytes of a request with one event: the 32 KiB of its line, and 8 KiB of white space. 40 KiB.
 pub const EVENT_BODY_BYTES_MAX: usize = EVENT_LINE_BYTES_MAX + EVENT_BYTES_MAX;
+
+const _: () = assert!(EVENT_BODY_BYTES_MAX <= SMALL_BODY_BYTES_MAX, "single events have the room of small bodies");
 
 /// What the handlers need.
 #[derive(Debug, Clone)]
@@ -42,6 +45,16 @@ impl Ingest {
         Self { publisher, bodies, log, partitions: config.partitions }
     }
 
+    /// Reads a body of at most so many bytes, and counts it.
+    async fn receive(&self, sent: Sent, bytes_max: usize) -> Result<(ReadBody, Sender), Refusal> {
+        let Sent { sender, headers, body } = sent;
+        let (client, key) = (sender.client.network(), sender.client.key());
+        let reading = Reading { client, key, headers: &headers, bytes_max };
+        let body = self.bodies.read(reading, body).await?;
+        sender.client.send_bytes(body.bytes.len())?;
+        Ok((body, sender))
+    }
+
     /// What is accepted now, with this key.
     fn rules(&self, grant: Grant) -> Rules {
         let present = self.log.present();
@@ -55,20 +68,41 @@ impl Ingest {
     }
 }
 
-/// Everything that is served.
-pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
-    // Any page may send its events: there is nothing to steal here. A key may be for some pages only, which the guard
-    // checks. Headers are named one by one, because `*` does not mean Authorization.
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_headers(AllowHeaders::mirror_request())
-        .allow_methods([Method::POST])
-        .expose_headers([header::RETRY_AFTER]);
+/// Who has sent a request, and what may be sent.
+pub(crate) struct Sender {
+    grant: Grant,
+    client: Metered,
+}
+
+/// A request that is to be read.
+struct Sent {
+    sender: Sender,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Sender {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let grant = Grant::from_request_parts(parts, state).await?;
+        let Ok(client) = Metered::from_request_parts(parts, state).await;
+        Ok(Self { grant, client })
+    }
+}
+
+/// Whether the log is fit, and what is measured.
+pub(crate) fn health(ingest: &Ingest, log: Log) -> Health {
     let (publisher, bodies) = (ingest.publisher.clone(), ingest.bodies.clone());
     let sample = move || instruments::sample(&publisher, &bodies);
-    let health = service::health::router(move || std::future::ready(log.readiness()), sample);
+    let health = Health::new(move || std::future::ready(log.readiness()), sample);
     // After the line above, which installs the recorder that takes descriptions.
     instruments::describe();
+    health
+}
+
+/// Everything that clients are served; `health` are the routes of probes, and of metrics where operators have no address.
+pub(crate) fn router(ingest: Ingest, health: Router, access: &Access) -> Router {
     let events = Router::new()
         .route("/event", post(post_event))
         .route("/events", post(post_events))
@@ -80,7 +114,8 @@ pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    service::requests::measured(access.guard(all)).layer(cors)
+    // Any page may send its events: there is nothing to steal here. A key may be for some pages only.
+    access.answer_pages(service::requests::measured(access.guard(all)), Pages::Send)
 }
 
 /// Stores one event.
@@ -101,25 +136,20 @@ pub(crate) fn router(ingest: Ingest, log: Log, access: &Access) -> Router {
 )]
 pub(crate) async fn post_event(
     State(ingest): State<Arc<Ingest>>,
-    grant: Grant,
+    sender: Sender,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<EventAccepted>, Refusal> {
     let span = Span::request("POST /event", &headers);
-    let answer = accept_event(&ingest, grant, &headers, body, span.as_ref()).await;
+    let answer = accept_event(&ingest, Sent { sender, headers, body }, span.as_ref()).await;
     end(span, &answer);
     answer
 }
 
-async fn accept_event(
-    ingest: &Ingest,
-    grant: Grant,
-    headers: &HeaderMap,
-    body: Body,
-    span: Option<&Span>,
-) -> Result<Json<EventAccepted>, Refusal> {
-    let body = ingest.bodies.read(headers, body, EVENT_BODY_BYTES_MAX).await?;
+async fn accept_event(ingest: &Ingest, sent: Sent, span: Option<&Span>) -> Result<Json<EventAccepted>, Refusal> {
+    let (body, Sender { grant, client }) = ingest.receive(sent, EVENT_BODY_BYTES_MAX).await?;
     let submission = Submission::one(&body.bytes, &ingest.rules(grant)).map_err(refuse_event)?;
+    client.send_events(1)?;
     // What waits for the log is counted by the queue: the body's room is for bodies.
     drop(body);
     let stored = ingest.publisher.publish(submission, Arc::default(), span.map(Span::context)).await;
@@ -152,24 +182,18 @@ async fn accept_event(
 )]
 pub(crate) async fn post_events(
     State(ingest): State<Arc<Ingest>>,
-    grant: Grant,
+    sender: Sender,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BatchAccepted>, Refusal> {
     let span = Span::request("POST /events", &headers);
-    let answer = accept_events(&ingest, grant, &headers, body, span.as_ref()).await;
+    let answer = accept_events(&ingest, Sent { sender, headers, body }, span.as_ref()).await;
     end(span, &answer);
     answer
 }
 
-async fn accept_events(
-    ingest: &Ingest,
-    grant: Grant,
-    headers: &HeaderMap,
-    body: Body,
-    span: Option<&Span>,
-) -> Result<Json<BatchAccepted>, Refusal> {
-    let body = ingest.bodies.read(headers, body, BATCH_BYTES_MAX).await?;
+async fn accept_events(ingest: &Ingest, sent: Sent, span: Option<&Span>) -> Result<Json<BatchAccepted>, Refusal> {
+    let (body, Sender { grant, client }) = ingest.receive(sent, BATCH_BYTES_MAX).await?;
     let rules = ingest.rules(grant);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
     let parsing = tokio::task::spawn_blocking(move || {
@@ -181,6 +205,8 @@ async fn accept_events(
         .await
         .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
         .map_err(refuse_batch)?;
+    // Those that are none took as much work.
+    client.send_events(batch.accepted + batch.rejected.len())?;
     for (_, reason) in &batch.rejected {
         instruments::rejected(reason);
     }

@@ -69,12 +69,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use body::Bodies;
+use capacity::Names;
 use config::Config;
 use http::Ingest;
 use log::Log;
 use publisher::Publisher;
 use service::access::Access;
-use service::tls::Tls;
 
 /// Serves until `shutdown`; then finishes what was accepted.
 ///
@@ -84,17 +84,21 @@ use service::tls::Tls;
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let access = Access::new(config.access())?;
-    let tls = config.identity()?.map(Tls::follow).transpose()?;
+    let connections = config.connections()?;
     let (log, guard) = Log::connect(&config).await.context("connecting to the log")?;
     let mut tasks = JoinSet::new();
     tasks.spawn(guard.run());
-    tasks.spawn(capacity::watch(config.nats_monitor_urls.clone()));
+    let names = if config.ingest_ops_listen.is_some() { Names::Hosts } else { Names::Places };
+    tasks.spawn(capacity::watch(config.nats_monitor_urls.clone(), names));
     let publisher = Publisher::start(&log, &config, &mut tasks);
     let ingest = Ingest::new(publisher, Bodies::new(config.bodies_bytes_max), log.clone(), &config);
-    let router = http::router(ingest, log.clone(), &access);
+    let (health, operators) = http::health(&ingest, log.clone()).split(config.ingest_ops_listen.is_some());
+    let router = http::router(ingest, health, &access);
+    let operators = service::server::serve_operators(config.ingest_ops_listen, operators, shutdown.clone());
+    let operators = operators.await.context("INGEST_OPS_LISTEN")?;
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 
-    let serving = service::server::serve(listener, tls, router, shutdown.clone());
+    let serving = service::server::serve(listener, connections, router, shutdown.clone());
     tokio::select! {
         biased;
         ended = tasks.join_next() => match ended {
@@ -102,7 +106,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
             Some(Err(err)) => return Err(err).context("a task of ingest"),
             Some(Ok(Ok(()))) | None => bail!("a task of ingest ended without a reason"),
         },
-        () = serving => {}
+        _ = async { tokio::join!(serving, operators) } => {}
     }
     // Every accepted request has its answer, so nothing waits for the log any more.
     tasks.shutdown().await;

@@ -8,14 +8,32 @@ use std::time::Duration;
 use database::Session;
 use serde::{Deserialize, Serialize};
 use service::Address;
-use service::access::{self, Places, Proxies, Rate, Settings};
+use service::access::{self, Origins, Places, Proxies, Rate, Rates, Settings};
 use service::config::Variable;
+use service::hosts::Hosts;
 use service::logging::LogFormat;
-use service::tls::{self, Identity};
+use service::server::{self, Connections};
+use service::tls::{self, Identity, Tls};
 use sqlx::postgres::PgConnectOptions;
 
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
+
+/// Of the process itself, with everything that is not counted.
+const PROCESS_BYTES: u64 = 64 << 20;
+
+/// A client that has closed its sending side is answered within this time, or not at all: most of those have left, and a report
+/// that takes longer keeps a place and a connection from others.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Of a client of `GET /live`, beyond its connection.
+const LIVE_CLIENT_BYTES: u64 = 15 << 10;
+
+/// Of a report that is read: the largest page is 1,000 paths of 2 KiB, as rows and as text; the sketches of users of some days.
+const READ_BYTES: u64 = 16 << 20;
+
+/// Of a report that waits for its turn.
+const REPORT_BYTES: u64 = 64 << 10;
 
 /// What the environment sets: a field a variable. Has no `Debug`, because the URL holds a password.
 #[derive(Clone, Serialize, Deserialize)]
@@ -31,6 +49,9 @@ pub struct Config {
     /// Where to listen. Default `127.0.0.1:3001`.
     #[serde(default = "query_listen")]
     pub query_listen: SocketAddr,
+
+    /// Where probes are served besides, and metrics instead. Default: nowhere, and metrics are served with all the rest.
+    pub query_ops_listen: Option<SocketAddr>,
 
     /// Connections to Postgres, and so reports that are read at once. Further ones wait. Default 8: a report takes a
     /// few milliseconds, so that is a few thousand reports a second; Postgres takes 100 connections by default.
@@ -81,6 +102,28 @@ pub struct Config {
     #[serde(default)]
     pub trusted_proxies: Proxies,
 
+    /// Origins, separated by commas, as `https://shop.example`, whose pages may read reports, with credentials, too.
+    /// Default: none; with keys any page that has one may read.
+    #[serde(default)]
+    pub query_origins: Origins,
+
+    /// Names, separated by commas, by which clients reach the service beside `localhost`, such as the one of a proxy on the
+    /// same machine that passes `Host` on. Default: none. On the loopback interface, or with such names, requests by any other
+    /// name are refused.
+    #[serde(default)]
+    pub query_hosts: Hosts,
+
+    /// Connections of clients at once. Default 16,384.
+    #[serde(default = "server::default_connections_max")]
+    pub http_connections_max: NonZeroU32,
+
+    /// Of these, of one address that is no trusted proxy. Default: three quarters.
+    pub http_connections_per_address_max: Option<NonZeroU32>,
+
+    /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
+    #[serde(default = "server::default_idle_timeout_s")]
+    pub http_idle_timeout_s: NonZeroU32,
+
     /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
     pub tls_cert_file: Option<PathBuf>,
 
@@ -93,10 +136,14 @@ pub struct Config {
 }
 
 /// The same for `--help`.
-pub const VARIABLES: [Variable; 16] = [
+pub const VARIABLES: [Variable; 22] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database, to read reports from [none]" },
     Variable { name: "QUERY_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3001]" },
+    Variable {
+        name: "QUERY_OPS_LISTEN",
+        meaning: "Where metrics are served, and probes besides, for operators [none: at QUERY_LISTEN]",
+    },
     Variable { name: "QUERY_CONNECTIONS_MAX", meaning: "Connections to Postgres, and so reports read at once [8]" },
     Variable {
         name: "QUERY_REPORTS_MAX",
@@ -120,9 +167,20 @@ pub const VARIABLES: [Variable; 16] = [
         name: "QUERY_KEYS_FILE",
         meaning: "The file of keys without which nothing is answered [none: everybody may]",
     },
+    Variable {
+        name: "QUERY_ORIGINS",
+        meaning: "Origins whose pages may read reports, separated by commas [none; with keys, all that have one]",
+    },
+    Variable {
+        name: "QUERY_HOSTS",
+        meaning: "Names in Host that are good beside localhost, separated by commas [none; not checked beyond loopback]",
+    },
     access::VARIABLES[0],
     access::VARIABLES[1],
     access::VARIABLES[2],
+    server::VARIABLES[0],
+    server::VARIABLES[1],
+    server::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
 ];
@@ -186,11 +244,22 @@ impl Config {
         Settings {
             keys_file: self.query_keys_file.clone(),
             keys_variable: KEYS_FILE,
-            rate_per_address: self.rate_per_address,
-            rate_per_key: self.rate_per_key,
+            per_address: Rates { requests: self.rate_per_address, ..Rates::default() },
+            per_key: Rates { requests: self.rate_per_key, ..Rates::default() },
             trusted_proxies: self.trusted_proxies.clone(),
             takes_basic: true,
         }
+    }
+
+    /// The most memory that the process takes by its own bounds, the kernel's part of its connections included. `MemoryMax` of
+    /// its unit has to be more.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let connections = u64::from(self.http_connections_max.get());
+        PROCESS_BYTES
+            + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES)
+            + u64::from(self.query_live_clients_max.get()) * LIVE_CLIENT_BYTES
+            + u64::from(self.query_connections_max.get()) * READ_BYTES
+            + u64::from(self.query_reports_max.get()) * REPORT_BYTES
     }
 
     /// What HTTPS is served with.
@@ -200,6 +269,22 @@ impl Config {
     /// Only one of its files is named.
     pub(crate) fn identity(&self) -> anyhow::Result<Option<Identity>> {
         Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
+    }
+
+    /// How clients are served.
+    ///
+    /// # Errors
+    ///
+    /// The files of the certificate cannot be read.
+    pub(crate) fn connections(&self) -> anyhow::Result<Connections> {
+        Ok(Connections {
+            tls: self.identity()?.map(Tls::follow).transpose()?,
+            proxies: self.trusted_proxies.clone(),
+            connections_max: self.http_connections_max,
+            per_address_max: self.http_connections_per_address_max,
+            idle_timeout: Duration::from_secs(self.http_idle_timeout_s.get().into()),
+            half_closed_timeout: Some(HALF_CLOSED_TIMEOUT),
+        })
     }
 
     pub(crate) fn after_timeout(&self) -> Duration {
@@ -276,6 +361,8 @@ fn options(variable: &'static str, url: &Address) -> anyhow::Result<PgConnectOpt
 
 #[cfg(test)]
 mod tests {
+    use service::command::UnitLimits;
+
     use super::*;
 
     fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
@@ -283,6 +370,7 @@ mod tests {
             database_url: "postgres://nobody@nowhere/nothing".into(),
             read_database_url: None,
             query_listen: query_listen(),
+            query_ops_listen: None,
             query_connections_max: query_connections_max(),
             query_reports_max: query_reports_max(),
             query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
@@ -294,10 +382,31 @@ mod tests {
             rate_per_address: None,
             rate_per_key: None,
             trusted_proxies: Proxies::default(),
+            query_origins: Origins::default(),
+            query_hosts: Hosts::default(),
+            http_connections_max: server::default_connections_max(),
+            http_connections_per_address_max: None,
+            http_idle_timeout_s: server::default_idle_timeout_s(),
             tls_cert_file: None,
             tls_key_file: None,
             log_format: LogFormat::default(),
         }
+    }
+
+    #[test]
+    fn the_unit_and_the_container_allow_what_the_bounds_come_to() {
+        let config = config(5_000, None);
+        let unit = UnitLimits::read(include_str!("../../ops/systemd/tidemark-query.service")).expect("limits");
+        let needed = config.memory_bytes_max();
+        assert!((needed..2 * needed).contains(&unit.memory_bytes_max), "{needed} of {}", unit.memory_bytes_max);
+        assert!(unit.files_max >= u64::from(config.http_connections_max.get()) + 1_000, "{}", unit.files_max);
+        let compose = include_str!("../../compose.yaml");
+        let (_, query) = compose.split_once("\n  query:\n").expect("the service");
+        let (_, limit) = query.split_once("mem_limit: ").expect("a limit");
+        assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
+        let documented = format!("{} MiB", needed >> 20).replace("1308", "1,308");
+        let architecture = include_str!("../../ARCHITECTURE.md");
+        assert!(architecture.contains(&documented), "ARCHITECTURE.md says {documented}");
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use axum::extract::RawQuery;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use service::access::{Access, Grant};
+use service::health::Health;
 use service::refusal::RefusalBody;
-use service::{Refusal, documentation, health, requests};
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use service::{Refusal, documentation, requests};
 use utoipa::OpenApi;
 
 use crate::caching::{self, Caching};
@@ -28,16 +28,21 @@ use crate::stats::Stats;
 /// Reports that are lists.
 pub(crate) mod lists;
 
-/// Everything that is answered.
-pub(crate) fn router(reports: SharedReports, live: Live, readiness: Readiness, access: &Access) -> Router {
+/// Whether reports can be read, and what is measured.
+pub(crate) fn health(reports: &SharedReports, live: &Live, readiness: Readiness) -> Health {
     let (sampled, watched) = (reports.clone(), live.clone());
     let ready = move || {
         let readiness = readiness.clone();
         async move { readiness.told().await.map_err(|lack| lack.to_string()) }
     };
-    let health = health::router(ready, move || instruments::sample(&sampled, &watched));
+    let health = Health::new(ready, move || instruments::sample(&sampled, &watched));
     // After the line above, which installs the recorder that takes descriptions.
     instruments::describe();
+    health
+}
+
+/// Everything that clients are answered; `health` are the routes of probes, and of metrics where operators have no address.
+pub(crate) fn router(reports: SharedReports, live: Live, (health, access): (Router, &Access)) -> Router {
     let all = Router::new()
         .route("/stats", get(stats))
         .merge(lists::router())
@@ -48,14 +53,7 @@ pub(crate) fn router(reports: SharedReports, live: Live, readiness: Readiness, a
         .merge(health)
         .fallback(|| async { Refusal::not_found() })
         .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    // Reports are read by browsers from wherever their dashboards are. Headers are named one by one, because `*` does not
-    // mean Authorization.
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([header::ETAG, header::LINK, header::RETRY_AFTER]);
-    requests::measured(access.guard(all)).layer(cors)
+    requests::measured(access.guard(all))
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.

@@ -97,9 +97,8 @@ use anyhow::Context;
 use connections::Connections;
 use live::Live;
 use reports::SharedReports;
-use service::access::Access;
+use service::access::{Access, Pages};
 use service::server;
-use service::tls::Tls;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,17 +111,21 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     config.check()?;
     let databases = config.databases()?;
     let access = Access::new(config.access())?;
-    let tls = config.identity()?.map(Tls::follow).transpose()?;
+    let (origins, hosts, served) = (config.query_origins.clone(), config.query_hosts.clone(), config.connections()?);
     let reports = SharedReports::new(Connections::lazy(config.report_options()?, &config), &config);
     let (readiness, looks) = readiness::of(config.report_options()?, config.session());
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    let router = http::router(reports, live, readiness, &access);
-    let serving = server::serve(listener, tls, router, shutdown.clone());
+    let (health, operators) = http::health(&reports, &live, readiness).split(config.query_ops_listen.is_some());
+    let operators = server::serve_operators(config.query_ops_listen, operators, shutdown.clone());
+    let operators = operators.await.context("QUERY_OPS_LISTEN")?;
+    let router = access.answer_pages(http::router(reports, live, (health, &access)), Pages::Read(origins));
+    let router = hosts.guard(router, address.ip());
+    let serving = server::serve(listener, served, router, shutdown.clone());
     // Beside the future of the process, which is large enough.
     let looking = Box::pin(looks.run(shutdown.clone()));
-    let serve = async { tokio::join!(serving, feed.run(shutdown), looking) };
+    let serve = async { tokio::join!(serving, operators, feed.run(shutdown), looking) };
     tokio::select! {
         _ = serve => {}
         unusable = Box::pin(fitness::unusable(databases)) => return Err(unusable.into()),

@@ -32,8 +32,20 @@ mod rate;
 /// How much at once.
 mod places;
 
+/// What a client has asked and sent.
+mod meter;
+
+/// What is open to all has a bound, too.
+mod probes;
+
 /// What stands before the routes.
 mod guard;
+
+/// Which pages may ask.
+mod cors;
+
+/// Origins of pages.
+mod origins;
 
 /// What is told to those who do not get past it.
 mod denied;
@@ -49,19 +61,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use utoipa::openapi::OpenApi;
 
 use guard::{Guard, admit};
-use rate::{Allowances, CLIENTS_MAX};
+use meter::Meter;
 
 use crate::config::Variable;
 
-pub use client::{Client, Proxies};
+pub use client::{Client, Proxies, network};
 pub use command::KeysCommand;
+pub use cors::Pages;
 pub use grant::Grant;
+pub use meter::{Metered, Rates};
+pub use origins::Origins;
 pub use places::{NoPlace, Place, Places};
+pub(crate) use probes::bounded;
 pub use rate::Rate;
 
 /// Variables of processes that may be asked by many; that of the file of keys is each one's own.
@@ -77,6 +93,20 @@ pub const VARIABLES: [Variable; 3] = [
     },
 ];
 
+/// Variables of processes that are sent much at once.
+pub const SENDING_VARIABLES: [Variable; 4] = [
+    Variable {
+        name: "RATE_EVENTS_PER_ADDRESS",
+        meaning: "Events of one address a second, 1000, or 1000:20000 with a burst [all]",
+    },
+    Variable { name: "RATE_EVENTS_PER_KEY", meaning: "The same of one key [all]" },
+    Variable {
+        name: "RATE_BYTES_PER_ADDRESS",
+        meaning: "Bytes of bodies of one address a second, unpacked, 1000000, or 1000000:16000000 with a burst [all]",
+    },
+    Variable { name: "RATE_BYTES_PER_KEY", meaning: "The same of one key [all]" },
+];
+
 /// What a service is told about access.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -84,10 +114,10 @@ pub struct Settings {
     pub keys_file: Option<PathBuf>,
     /// The variable that names it, for messages.
     pub keys_variable: &'static str,
-    /// Requests of one address.
-    pub rate_per_address: Option<Rate>,
-    /// Requests with one key.
-    pub rate_per_key: Option<Rate>,
+    /// What one address may send.
+    pub per_address: Rates,
+    /// What may be sent with one key.
+    pub per_key: Rates,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Proxies,
     /// Whether people ask with browsers.
@@ -102,8 +132,8 @@ impl Settings {
     /// The file cannot be read, or the settings contradict each other; the message names the variable.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
-            self.rate_per_key.is_none() || self.keys_file.is_some(),
-            "RATE_PER_KEY takes keys: {} must name a file of them",
+            self.per_key.is_empty() || self.keys_file.is_some(),
+            "rates of keys (RATE_PER_KEY, RATE_EVENTS_PER_KEY, RATE_BYTES_PER_KEY) take keys: {} must name a file of them",
             self.keys_variable
         );
         self.keys_file.as_deref().map_or(Ok(()), |path| keys::read(path).map(drop).with_context(|| self.reading(path)))
@@ -129,20 +159,24 @@ impl Access {
         settings.check()?;
         let follow = |path: &PathBuf| watch::follow(path.clone()).with_context(|| settings.reading(path));
         let keys = settings.keys_file.as_ref().map(follow).transpose()?;
-        let Settings { rate_per_address, rate_per_key, trusted_proxies, takes_basic, .. } = settings;
+        let Settings { per_address, per_key, trusted_proxies, takes_basic, .. } = settings;
         let now = Instant::now();
+        let has_rates = !per_address.is_empty() || !per_key.is_empty();
         Ok(Self(Arc::new(Guard {
             keys,
-            per_address: rate_per_address.map(|rate| Allowances::new(rate, CLIENTS_MAX, now)),
-            per_key: rate_per_key.map(|rate| Allowances::new(rate, CLIENTS_MAX, now)),
+            per_address: Meter::new(per_address, now),
+            per_key: Meter::new(per_key, now),
             proxies: trusted_proxies,
             takes_basic,
+            has_rates,
         })))
     }
 
     /// Puts the guard before all routes that there are so far. CORS belongs before it: browsers ask without a key
     /// whether they may send one.
     pub fn guard(&self, router: Router) -> Router {
+        // For handlers that ask who sends.
+        let router = router.layer(Extension(self.0.clone()));
         router.layer(from_fn_with_state(self.0.clone(), admit))
     }
 
@@ -151,7 +185,7 @@ impl Access {
         if self.0.keys.is_some() {
             openapi::describe_keys(&mut document, self.0.takes_basic);
         }
-        if self.0.per_address.is_some() || self.0.per_key.is_some() {
+        if self.0.has_rates {
             openapi::describe_rates(&mut document);
         }
         document

@@ -50,3 +50,21 @@ pub fn answer_check(config: &impl Serialize, checked: anyhow::Result<()>) -> any
     print!("{}", shown(config));
     Ok(())
 }
+
+/// What a unit of systemd allows a process, so that tests can compare it with the process' own bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitLimits {
+    /// `MemoryMax`.
+    pub memory_bytes_max: u64,
+    /// `LimitNOFILE`.
+    pub files_max: u64,
+}
+
+impl UnitLimits {
+    /// Those of a unit's text; `None` if one of them is not set, or not as `1700M`.
+    pub fn read(unit: &str) -> Option<Self> {
+        let value = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let mebibytes: u64 = value("MemoryMax")?.strip_suffix('M')?.parse().ok()?;
+        Some(Self { memory_bytes_max: mebibytes << 20, files_max: value("LimitNOFILE")?.parse().ok()? })
+    }
+}

@@ -11,6 +11,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 
+use crate::access::bounded;
 use crate::refusal::Refusal;
 use crate::requests;
 
@@ -39,6 +40,14 @@ const UPKEEP_PAUSE: Duration = Duration::from_secs(1);
 /// A gauge that nobody has set for so long is not shown: what it was about is gone, or cannot be seen.
 const GAUGE_IDLE_MAX: Duration = Duration::from_mins(1);
 
+/// How a process is, as its routes tell.
+pub struct Health {
+    /// Whether it lives, and can do its work.
+    probes: Router,
+    /// Its numbers, which name hosts of the inside.
+    metrics: Router,
+}
+
 /// The three routes. `ready` is asked each time; its error is a sentence for an operator. `sample` is called before
 /// metrics are shown, to set gauges of what is only counted then; it must not wait.
 pub fn router<Ready, Answer>(ready: Ready, sample: impl Fn() + Clone + Send + Sync + 'static) -> Router
@@ -46,12 +55,36 @@ where
     Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
     Answer: Future<Output = Result<(), String>> + Send + 'static,
 {
-    let metrics = recorder();
-    Router::new()
-        .route(READINESS_PATHS[0], get(|| async { "ok\n" }))
-        .route(READINESS_PATHS[1], get(move || readiness(ready())))
-        .route(METRICS_PATH, get(move || std::future::ready(shown(metrics, &sample))))
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() })
+    Health::new(ready, sample).all()
+}
+
+impl Health {
+    /// As [`router`].
+    pub fn new<Ready, Answer>(ready: Ready, sample: impl Fn() + Clone + Send + Sync + 'static) -> Self
+    where
+        Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
+        Answer: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let metrics = recorder();
+        let probes = Router::new()
+            .route(READINESS_PATHS[0], get(|| async { "ok\n" }))
+            .route(READINESS_PATHS[1], get(move || readiness(ready())))
+            .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+        let metrics = Router::new()
+            .route(METRICS_PATH, get(move || std::future::ready(shown(metrics, &sample))))
+            .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+        Self { probes: bounded(probes), metrics }
+    }
+
+    /// All three.
+    pub fn all(self) -> Router {
+        self.probes.merge(self.metrics)
+    }
+
+    /// What clients are served, and what operators are, if they have an address of their own: metrics are then only there.
+    pub fn split(self, has_address: bool) -> (Router, Router) {
+        if has_address { (self.probes.clone(), self.all()) } else { (self.all(), Router::new()) }
+    }
 }
 
 fn shown(metrics: &PrometheusHandle, sample: &impl Fn()) -> Response {

@@ -22,8 +22,14 @@ pub mod traces;
 /// When to stop.
 pub mod shutdown;
 
-/// HTTP/1.1 connections with bounds.
+/// HTTP connections with bounds.
 pub mod server;
+
+/// By which names a service may be asked.
+pub mod hosts;
+
+/// Lists as headers and variables write them.
+pub mod list;
 
 /// TLS of connections that come in.
 pub mod tls;

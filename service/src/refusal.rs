@@ -80,6 +80,13 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found", error)
     }
 
+    /// The request is for another host.
+    pub fn misdirected() -> Self {
+        let error = "this service is not known by the name in Host; QUERY_HOSTS names those beside localhost, such as that of a \
+            proxy on the same machine";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", error)
+    }
+
     /// The path exists, but not with this method.
     pub fn wrong_method() -> Self {
         let error = "this path takes another method; the interface is described at /api-docs";

@@ -12,8 +12,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use metrics::{Counter, Histogram, Unit};
 
-use crate::health;
 use crate::refusal::RefusalCode;
+use crate::{health, server};
 
 /// Answers, by route, method and status.
 const REQUESTS: &str = "http_requests_total";
@@ -37,6 +37,7 @@ pub fn measured(router: Router) -> Router {
 
 /// Describes what is measured here; the recorder must be installed.
 pub(crate) fn describe_metrics() {
+    server::describe_metrics();
     metrics::describe_counter!(REQUESTS, Unit::Count, "Requests that were answered");
     metrics::describe_counter!(REFUSALS, Unit::Count, "Requests that were refused, by the code of the refusal");
     metrics::describe_histogram!(DURATION_S, Unit::Seconds, "From a request's headers to those of its answer");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -29,7 +29,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Whether the files cannot be read: 1, and the certificate is the one that was last read from them.
 const STALE: &str = "tls_certificate_stale";
 
-/// The only protocol that is spoken inside.
+/// What is spoken inside: the first that a client knows.
+pub(crate) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// Where a certificate and its key are.
@@ -77,7 +78,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(certificates, key)
             .context("TLS_KEY_FILE has no key of the first certificate in TLS_CERT_FILE")?;
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
         Ok(config)
     }
 }
@@ -99,7 +100,10 @@ impl Tls {
     /// # Errors
     ///
     /// It breaks off, talks nonsense, or does not trust us.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let config = self.0.borrow().clone();
         TlsAcceptor::from(config).accept(stream).await
     }

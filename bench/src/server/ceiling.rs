@@ -1,6 +1,7 @@
 //! The same server with the same bounds, which parses and checks events and then forgets them. What is between this and
 //! ingest is what durability costs.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
 use ingest::batch::{BATCH_BYTES_MAX, Batch};
-use ingest::body::Bodies;
+use ingest::body::{Bodies, Reading};
 use ingest::clock;
 use ingest::http::EVENT_BODY_BYTES_MAX;
 use ingest::submission::{Rules, Submission};
@@ -41,7 +42,7 @@ async fn post_event(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
-    let body = bodies.read(&headers, body, EVENT_BODY_BYTES_MAX).await?;
+    let body = bodies.read(reading(&headers, EVENT_BODY_BYTES_MAX), body).await?;
     let checked = Submission::one(&body.bytes, &Rules::open(clock::now(), PARTITIONS));
     let submission = checked.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(u64::from(submission.events)))
@@ -52,12 +53,16 @@ async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
-    let body = bodies.read(&headers, body, BATCH_BYTES_MAX).await?;
+    let body = bodies.read(reading(&headers, BATCH_BYTES_MAX), body).await?;
     let parsing =
         tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS)));
     let parsed = parsing.await.map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?;
     let batch = parsed.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(batch.accepted as u64))
+}
+
+fn reading(headers: &HeaderMap, bytes_max: usize) -> Reading<'_> {
+    Reading { client: Ipv4Addr::LOCALHOST.into(), key: None, headers, bytes_max }
 }
 
 fn accepted(events: u64) -> Json<Accepted> {

@@ -97,7 +97,7 @@ async fn an_address_leads_where_it_says_or_nowhere() -> Result<()> {
             let request = format!("GET {address} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n");
             let heard = exchange(port, request.as_bytes()).await?;
             let status = statuses(&heard).first().copied();
-            let is_turned_away = matches!(status, Some(400 | 401 | 404 | 405));
+            let is_turned_away = matches!(status, Some(400 | 401 | 404 | 405 | 421));
             // As proxies ask: it is answered as what it asks for.
             let is_absolute = address.starts_with("http") && with == "a key";
             assert!(!heard.contains("root:"), "{address} with {with}: {heard}");

@@ -147,7 +147,7 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     };
     watched.fires("TidemarkServerErrors", &[("job", "tidemark-ingest")], full).await;
     watched.fires("TidemarkLogNearlyFull", &[("partition", "3")], nothing).await;
-    watched.fires("TidemarkLogNearlyFull", &[("server", &stack.nats.monitor_url()[7..])], nothing).await;
+    watched.fires("TidemarkLogNearlyFull", &[("server", "1")], nothing).await;
     let halted = watched.fires("TidemarkPartitionHalted", &[("partition", "1")], nothing).await;
     assert_eq!(halted, "Partition 1 of generation 1 stands still until somebody helps");
     let parked = watched.fires("TidemarkEventsParked", &[("partition", "2")], nothing).await;

@@ -49,6 +49,8 @@ async fn both_services_have_api_docs_and_ingest_is_open_to_all_origins() -> Resu
         let page = client.get("/api-docs/").await?;
         assert_eq!(page.status, 200);
         assert!(page.text.contains("swagger-ui"));
+        let policy = page.headers.get("content-security-policy").and_then(|policy| policy.to_str().ok());
+        assert!(policy.is_some_and(|policy| policy.contains("frame-ancestors 'none'")), "{policy:?}");
         assert_eq!(client.get("/healthz").await?.status, 200);
         assert_eq!(client.get("/metrics").await?.status, 200);
         assert_eq!(client.get("/nothing").await?.status, 404);
@@ -57,6 +59,6 @@ async fn both_services_have_api_docs_and_ingest_is_open_to_all_origins() -> Resu
     let event = r#"{"site_id":"a","event_type":"page_view","path":"/","timestamp":"2025-11-12T19:30:01Z"}"#;
     let answer = stack.ingest_client.post_with("/event", ("origin", "https://shop.example"), event).await?;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert_eq!(answer.headers["access-control-allow-origin"], "https://shop.example");
     Ok(())
 }

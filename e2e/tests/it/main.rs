@@ -84,14 +84,29 @@ mod subpath;
 /// More tabs than a browser has connections.
 mod tabs;
 
+/// Rates count what is in requests.
+mod rates;
+
 /// Keys: what they let in, and what not.
 mod access;
+
+/// Pages of other origins, in a browser: what a page is told is what is counted.
+mod pages;
 
 /// What somebody may try with bytes.
 mod adversary;
 
 /// Who is who, and who listens.
 mod tls;
+
+/// Many requests on one encrypted connection.
+mod http2;
+
+/// One client cannot take the service from others.
+mod exhaustion;
+
+/// Connections that wait, and such that are closed on one side.
+mod keep_alive;
 
 /// Ten thousand clients at once.
 mod connections;

@@ -15,15 +15,17 @@ use crate::history::{SOON, event};
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 
 fn common() -> Kinds {
-    promised(DOCUMENT, "Metrics of every service:")
+    let answering = promised(DOCUMENT, "Metrics of ingest and query:");
+    promised(DOCUMENT, "Metrics of every service:").into_iter().chain(answering).collect()
 }
 
-/// Those of one service: of all, but for the projector, and its own.
+/// Those of one service: of all, of those that answer clients, and its own.
 fn promised_of(service: &str) -> Kinds {
-    match service {
-        "projector" => promised(DOCUMENT, "Metrics of the projector:"),
-        _ => common().into_iter().chain(promised(DOCUMENT, &format!("Metrics of {service}:"))).collect(),
-    }
+    let (shared, own) = match service {
+        "projector" => (promised(DOCUMENT, "Metrics of every service:"), "the projector"),
+        _ => (common(), service),
+    };
+    shared.into_iter().chain(promised(DOCUMENT, &format!("Metrics of {own}:"))).collect()
 }
 
 /// Everything that can be measured happens at least once.

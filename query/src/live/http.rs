@@ -2,17 +2,18 @@
 
 use std::convert::Infallible;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use service::Refusal;
 use service::access::Grant;
 use service::refusal::RefusalBody;
+use service::server::EndsWithClient;
 use tokio_util::sync::CancellationToken;
 
 use super::totals::Totals;
@@ -72,7 +73,7 @@ pub(crate) async fn live(
     let heartbeat = KeepAlive::new().interval(live.heartbeat);
     // A key that is revoked is told no more.
     let events = events(subscription, seen, live.shutdown).take_until(grant.lost(site_id));
-    Ok(([UNBUFFERED], Sse::new(events).keep_alive(heartbeat)))
+    Ok(([UNBUFFERED], Extension(EndsWithClient), Sse::new(events).keep_alive(heartbeat)))
 }
 
 /// The latest totals whenever the connection has room, if they are others than those before. The connection asks for

@@ -151,7 +151,10 @@ async fn a_key_is_taken_from_wherever_it_can_be_sent() {
     ];
     let preflight = service.send(Method::OPTIONS, "/stats", &asked).await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-headers")), (200, "authorization"));
-    assert_eq!(service.get("/stats?site_id=a").await.header("access-control-allow-origin"), "*", "a page reads why");
+    assert_eq!(preflight.header("access-control-allow-origin"), "*", "any page that has a key");
+    let answer = service.send(Method::GET, "/stats?site_id=a", &asked[..1]).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, "*"), "a page reads why");
+    assert_eq!(answer.header("access-control-allow-credentials"), "", "but not with a password that a browser keeps");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
+use query::Config;
 use reqwest::Method;
 
-use crate::service::with_models;
+use crate::service::{Answer, Service, config, with_models};
 
 #[tokio::test]
 async fn the_interface_describes_itself() {
@@ -63,16 +64,62 @@ async fn swagger_ui_is_served() {
 }
 
 #[tokio::test]
-async fn browsers_of_other_sites_may_read_reports() {
-    let (service, ..) = with_models().await;
-    let origin = ("origin", "https://dashboard.example");
-    let answer = service.send(Method::GET, "/stats?site_id=a", &[origin]).await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "*"));
+async fn pages_of_other_origins_read_reports_only_where_they_are_configured() {
+    let (service, _, _, database) = with_models().await;
+    let listed = ("origin", "https://dashboard.example");
     let asked = ("access-control-request-method", "GET");
-    let preflight = service.send(Method::OPTIONS, "/stats", &[origin, asked]).await;
-    assert_eq!((preflight.status, preflight.header("access-control-allow-methods")), (200, "GET"));
-    let refused = service.send(Method::GET, "/stats", &[origin]).await;
-    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, "*"));
+    let allowed = |answer: &Answer| {
+        ["access-control-allow-origin", "access-control-allow-credentials"].map(|name| answer.header(name).to_owned())
+    };
+    for path in ["/stats?site_id=a", "/stats", "/live?site_id=a&nonsense", "/nothing", "/api-docs/openapi.json"] {
+        let answer = service.send(Method::GET, path, &[listed]).await;
+        assert_eq!(allowed(&answer), ["", ""], "{path} without origins");
+        let preflight = service.send(Method::OPTIONS, path, &[listed, asked]).await;
+        assert_eq!((preflight.status, allowed(&preflight)), (403, [String::new(), String::new()]), "{path}");
+        assert!(preflight.error().contains("QUERY_ORIGINS"), "{}", preflight.body);
+    }
+    let origins = "https://dashboard.example,http://localhost:8080".to_owned();
+    let query_origins = service::access::Origins::try_from(origins).expect("origins");
+    let service = Service::start_on(&database, Config { query_origins, ..config(database.service_url()) }).await;
+    for (path, status) in [("/stats?site_id=a", 200), ("/stats", 400), ("/nothing", 404)] {
+        let answer = service.send(Method::GET, path, &[listed]).await;
+        assert_eq!((answer.status, allowed(&answer)), (status, [listed.1.to_owned(), "true".to_owned()]), "{path}");
+        assert!(answer.header("vary").contains("origin"), "{path}");
+        for other in ["https://dashboard.example:8443", "http://dashboard.example", "null", "https://evil.example"] {
+            let answer = service.send(Method::GET, path, &[("origin", other)]).await;
+            assert_eq!((answer.status, allowed(&answer)), (status, [String::new(), String::new()]), "{path} {other}");
+            assert!(answer.header("vary").contains("origin"), "{path}");
+        }
+    }
+    let headers = ("access-control-request-headers", "if-none-match,authorization");
+    let preflight = service.send(Method::OPTIONS, "/stats", &[listed, asked, headers]).await;
+    assert_eq!((preflight.status, allowed(&preflight)), (200, [listed.1.to_owned(), "true".to_owned()]));
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET");
+    assert_eq!(preflight.header("access-control-allow-headers"), headers.1);
+    assert_eq!(preflight.header("access-control-max-age"), "7200");
+}
+
+#[tokio::test]
+async fn a_page_whose_name_leads_to_this_machine_reads_nothing() {
+    let (service, _, _, database) = with_models().await;
+    let port = service.address().port();
+    for host in ["localhost", "127.0.0.1", "[::1]", "LOCALHOST.", "127.0.0.1:1"] {
+        let answer = service.send(Method::GET, "/stats?site_id=a", &[("host", host)]).await;
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    for host in ["evil.example".to_owned(), format!("evil.example:{port}"), "localhost.evil.example".to_owned()] {
+        for path in ["/stats?site_id=a", "/", "/metrics", "/api-docs", "/nothing"] {
+            let answer = service.send(Method::GET, path, &[("host", &host)]).await;
+            assert_eq!((answer.status, answer.error().contains("QUERY_HOSTS")), (421, true), "{host} {path}");
+        }
+        assert_eq!(service.send(Method::GET, "/healthz", &[("host", &host)]).await.status, 200, "a probe");
+    }
+    let query_hosts = service::hosts::Hosts::try_from("stats.example".to_owned()).expect("hosts");
+    let service = Service::start_on(&database, Config { query_hosts, ..config(database.service_url()) }).await;
+    for (host, status) in [("stats.example", 200), ("stats.example:443", 200), ("localhost", 200), ("x.example", 421)] {
+        let answer = service.send(Method::GET, "/stats?site_id=a", &[("host", host)]).await;
+        assert_eq!(answer.status, status, "{host}");
+    }
 }
 
 #[tokio::test]

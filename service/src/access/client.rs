@@ -4,12 +4,14 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::list;
+
 /// Each proxy adds one address, and names it by this header.
-const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Proxies one behind the other; more entries than that are not looked at.
 const HOPS_MAX: usize = 16;
@@ -31,7 +33,7 @@ impl TryFrom<String> for Proxies {
                 format!("TRUSTED_PROXIES: \"{text}\" is neither an address nor a network such as 10.0.0.0/8")
             })
         };
-        text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect::<Result<_, _>>().map(Self)
+        list::items(&text).map(network).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -47,18 +49,18 @@ impl Proxies {
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();
         // The last one was added last. What stands before the first that is not trusted may be made up.
-        let sent = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
-        for named in sent.flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
+        for named in list::header_items(headers, &FORWARDED_FOR).rev().take(HOPS_MAX) {
             if !self.trusts(client) {
                 break;
             }
-            let Some(address) = address(named.trim()) else { break };
+            let Some(address) = address(named) else { break };
             client = address;
         }
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of theirs.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
@@ -93,7 +95,7 @@ impl Client {
 }
 
 /// What counts as one client: an address, or of IPv6 the network of 64 bits of which one customer has all.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -127,6 +129,8 @@ mod tests {
             ("10.1.2.3", &["nonsense"], "10.1.2.3"),
             ("10.1.2.3", &["203.0.113.5, nonsense, 10.2.2.2"], "10.2.2.2"),
             ("10.1.2.3", &["10.4.4.4"], "10.4.4.4"),
+            ("10.1.2.3", &["203.0.113.5", "\u{e4}"], "10.1.2.3"),
+            ("10.1.2.3", &["203.0.113.5, "], "203.0.113.5"),
             ("[::ffff:10.1.2.3]", &["203.0.113.5"], "203.0.113.5"),
             ("[2001:db8::1]", &["[2001:4::5]:80"], "2001:4::5"),
         ] {

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::file;
 use super::key::{NewKey, SentKey};
 use super::keys::{self, Key, Sites};
+use super::origins::{self, is_origin};
 
 /// Sites, and origins, of one key.
 const NAMES_MAX: usize = 1_000;
@@ -121,22 +122,12 @@ impl Add {
             check_site(site).map_err(anyhow::Error::msg)?;
         }
         for origin in &self.origins {
-            ensure!(
-                is_origin(origin),
-                "an origin is written as browsers send it, https://shop.example or http://localhost:8080: lower case, \
-                 no path and no / at the end; not {origin:?}"
-            );
+            ensure!(is_origin(origin), "{}", origins::rule(origin));
         }
         ensure!(self.note.len() <= TEXT_BYTES_MAX, "a note has at most {TEXT_BYTES_MAX} bytes");
         ensure!(!self.note.chars().any(char::is_control), "a note is one line");
         Ok(())
     }
-}
-
-fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
-    text.len() <= TEXT_BYTES_MAX && !host.is_empty() && host.bytes().all(is_part)
 }
 
 fn list(path: &Path, json: bool) -> anyhow::Result<()> {

@@ -1,10 +1,10 @@
 //! What is told to those whose requests do not reach a handler.
 
-use std::time::Duration;
-
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use super::meter::Counted;
+use super::rate::Excess;
 use crate::Refusal;
 
 /// How a key is asked for, by the schemes of HTTP. Browsers ask for a password where they see the second.
@@ -21,10 +21,19 @@ pub(super) enum Denied {
     RevokedKey,
     /// It is for pages of other origins.
     Origin,
+    /// No origin of pages that may read is this one.
+    UnlistedOrigin,
     /// It is for some sites, and this is about all.
     NotForAllSites,
-    /// By whom, and how long to wait.
-    TooOften(&'static str, Duration),
+    /// It exceeds a rate.
+    TooMuch {
+        /// Whose rate: an address's, or a key's.
+        of: &'static str,
+        /// What is counted.
+        counted: Counted,
+        /// By how much.
+        excess: Excess,
+    },
 }
 
 impl Denied {
@@ -42,7 +51,7 @@ impl Denied {
         response
     }
 
-    fn refusal(&self) -> Refusal {
+    pub(super) fn refusal(&self) -> Refusal {
         match self {
             Self::NoKey => Refusal::unauthorized(
                 "key_required",
@@ -51,14 +60,41 @@ impl Denied {
             Self::InvalidKey => Refusal::unauthorized("invalid_key", "the key is not known here"),
             Self::RevokedKey => Refusal::unauthorized("revoked_key", "the key was revoked"),
             Self::Origin => Refusal::forbidden("origin_not_allowed", "the key is not good for pages of this origin"),
+            Self::UnlistedOrigin => Refusal::forbidden(
+                "origin_not_allowed",
+                "pages of this origin may not read reports; QUERY_ORIGINS names those that may",
+            ),
             Self::NotForAllSites => {
                 Refusal::forbidden("all_sites_required", "this takes a key that is good for all sites")
             }
-            Self::TooOften(of, wait) => Refusal::too_many(
-                "too_many_requests",
-                format!("too many requests of this {of}; ask again later"),
-                *wait,
-            ),
+            Self::TooMuch { of, counted, excess: Excess::Wait(wait) } => {
+                let error = format!("too many {} of this {of}; send this again later", counted.name());
+                Refusal::too_many(counted.code(), error, *wait)
+            }
+            Self::TooMuch { of, counted, excess: Excess::Never(most) } => {
+                let name = counted.name();
+                let error =
+                    format!("at most {most} {name} of this {of} are taken at once; send fewer {name} in each request");
+                Refusal::too_large("batch_exceeds_rate", error)
+            }
+        }
+    }
+}
+
+impl Counted {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Events => "events",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Requests => "too_many_requests",
+            Self::Events => "too_many_events_per_second",
+            Self::Bytes => "too_many_bytes_per_second",
         }
     }
 }

@@ -48,6 +48,11 @@ impl Grant {
         &self.client
     }
 
+    /// The id of its key, if there is one.
+    pub(super) fn key_id(&self) -> Option<String> {
+        self.held.as_ref().map(|held| held.key.id.clone())
+    }
+
     /// Whether it is for this site.
     pub fn allows(&self, site: &str) -> bool {
         self.held.as_ref().is_none_or(|held| held.key.sites.contains(site))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::watch;
@@ -15,8 +15,8 @@ use super::credentials::{self, Credentials};
 use super::denied::Denied;
 use super::grant::Grant;
 use super::key::SentKey;
-use super::keys::{Key, Keys, Sites};
-use super::rate::Allowances;
+use super::keys::{Binding, Key, Keys, Sites};
+use super::meter::{Counted, Meter};
 use crate::discard::discard;
 use crate::documentation;
 use crate::health::{METRICS_PATH, READINESS_PATHS};
@@ -28,10 +28,12 @@ const DISCARDED_BYTES_MAX: usize = 8 << 20;
 /// What the guard knows.
 pub(super) struct Guard {
     pub(super) keys: Option<watch::Receiver<Arc<Keys>>>,
-    pub(super) per_address: Option<Allowances<IpAddr>>,
-    pub(super) per_key: Option<Allowances<String>>,
+    pub(super) per_address: Meter<IpAddr>,
+    pub(super) per_key: Meter<String>,
     pub(super) proxies: Proxies,
     pub(super) takes_basic: bool,
+    /// Whether anything is counted.
+    pub(super) has_rates: bool,
 }
 
 /// Lets a request through, with what it may, or answers it.
@@ -69,19 +71,17 @@ fn is_below(rest: &str) -> bool {
 impl Guard {
     fn check(&self, request: &mut Request, is_for_all_sites: bool) -> Result<Grant, Denied> {
         let now = Instant::now();
-        let address = self.proxies.client(peer(request), request.headers());
-        if let Some(allowances) = &self.per_address {
-            // Before the key: whoever tries keys is slowed down, too.
-            allowances.take(client::network(address), now).map_err(|wait| Denied::TooOften("address", wait))?;
-        }
+        // Before the key: whoever tries keys is slowed down, too.
+        let address = self.proxies.client(peer(request.extensions()), request.headers());
+        let one = (Counted::Requests, 1);
+        let denied = |of| move |excess| Denied::TooMuch { of, counted: Counted::Requests, excess };
+        self.per_address.take(client::network(address), one, now).map_err(denied("address"))?;
         let Some(keys) = &self.keys else { return Ok(Grant::everything_for(Client::of_address(address))) };
         let key = Self::key(keys, request)?;
-        if let Some(allowances) = &self.per_key {
-            allowances.take(key.id.clone(), now).map_err(|wait| Denied::TooOften("key", wait))?;
-        }
-        if !key.origins.is_empty() {
-            let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-            origin.filter(|origin| key.origins.iter().any(|known| known == origin)).ok_or(Denied::Origin)?;
+        self.per_key.take(key.id.clone(), one, now).map_err(denied("key"))?;
+        let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        if key.binding(origin.unwrap_or_default()) == Binding::Other {
+            return Err(Denied::Origin);
         }
         if is_for_all_sites && key.sites != Sites::All {
             return Err(Denied::NotForAllSites);
@@ -107,9 +107,9 @@ impl Guard {
 }
 
 /// The server always says where a request comes from; those of which it is not known share one allowance.
-fn peer(request: &Request) -> SocketAddr {
+pub(super) fn peer(extensions: &Extensions) -> SocketAddr {
     let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    request.extensions().get::<Peer>().map_or(unknown, |Peer(address)| *address)
+    extensions.get::<Peer>().map_or(unknown, |Peer(address)| *address)
 }
 
 /// What was answered to one key is not for those who come with another one, or with none.

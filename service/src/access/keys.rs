@@ -1,6 +1,6 @@
 //! The file of keys: one JSON object a line. It holds no secret, only what secrets are recognized by.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,9 +79,26 @@ pub(super) enum KeysError {
     },
 }
 
-/// Keys by their ids.
+/// Keys by their ids, and the origins that they are bound to.
 #[derive(Debug, Default)]
-pub(super) struct Keys(HashMap<String, Arc<Key>>);
+pub(super) struct Keys {
+    by_id: HashMap<String, Arc<Key>>,
+    /// Those of keys that are not revoked.
+    origins: HashSet<String>,
+    /// Whether one that is not revoked is good for any origin.
+    has_unbound: bool,
+}
+
+/// What a key says of an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// It is bound to this one.
+    Named,
+    /// It is bound to none.
+    Unbound,
+    /// It is bound to others.
+    Other,
+}
 
 /// Reads a file of keys, in its order.
 ///
@@ -127,23 +144,45 @@ pub(super) fn write(keys: &[Key]) -> Vec<u8> {
 impl Keys {
     /// The key whose secret was sent. It may be revoked.
     pub(super) fn find(&self, sent: &SentKey<'_>) -> Option<&Arc<Key>> {
-        self.0.get(sent.id).filter(|key| sent.is_of(&key.sha256))
+        self.by_id.get(sent.id).filter(|key| sent.is_of(&key.sha256))
     }
 
     /// Whether the key of this id is still good for a site.
     pub(super) fn allows(&self, id: &str, site: &str) -> bool {
-        self.0.get(id).is_some_and(|key| key.revoked.is_none() && key.sites.contains(site))
+        self.by_id.get(id).is_some_and(|key| key.revoked.is_none() && key.sites.contains(site))
     }
 
     /// How many are not revoked.
     pub(super) fn usable(&self) -> usize {
-        self.0.values().filter(|key| key.revoked.is_none()).count()
+        self.by_id.values().filter(|key| key.revoked.is_none()).count()
+    }
+
+    /// What the keys that are not revoked say of an origin: the most that one of them does.
+    pub(super) fn binding(&self, origin: &str) -> Binding {
+        match (self.origins.contains(origin), self.has_unbound) {
+            (true, _) => Binding::Named,
+            (false, true) => Binding::Unbound,
+            (false, false) => Binding::Other,
+        }
+    }
+}
+
+impl Key {
+    /// What it says of an origin, to the byte.
+    pub(super) fn binding(&self, origin: &str) -> Binding {
+        if self.origins.is_empty() {
+            return Binding::Unbound;
+        }
+        if self.origins.iter().any(|known| known == origin) { Binding::Named } else { Binding::Other }
     }
 }
 
 impl From<Vec<Key>> for Keys {
     fn from(keys: Vec<Key>) -> Self {
-        Self(keys.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect())
+        let usable = || keys.iter().filter(|key| key.revoked.is_none());
+        let has_unbound = usable().any(|key| key.origins.is_empty());
+        let origins = usable().flat_map(|key| key.origins.iter().cloned()).collect();
+        Self { origins, has_unbound, by_id: keys.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect() }
     }
 }
 
@@ -203,6 +242,8 @@ mod tests {
         assert_eq!((found(&text), found(&other)), (Some(first.id.clone()), Some(second.id.clone())));
         assert_eq!(found(&text.replace(&first.id, &second.id)), None, "another key's secret");
         assert!(keys.allows(&first.id, "c") && keys.allows(&second.id, "a"));
+        let origins = ["https://shop.example", "https://other.example"];
+        assert_eq!(origins.map(|origin| keys.binding(origin)), [Binding::Named, Binding::Other]);
         assert!(!keys.allows(&second.id, "c") && !keys.allows(&second.id, "A") && !keys.allows("nobody", "a"));
     }
 

@@ -1,0 +1,52 @@
+//! How fast a body has to arrive: a client that sends nothing, or next to nothing, gives back its room within seconds, and a
+//! large body over a slow line still has its time.
+
+use std::time::Duration;
+
+use service::Refusal;
+use tokio::time::Instant;
+
+/// From the end of the headers to the end of the body. 8 MiB in this time are 137 KiB/s.
+const BODY_READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Within this time the body comes to its end, or [`WINDOW_BYTES`] of it arrive.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// 16 KiB a second.
+const WINDOW_BYTES: usize = 5 * (16 << 10);
+
+/// Of one body.
+pub(super) struct Pace {
+    begun: Instant,
+    window_begun: Instant,
+    window_bytes: usize,
+}
+
+impl Pace {
+    pub(super) fn begin() -> Self {
+        let begun = Instant::now();
+        Self { begun, window_begun: begun, window_bytes: 0 }
+    }
+
+    /// When the body is too slow, unless more of it has arrived.
+    pub(super) fn deadline(&self) -> Instant {
+        (self.begun + BODY_READ_TIMEOUT).min(self.window_begun + WINDOW)
+    }
+
+    pub(super) fn received(&mut self, bytes: usize) {
+        self.window_bytes += bytes;
+        if self.window_bytes >= WINDOW_BYTES {
+            (self.window_begun, self.window_bytes) = (Instant::now(), 0);
+        }
+    }
+
+    pub(super) fn refusal() -> Refusal {
+        let error = format!(
+            "the body arrives too slowly: send {} KiB within {} seconds, and all of it within {}",
+            WINDOW_BYTES >> 10,
+            WINDOW.as_secs(),
+            BODY_READ_TIMEOUT.as_secs()
+        );
+        Refusal::too_slow("body_too_slow", error)
+    }
+}
