@@ -22,6 +22,8 @@ const SCHEMES: [&str; 3] = ["http", "https", "android-app"];
 pub enum SentReferrer<'a> {
     /// Text; whether it is a URL is for [`Referrer::of`] to say.
     Text(Cow<'a, str>),
+    /// Text with half a surrogate pair in it, which is U+FFFD here.
+    Repaired(Cow<'a, str>),
     /// A number or an object, say, or the field twice.
     NotText,
 }
@@ -62,8 +64,11 @@ impl Referrer {
         Self::read(sent, |origin| origin.is_own(site_id.as_str()))
     }
 
-    /// What the fold counted before its fifth version: a `site_id` with a port was no host's name.
+    /// What the fold counted before its fifth version: a `site_id` with a port was no host's name, and text with half a surrogate
+    /// pair was no text.
     pub fn without_ports(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
+        let is_repaired = matches!(sent, Some(SentReferrer::Repaired(_)));
+        let sent = if is_repaired { Some(&SentReferrer::NotText) } else { sent };
         Self::read(sent, |Origin { host, .. }| is_same_host(&host.0, site_id.as_str()))
     }
 
@@ -71,7 +76,7 @@ impl Referrer {
         let text = match sent {
             None => return Self::None,
             Some(SentReferrer::NotText) => return Self::Unreadable,
-            Some(SentReferrer::Text(text)) => text,
+            Some(SentReferrer::Text(text) | SentReferrer::Repaired(text)) => text,
         };
         match Origin::of_url(text) {
             Some(origin) if is_own(&origin) => Self::Own,

@@ -73,8 +73,7 @@ fn required<'a>(value: Option<&'a RawValue>, field: &'static str) -> Result<Cow<
 fn referrer<'a>(sent: &[&'a RawValue]) -> Option<SentReferrer<'a>> {
     let [value] = sent else { return (!sent.is_empty()).then_some(SentReferrer::NotText) };
     match optional(Some(value), "referrer") {
-        // Read models have it as unreadable, and are to be the same when they are made anew.
-        Ok(Some(_)) if has_lone_surrogate(value.get()) => Some(SentReferrer::NotText),
+        Ok(Some(text)) if has_lone_surrogate(value.get()) => Some(SentReferrer::Repaired(text)),
         Ok(text) => text.filter(|text| !text.is_empty()).map(SentReferrer::Text),
         Err(_) => Some(SentReferrer::NotText),
     }

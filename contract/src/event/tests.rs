@@ -91,13 +91,19 @@ fn a_referrer_is_kept_as_it_was_sent() {
 #[test]
 fn no_referrer_makes_an_event_unreadable() {
     let deep = format!("{}{}", "[".repeat(3_000), "]".repeat(3_000));
-    let values =
-        ["7", "-1.5", "1e400", "true", "[\"https://google.com/\"]", "{\"a\":{\"b\":[]}}", r#""\ud800""#, &deep];
+    let values = ["7", "-1.5", "1e400", "true", "[\"https://google.com/\"]", "{\"a\":{\"b\":[]}}", &deep];
     for value in values {
         // Not with serde_json::Value, which some of these are not.
         let json = GOOD.replace("\"path\"", &format!("\"referrer\":{value},\"path\""));
         let event = Event::parse(json.as_bytes()).unwrap_or_else(|err| panic!("{err}: {json}"));
         assert_eq!(event.referrer, Some(SentReferrer::NotText), "{json}");
+    }
+    for (value, text) in
+        [(r#""\ud800""#, "\u{fffd}"), (r#""https://google.com/\ud83d""#, "https://google.com/\u{fffd}")]
+    {
+        let json = with("referrer", value);
+        let event = Event::parse(json.as_bytes()).unwrap_or_else(|err| panic!("{err}: {json}"));
+        assert_eq!(event.referrer, Some(SentReferrer::Repaired(text.into())), "{json}");
     }
     for twice in [r#""https://google.com/""#, "null", "\"\""] {
         let json = GOOD.replace("\"path\"", &format!("\"referrer\":{twice},\"referrer\":{twice},\"path\""));

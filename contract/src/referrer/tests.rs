@@ -164,6 +164,9 @@ fn nothing_and_no_text_are_told_apart() {
     let site_id = SiteId::try_from("example.com").expect("a site");
     assert_eq!(Referrer::of(None, &site_id), Referrer::None);
     assert_eq!(Referrer::of(Some(&SentReferrer::NotText), &site_id), Referrer::Unreadable);
+    let repaired = SentReferrer::Repaired("https://google.com/search?q=\u{fffd}".into());
+    assert_eq!(Referrer::of(Some(&repaired), &site_id).host().map(Host::as_str), Some("google.com"));
+    assert_eq!(Referrer::without_ports(Some(&repaired), &site_id), Referrer::Unreadable);
 }
 
 #[test]
