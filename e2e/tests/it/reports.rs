@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 /// Events, and what they count to.
 mod plain;
 
-use plain::{SITES, Sent, TYPES, count};
+/// What is asked for beside the days: other parameters, parts of months, and what is pushed.
+mod options;
+
+use plain::{QUIET_SITES, SITES, Sent, TYPES, count};
 
 const EVENTS: usize = 4_000;
 
@@ -27,7 +30,7 @@ const QUESTIONS: usize = 25;
 async fn every_report_says_what_a_plain_count_says() -> Result<()> {
     let seed = std::env::var("TIDEMARK_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("seed {seed}");
-    let events = plain::events(EVENTS, seed);
+    let mut events = plain::events(EVENTS, LATE_EVENTS, seed);
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -37,19 +40,37 @@ async fn every_report_says_what_a_plain_count_says() -> Result<()> {
     // longer right, and later it is again.
     let (early, late) = events.split_at(EVENTS - LATE_EVENTS);
     let pool = stack.database(DATABASE)?;
+    let mut receipt = String::new();
     for (part, events) in [(early, early), (late, &events)] {
-        post(&stack, part, &mut random).await?;
+        receipt = post(&stack, part, &mut random).await?;
         stack.drained(DATABASE).await?;
-        let asking = Asking { client: &stack.query_client, events };
+        let asking = Asking { client: &stack.query_client, events, receipt: &receipt };
         asking.everything(&mut random).await?;
         summaries::complete(&pool).await;
         asking.everything(&mut random).await?;
     }
+    // Of who is forgotten, nothing is counted any more; a site that somebody else has too keeps the others.
+    for (site_id, user) in [(SITES[0], Some(7)), (QUIET_SITES[0], None)] {
+        forget(&stack, site_id, user).await?;
+        events.retain(|event| event.site_id != site_id || user.is_some_and(|user| event.user != Some(user)));
+        stack.drained(DATABASE).await?;
+        Asking { client: &stack.query_client, events: &events, receipt: &receipt }.everything(&mut random).await?;
+    }
+    summaries::complete(&pool).await;
+    Asking { client: &stack.query_client, events: &events, receipt: &receipt }.everything(&mut random).await
+}
+
+async fn forget(stack: &Stack, site_id: &str, user: Option<u32>) -> Result<()> {
+    let mut arguments = ["forget", "--publish-deadline-ms", "5000", "--site", site_id].map(str::to_owned).to_vec();
+    arguments.extend(user.into_iter().flat_map(|user| ["--user".to_owned(), format!("user-{user}")]));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = stack.operate_on_log(&arguments).await?;
+    assert!(said.is_success && said.text.contains("Done"), "{said:?}");
     Ok(())
 }
 
-/// One by one and in batches, and some of them twice.
-async fn post(stack: &Stack, events: &[Sent], random: &mut StdRng) -> Result<()> {
+/// One by one and in batches, and some of them twice. Answers where the last one lies.
+async fn post(stack: &Stack, events: &[Sent], random: &mut StdRng) -> Result<String> {
     let mut lines: Vec<&str> = events.iter().map(|event| event.json.as_str()).collect();
     let again: Vec<_> = lines.choose_multiple(random, 100).copied().collect();
     lines.extend(again);
@@ -58,11 +79,13 @@ async fn post(stack: &Stack, events: &[Sent], random: &mut StdRng) -> Result<()>
     for line in single {
         assert_eq!(stack.ingest_client.post("/event", (*line).to_owned()).await?.status, 200);
     }
+    let mut receipt = String::new();
     for batch in batched.chunks(300) {
         let answer = stack.ingest_client.post("/events", batch.join("\n")).await?;
         assert_eq!(answer.json()["rejected"], 0, "{}", answer.text);
+        receipt = answer.json()["receipts"][0].as_str().expect("a receipt").to_owned();
     }
-    Ok(())
+    Ok(receipt)
 }
 
 /// Whose traffic, of which type, on which days.
@@ -76,7 +99,8 @@ struct Question {
 
 impl Question {
     fn random(random: &mut StdRng) -> Self {
-        let (begin, length) = plain::days();
+        let is_quiet = random.random_ratio(1, 3);
+        let (begin, length) = if is_quiet { plain::quiet_days() } else { plain::days() };
         let mut day = || begin - Days::new(5) + Days::new(random.random_range(0..length + 10));
         let (one, other) = (day(), day());
         let (first, last) = *[(None, None), (Some(one), None), (None, Some(one)), (Some(one), Some(one))]
@@ -84,8 +108,8 @@ impl Question {
             .filter(|_| random.random_ratio(1, 2))
             .unwrap_or(&(Some(one.min(other)), Some(one.max(other))));
         Self {
-            site_id: SITES.choose(random).expect("a site"),
-            event_type: TYPES.choose(random).expect("a type"),
+            site_id: if is_quiet { QUIET_SITES.choose(random) } else { SITES.choose(random) }.expect("a site"),
+            event_type: if is_quiet { TYPES[0] } else { TYPES.choose(random).expect("a type") },
             first,
             last,
         }
@@ -113,6 +137,8 @@ impl Question {
 struct Asking<'a> {
     client: &'a Client,
     events: &'a [Sent],
+    /// Where one of them lies.
+    receipt: &'a str,
 }
 
 impl Asking<'_> {
@@ -120,12 +146,15 @@ impl Asking<'_> {
         for _ in 0..QUESTIONS {
             let question = Question::random(random);
             self.stats(&question).await?;
-            self.timeseries(&question, random).await?;
+            self.options(&question, random).await?;
+            let interval = ["day", "week", "month"].choose(random).expect("an interval");
+            self.timeseries(&question, interval).await?;
             self.paths(&question, random).await?;
             self.event_types(&question).await?;
             self.sites(&question, random).await?;
         }
-        Ok(())
+        self.parts_of_months(random).await?;
+        self.pushed().await
     }
 
     fn of<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Sent> + Clone {
@@ -173,9 +202,8 @@ impl Asking<'_> {
         Ok(())
     }
 
-    async fn timeseries(&self, question: &Question, random: &mut StdRng) -> Result<()> {
+    async fn timeseries(&self, question: &Question, interval: &str) -> Result<()> {
         let (Some(first), Some(last)) = (question.first, question.last) else { return Ok(()) };
-        let interval = ["day", "week", "month"].choose(random).expect("an interval");
         let path = format!(
             "/timeseries?site_id={}&event_type={}&from={first}&to={last}&interval={interval}",
             question.site_id, question.event_type
@@ -237,9 +265,9 @@ impl Asking<'_> {
     }
 
     async fn sites(&self, question: &Question, random: &mut StdRng) -> Result<()> {
-        let prefix = *["", "site", "site-a", "site_", "S", "x"].choose(random).expect("one");
+        let prefix = *["", "site", "site-a", "site_", "S", "x", "quiet"].choose(random).expect("one");
         let path = format!("/sites?event_type={}&prefix={prefix}", question.event_type);
-        let mut sites: Vec<_> = SITES.iter().filter(|site| site.starts_with(prefix)).collect();
+        let mut sites: Vec<_> = SITES.iter().chain(&QUIET_SITES).filter(|site| site.starts_with(prefix)).collect();
         sites.retain(|site| self.events.iter().any(|event| event.site_id == **site));
         sites.sort();
         let expected: Vec<_> = sites
@@ -252,7 +280,9 @@ impl Asking<'_> {
             })
             .collect();
         assert_eq!(self.pages(&path, "sites", random.random_range(1..4)).await?, expected, "{path}");
-        Ok(())
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned).replace("null", "");
+        let columns = ["site_id", "last_day", "views", "unique_users"];
+        self.assert_table(&path, expected.iter().map(|site| columns.map(|name| text(&site[name])).to_vec())).await
     }
 
     /// The entries of all pages of a list.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -10,6 +10,9 @@ use serde_json::json;
 
 /// Names that a careless pattern, or a careless comparison, would take for one another.
 pub(crate) const SITES: [&str; 7] = ["site-a", "site-ab", "site_a", "Site-a", "site.a", "b:1", "0"];
+
+/// Sites with a few events a month: a part of a month has as many views as the whole had some events before, now and then.
+pub(crate) const QUIET_SITES: [&str; 6] = ["quiet-0", "quiet-1", "quiet-2", "quiet-3", "quiet-4", "quiet-5"];
 
 pub(crate) const TYPES: [&str; 4] = ["page_view", "page_views", "signup", "Page_view"];
 
@@ -20,6 +23,20 @@ const PATHS: [&str; 18] = [
 
 const USERS: u32 = 60;
 
+const QUIET_USERS: u32 = 6;
+
+/// What is sent as `referrer`, and the kind and the host that it counts as.
+const REFERRERS: [(Option<&str>, &str, &str); 8] = [
+    (None, "none", ""),
+    (Some(""), "none", ""),
+    (Some("https://google.com/search?q=a"), "host", "google.com"),
+    (Some("https://Google.com."), "host", "google.com"),
+    (Some("http://www.google.com:8080/"), "host", "www.google.com"),
+    (Some("android-app://com.example/"), "host", "com.example"),
+    (Some("no URL"), "unreadable", ""),
+    (Some("file:///a"), "unreadable", ""),
+];
+
 /// An event that was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
@@ -28,6 +45,8 @@ pub(crate) struct Sent {
     pub(crate) day: NaiveDate,
     pub(crate) path: &'static str,
     pub(crate) user: Option<u32>,
+    /// The kind and the host.
+    pub(crate) referrer: (&'static str, &'static str),
     pub(crate) json: String,
 }
 
@@ -36,10 +55,19 @@ pub(crate) fn days() -> (NaiveDate, u64) {
     (NaiveDate::from_ymd_opt(2024, 12, 20).expect("a day"), 50)
 }
 
-/// Events in no order at all: many days are written to again when later ones have been.
-pub(crate) fn events(count: usize, seed: u64) -> Vec<Sent> {
+/// The first day with events of quiet sites, and how many days have some: six months.
+pub(crate) fn quiet_days() -> (NaiveDate, u64) {
+    (NaiveDate::from_ymd_opt(2025, 3, 1).expect("a day"), 184)
+}
+
+/// Events in no order at all: many days are written to again when later ones have been. Of the last `late`, half are of quiet
+/// sites.
+pub(crate) fn events(count: usize, late: usize, seed: u64) -> Vec<Sent> {
     let mut random = StdRng::seed_from_u64(seed);
-    (0..count).map(|number| event(number, &mut random)).collect()
+    let is_quiet = |number: usize| number.is_multiple_of(if number < count - late { 20 } else { 2 });
+    (0..count)
+        .map(|number| if is_quiet(number) { quiet(number, &mut random) } else { event(number, &mut random) })
+        .collect()
 }
 
 fn event(number: usize, random: &mut StdRng) -> Sent {
@@ -50,23 +78,62 @@ fn event(number: usize, random: &mut StdRng) -> Sent {
     } else {
         first + Days::new(random.random_range(0..length))
     };
-    let time = NaiveTime::from_num_seconds_from_midnight_opt(random.random_range(0..86_400), 0).expect("a time");
-    // The same instant, as somebody else's clock shows it.
-    let offset_minutes = *[0, 0, 330, -480, 840].choose(random).expect("an offset");
-    let local = day.and_time(time) + TimeDelta::minutes(offset_minutes);
-    let sign = if offset_minutes < 0 { '-' } else { '+' };
-    let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
-    let timestamp = format!("{}{sign}{hours:02}:{minutes:02}", local.format("%Y-%m-%dT%H:%M:%S"));
     // The smaller of two numbers: some sites, types and paths have most of the events.
     let mut place = |length: usize| random.random_range(0..length).min(random.random_range(0..length));
     let (site_id, event_type, path) = (SITES[place(SITES.len())], TYPES[place(TYPES.len())], PATHS[place(PATHS.len())]);
     let user = random.random_ratio(4, 5).then(|| random.random_range(0..USERS));
-    let more = ["", "", "?utm=x", "#top"].choose(random).expect("an ending");
-    let json = json!({
-        "event_id": format!("event-{number}"), "site_id": site_id, "event_type": event_type, "timestamp": timestamp,
-        "path": format!("{path}{more}"), "user_id": user.map(|user| format!("user-{user}")),
-    });
-    Sent { site_id, event_type, day, path, user, json: json.to_string() }
+    let referrer = *REFERRERS.choose(random).expect("a referrer");
+    Event { site_id, event_type, day, path, user, referrer }.sent(number, random)
+}
+
+fn quiet(number: usize, random: &mut StdRng) -> Sent {
+    let (first, length) = quiet_days();
+    Event {
+        site_id: QUIET_SITES.choose(random).expect("a site"),
+        event_type: TYPES[0],
+        day: if random.random_ratio(1, 10) { today() } else { first + Days::new(random.random_range(0..length)) },
+        path: PATHS.choose(random).expect("a path"),
+        user: random.random_ratio(1, 2).then(|| random.random_range(0..QUIET_USERS)),
+        referrer: *REFERRERS.choose(random).expect("a referrer"),
+    }
+    .sent(number, random)
+}
+
+#[expect(clippy::disallowed_methods, reason = "totals of today are pushed")]
+fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
+/// What an event says, however it says it.
+struct Event {
+    site_id: &'static str,
+    event_type: &'static str,
+    day: NaiveDate,
+    path: &'static str,
+    user: Option<u32>,
+    referrer: (Option<&'static str>, &'static str, &'static str),
+}
+
+impl Event {
+    fn sent(self, number: usize, random: &mut StdRng) -> Sent {
+        let Self { site_id, event_type, day, path, user, referrer: (referrer, kind, host) } = self;
+        // What is left of today is in the future.
+        let seconds = if day == today() { 0 } else { random.random_range(0..86_400) };
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).expect("a time");
+        // The same instant, as somebody else's clock shows it.
+        let offset_minutes = *[0, 0, 330, -480, 840].choose(random).expect("an offset");
+        let local = day.and_time(time) + TimeDelta::minutes(offset_minutes);
+        let sign = if offset_minutes < 0 { '-' } else { '+' };
+        let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
+        let timestamp = format!("{}{sign}{hours:02}:{minutes:02}", local.format("%Y-%m-%dT%H:%M:%S"));
+        let more = ["", "", "?utm=x", "#top"].choose(random).expect("an ending");
+        let json = json!({
+            "event_id": format!("event-{number}"), "site_id": site_id, "event_type": event_type, "timestamp": timestamp,
+            "path": format!("{path}{more}"), "user_id": user.map(|user| format!("user-{user}")),
+            "referrer": referrer,
+        });
+        Sent { site_id, event_type, day, path, user, referrer: (kind, host), json: json.to_string() }
+    }
 }
 
 /// Views and different users.
