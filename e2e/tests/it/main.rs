@@ -87,6 +87,9 @@ mod tabs;
 /// Rates count what is in requests.
 mod rates;
 
+/// What logs name.
+mod logs;
+
 /// Keys: what they let in, and what not.
 mod access;
 
