@@ -61,6 +61,9 @@ pub(super) fn is_deliverable(bytes: &[u8]) -> bool {
 
 /// A schema as text that can be stored: without control characters, and bounded. What is such a text already stays so.
 pub fn storable(schema: &str) -> Cow<'static, str> {
+    // The client library keeps the blanks before a value that begins on the next line, and loses them when it is
+    // published again.
+    let schema = schema.trim();
     // Almost all are of the same one: it is not copied.
     if schema == SCHEMA_V1 {
         return Cow::Borrowed(SCHEMA_V1);
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(schema(b"NATS/1.0\r\nschema: a\r\n: b\r\n\r\n"), None);
         assert_eq!(schema(b"NATS/1.0\r\nSchema:event.v1 \r\nSchema: event.v2\r\n\r\n").as_deref(), Some("event.v1"));
         assert_eq!(schema(b"NATS/1.0 200\r\nSchema: a\r\n b\r\n\r\n").as_deref(), Some("a b"));
+        assert_eq!(schema(b"NATS/1.0\r\nSchema:\n a\r\n\r\n").as_deref(), Some("a"));
         assert_eq!(schema("NATS/1.0\r\nSchema: ä\0b\r\n\r\n".as_bytes()).as_deref(), Some("ä\\u{0}b"));
     }
 
