@@ -89,9 +89,9 @@ async fn counted(pool: &PgPool) -> (i64, i64) {
 
 async fn run(seed: u64, version: FoldVersion) {
     let database = Database::start().await;
-    let set = sqlx::query("update generation set fold_version = $1, sketch_key_id = $2").bind(version.number());
+    let update = sqlx::query("update generation set fold_version = $1, sketch_key_id = $2").bind(version.number());
     let key = SketchKey::for_development();
-    set.bind(i64::from(key.id().0)).execute(&database.pool).await.expect("Postgres answers");
+    update.bind(i64::from(key.id().0)).execute(&database.pool).await.expect("Postgres answers");
     let at = DateTime::from_timestamp(1_762_975_801, 0).expect("an instant");
     let fold = Fold::of_version(key, version);
     let mut projector = Projector { database: &database, fold, sequence: 0, at };
