@@ -23,7 +23,9 @@ async fn amend(log: &Context, sequence: u64, headers: &[(&str, &str)], body: Str
     let config = Config { name: "AMENDED_0".to_owned(), subjects: vec!["amended.0.*".to_owned()], ..Config::default() };
     log.get_or_create_stream(Config { allow_direct: true, ..config }).await?;
     let mut map = HeaderMap::new();
-    headers.iter().for_each(|(name, value)| map.insert(*name, *value));
+    for (name, value) in headers {
+        map.insert(*name, *value);
+    }
     log.publish_with_headers(format!("amended.0.{sequence}"), map, body.into()).await?.await?;
     log.get_stream("EVENTS_0").await?.delete_message(sequence).await?;
     Ok(())
