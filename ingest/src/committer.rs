@@ -1,35 +1,27 @@
 //! One partition's envelopes, one after the other: built from what waits, published, and answered.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
-use bytes::Bytes;
-use chrono::SecondsFormat;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
-use contract::event::EVENT_LINE_BYTES_MAX;
 use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
 use contract::{Partition, Receipt};
 use service::Span;
-use service::traces::{self, SpanContext, SpanKind};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use service::traces::{self, SpanKind};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::clock::Moment;
+use crate::envelope::Envelope;
 use crate::failure::{Failure, chain};
 use crate::instruments;
 use crate::log::{Log, Refused};
-use crate::publisher::{RequestParts, Unstored};
+use crate::pending::Pending;
+use crate::publisher::Unstored;
+use crate::size::body_bytes_max;
 use crate::streams::DUPLICATE_WINDOW_MIN;
-
-/// Bytes of an envelope's headers at the most: 10 for their first line, 37 for the id, 34 for the stream, 18 for the
-/// schema, 19 for the count, 35 for the time, 70 for the trace, and twice as much again for what is added later.
-pub(crate) const HEADERS_BYTES_MAX: usize = 512;
-
-/// Bytes that a message of the log must be able to have: the largest event, its line break, and headers.
-pub(crate) const MESSAGE_BYTES_MIN: usize = EVENT_LINE_BYTES_MAX + 1 + HEADERS_BYTES_MAX;
 
 /// For so long an envelope may be sent again under its id: half of the time for which the log remembers ids, by whichever
 /// clock shows more of it, so that a step of a clock and a machine that was suspended leave the other half.
@@ -50,48 +42,6 @@ const GATHER_MANY: usize = 32;
 
 /// The shortest that a timer can wait. Measured with 512 connections: 30,400 and 48,400 events a second.
 const GATHER_PAUSE: Duration = Duration::from_millis(1);
-
-/// Events that wait together, and stay together in their envelope.
-#[derive(Debug)]
-pub(crate) struct Pending {
-    pub(crate) lines: Vec<u8>,
-    pub(crate) events: u32,
-    pub(crate) deadline: Instant,
-    pub(crate) answer: oneshot::Sender<Result<Receipt, Unstored>>,
-    /// Those of its request.
-    pub(crate) parts: Arc<RequestParts>,
-    /// Of its request, if somebody traces it.
-    pub(crate) trace: Option<Box<SpanContext>>,
-    pub(crate) _room: OwnedSemaphorePermit,
-}
-
-impl Pending {
-    /// Whether it is still to be stored. Where the client has hung up nothing of its request is, unless a part of it was
-    /// taken before: then all of it is. Once its time is up its answer is given, and nothing is stored any more.
-    fn take(&self) -> bool {
-        if !self.answer.is_closed() {
-            return self.parts.take();
-        }
-        Instant::now() < self.deadline && !self.parts.forget()
-    }
-}
-
-/// The next message for the log.
-struct Envelope {
-    /// The log drops what it has seen under this id, so the same bytes may be sent again and again.
-    id: String,
-    body: Bytes,
-    events: u32,
-    waiting: Vec<Pending>,
-    /// When the last of those who wait gives up.
-    deadline: Instant,
-    /// When it was built.
-    built: Moment,
-    /// The same for readers, RFC 3339 in UTC with milliseconds.
-    sent_at: String,
-    /// Of its way into the log, if one of its requests is traced.
-    span: Option<Span>,
-}
 
 /// Publishes one partition's envelopes.
 pub(crate) struct Committer {
@@ -243,7 +193,7 @@ impl Committer {
             };
             let err = match outcome {
                 Ok(sequence) => {
-                    self.log.complain(self.partition, None);
+                    self.log.settle_complaint(self.partition);
                     return Ok(sequence);
                 }
                 Err(err) => err,
@@ -272,7 +222,7 @@ impl Committer {
             Failure::Full => tracing::error!(stream.name = stream, error, "The log is full"),
             Failure::Refused => {
                 tracing::error!(stream.name = stream, error, "The log refuses what ingest publishes");
-                self.log.complain(self.partition, Some(error));
+                self.log.complain(self.partition);
                 self.log.doubt();
             }
             Failure::TooLarge | Failure::Passing => {
@@ -324,23 +274,4 @@ impl Committer {
             instruments::stored(envelope.events);
         }
     }
-}
-
-impl Envelope {
-    fn of(waiting: Vec<Pending>, events: u32, bytes: usize) -> Self {
-        let mut body = Vec::with_capacity(bytes);
-        for pending in &waiting {
-            body.extend_from_slice(&pending.lines);
-        }
-        let deadline = waiting.iter().map(|pending| pending.deadline).max().expect("somebody waits");
-        let built = Moment::now();
-        let sent_at = built.wall.to_rfc3339_opts(SecondsFormat::Millis, true);
-        Self { id: nuid::next().to_string(), body: body.into(), events, waiting, deadline, built, sent_at, span: None }
-    }
-}
-
-/// Bytes that an envelope's body may have, where a message may have so many. The largest event always fits: a log that
-/// does not take it is not trusted.
-pub(crate) fn body_bytes_max(message_bytes_max: usize) -> usize {
-    (message_bytes_max.max(MESSAGE_BYTES_MIN) - HEADERS_BYTES_MAX).min(ENVELOPE_BYTES_MAX)
 }

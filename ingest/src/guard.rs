@@ -14,11 +14,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clocks::{Clocks, Reading};
-use crate::committer::MESSAGE_BYTES_MIN;
 use crate::health;
 use crate::known::{Cause, Known};
 use crate::log::Changes;
 use crate::servers::{self, Look};
+use crate::size::MESSAGE_BYTES_MIN;
 use crate::streams::{self, Declaration};
 use crate::trust::{Class, Distrust, Lack, Trust};
 

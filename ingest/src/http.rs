@@ -17,12 +17,12 @@ use service::{Refusal, Span};
 
 use crate::batch::{BATCH_BYTES_MAX, Batch, InvalidBatch};
 use crate::body::{Bodies, ReadBody, Reading, SMALL_BODY_BYTES_MAX};
-use crate::committer;
 use crate::config::Config;
 use crate::instruments;
 use crate::log::Log;
 use crate::openapi::{self, BatchAccepted, EventAccepted, EventRejected};
 use crate::publisher::{Publisher, RequestParts, Unstored};
+use crate::size;
 use crate::submission::{Rejected, Rules, Submission};
 
 /// Bytes of a request with one event: the 32 KiB of its line, and 8 KiB of white space. 40 KiB.
@@ -61,7 +61,7 @@ impl Ingest {
         Rules {
             now: present.latest,
             is_clock_sure: present.is_sure,
-            envelope_bytes_max: committer::body_bytes_max(self.log.least_message_bytes_max()),
+            envelope_bytes_max: size::body_bytes_max(self.log.least_message_bytes_max()),
             partitions: self.partitions,
             grant,
         }

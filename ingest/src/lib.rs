@@ -27,11 +27,23 @@ pub mod publisher;
 /// One partition's envelopes, one after the other.
 mod committer;
 
+/// Events that wait.
+mod pending;
+
+/// The next message for the log.
+mod envelope;
+
+/// What messages may have in bytes.
+mod size;
+
 /// What an attempt to publish came to that failed.
 mod failure;
 
 /// The connection to the log, and whether the log can be trusted.
 pub mod log;
+
+/// What the connection tells.
+mod listener;
 
 /// Whether the log keeps the promises that a 2xx makes.
 mod guard;

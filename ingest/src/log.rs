@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{ConnectOptions, Event, ServerError, jetstream};
+use async_nats::{ConnectOptions, jetstream};
 use contract::Partition;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::clocks::{Clocks, Present};
 use crate::config::Config;
 use crate::guard::Guard;
+use crate::listener::{Complaints, Listener, is_fresh};
 use crate::streams::Declaration;
 use crate::trust::{Class, Lack, Streams, Trust};
 
@@ -45,9 +47,6 @@ pub struct Log {
     clocks: Arc<Clocks>,
     complaints: Arc<Complaints>,
 }
-
-/// Streams that refuse what is published, and why: until they take something again.
-type Complaints = Mutex<BTreeMap<Partition, String>>;
 
 /// How often the connection changed; odd while there is one.
 pub(crate) type Changes = u64;
@@ -111,7 +110,7 @@ impl Log {
             Trust::Given(streams) => {
                 let complaints = self.complaints();
                 let lacks = |partition: &Partition| {
-                    streams.silent.contains_key(partition) || complaints.contains_key(partition)
+                    streams.silent.contains_key(partition) || is_fresh(complaints.get(partition))
                 };
                 if !Partition::all(self.partitions).all(|partition| lacks(&partition)) {
                     return Ok(());
@@ -148,18 +147,20 @@ impl Log {
         }
     }
 
-    /// A partition's stream refuses what is published, or takes it again.
-    pub(crate) fn complain(&self, partition: Partition, complaint: Option<String>) {
-        match complaint {
-            Some(complaint) => self.complaints().insert(partition, complaint),
-            None => self.complaints().remove(&partition),
-        };
+    /// A partition's stream refuses what is published.
+    pub(crate) fn complain(&self, partition: Partition) {
+        self.complaints().insert(partition, Instant::now());
+    }
+
+    /// It takes something.
+    pub(crate) fn settle_complaint(&self, partition: Partition) {
+        self.complaints().remove(&partition);
     }
 
     /// Whether what a partition's stream lacks needs a person first, as far as is known.
     pub(crate) fn needs_change(&self, partition: Partition) -> bool {
-        let is_complaint = self.complaints().contains_key(&partition);
-        is_complaint
+        let is_refused = is_fresh(self.complaints().get(&partition));
+        is_refused
             || match &*self.trust.borrow() {
                 Trust::Given(Streams { silent, .. }) => {
                     silent.get(&partition).is_some_and(|lack| lack.class == Class::PeerUnknown)
@@ -169,7 +170,7 @@ impl Log {
             }
     }
 
-    fn complaints(&self) -> MutexGuard<'_, BTreeMap<Partition, String>> {
+    fn complaints(&self) -> MutexGuard<'_, BTreeMap<Partition, Instant>> {
         self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -207,55 +208,4 @@ pub(crate) enum Refused {
     ByPromise,
     /// Its clock and that of ingest differ.
     ByClocks,
-}
-
-/// Hears what the client library tells of the connection.
-struct Listener {
-    changed: watch::Sender<Changes>,
-    /// The last of it. While the server is away, the same is told ten times a second: once is enough for the log.
-    reported: Mutex<String>,
-    complaints: Arc<Complaints>,
-}
-
-impl Listener {
-    fn note(&self, event: &Event) {
-        let is_new = self.is_new(&event.to_string());
-        match event {
-            Event::Connected => {
-                tracing::info!("Connected to the log");
-                self.changed.send_modify(|changes| *changes += if *changes % 2 == 0 { 1 } else { 2 });
-            }
-            Event::Disconnected | Event::Closed => {
-                tracing::warn!("Disconnected from the log");
-                self.changed.send_modify(|changes| *changes += *changes % 2);
-            }
-            Event::ServerError(ServerError::Other(error)) if self.is_complaint(error) => {
-                tracing::error!(
-                    error,
-                    "The log's user may not publish: give it the permissions of ingest in nats/server.conf"
-                );
-            }
-            other if is_new => tracing::warn!(event = %other, "The log's connection reports"),
-            _ => {}
-        }
-    }
-
-    /// Whether the server tells that a partition's subject may not be published to. It answers the envelope itself with
-    /// nothing.
-    fn is_complaint(&self, error: &str) -> bool {
-        let error = error.to_lowercase();
-        let Some((_, subject)) = error.split_once("permissions violation for publish to \"") else { return false };
-        let Some((subject, _)) = subject.split_once('"') else { return false };
-        let number = subject.strip_prefix("events.").and_then(|number| number.parse().ok());
-        let Some(partition) = number.and_then(Partition::numbered) else { return false };
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        complaints.insert(partition, error.clone()).is_none()
-    }
-
-    fn is_new(&self, report: &str) -> bool {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = *reported != report;
-        report.clone_into(&mut reported);
-        is_new
-    }
 }

@@ -2,7 +2,6 @@
 //! wait become the next one. No timer: an event that is alone goes at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,9 +11,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::committer::{Committer, Pending};
+use crate::committer::Committer;
 use crate::config::Config;
 use crate::log::Log;
+use crate::pending::Pending;
+pub use crate::pending::RequestParts;
 use crate::submission::Submission;
 
 /// What a waiting event costs beside its bytes: queue entry, answer, waiting task.
@@ -28,32 +29,6 @@ pub struct Publisher {
     room: Arc<Semaphore>,
     bytes_max: usize,
     deadline: Duration,
-}
-
-/// The parts of one request, each in the queue of its partition. Where a client hangs up, all of them are published or
-/// none: the first that is looked at decides.
-#[derive(Debug, Default)]
-pub struct RequestParts(AtomicU8);
-
-impl RequestParts {
-    const WAITING: u8 = 0;
-    const TAKEN: u8 = 1;
-    const FORGOTTEN: u8 = 2;
-
-    /// A part is about to be published: whether it may be.
-    pub(crate) fn take(&self) -> bool {
-        self.decide(Self::TAKEN) == Self::TAKEN
-    }
-
-    /// The client has hung up: whether nothing is published.
-    pub(crate) fn forget(&self) -> bool {
-        self.decide(Self::FORGOTTEN) == Self::FORGOTTEN
-    }
-
-    fn decide(&self, decision: u8) -> u8 {
-        let decided = self.0.compare_exchange(Self::WAITING, decision, Ordering::AcqRel, Ordering::Acquire);
-        decided.map_or_else(|earlier| earlier, |_| decision)
-    }
 }
 
 /// Why it is not sure that an event is stored. Sending it again is right in each case.
@@ -156,18 +131,5 @@ impl Publisher {
             Ok(Err(_)) => Err(Unstored::Stopping),
             Err(_) => Err(Unstored::Deadline),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_part_decides_for_all() {
-        let parts = RequestParts::default();
-        assert!(parts.take() && !parts.forget() && parts.take());
-        let parts = RequestParts::default();
-        assert!(parts.forget() && !parts.take() && parts.forget());
     }
 }

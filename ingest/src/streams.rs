@@ -11,7 +11,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use contract::Partition;
 use contract::event::EVENT_LINE_BYTES_MAX;
 
-use crate::committer::MESSAGE_BYTES_MIN;
+use crate::size::MESSAGE_BYTES_MIN;
 use crate::trust::{Class, Distrust};
 
 /// How a stream is declared; name and subject are those of partition 0.

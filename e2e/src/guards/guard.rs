@@ -197,14 +197,14 @@ pub(super) const GUARDS: [Guard; 23] = [
     },
     Guard {
         name: "envelopes fit the log",
-        file: "ingest/src/committer.rs",
+        file: "ingest/src/size.rs",
         with: "(message_bytes_max.max(MESSAGE_BYTES_MIN) - HEADERS_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
         without: "message_bytes_max.max(ENVELOPE_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
         noticed: Noticed::Test { package: "e2e", name: "promises::envelopes_are_made_to_fit_a_smaller_max_payload" },
     },
     Guard {
         name: "parts of a request together",
-        file: "ingest/src/publisher.rs",
+        file: "ingest/src/pending.rs",
         with: "self.decide(Self::FORGOTTEN) == Self::FORGOTTEN",
         without: "true",
         noticed: Noticed::Test {

@@ -100,6 +100,29 @@ async fn a_sealed_stream_is_no_passing_failure() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_log_that_lets_ingest_publish_nothing_is_no_slow_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let conf = folder.path().join("server.conf");
+    write_conf(&conf, "\"events.*\", ", "")?;
+    let mut stack = Stack::servers_with(Some(&conf)).await?;
+    let ingest = stack.ingest(&[("PARTITIONS", "1"), ("PUBLISH_DEADLINE_MS", "3000")]).await?;
+    let answer = stack.ingest_client.post("/event", event("site", "/")).await?;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("log_unsafe")), "{}", answer.text);
+    let answer = readyz(&stack, 503).await?;
+    assert!(answer.contains("the log refuses what ingest publishes"), "{answer}");
+    let said = ingest.log_tail(1_000);
+    assert!(said.contains("give it the permissions of ingest in nats/server.conf"), "{said}");
+    std::fs::copy(CONF, &conf)?;
+    stack.nats.restart().await?;
+    wait::until("an event is stored", SOON, async || {
+        (stack.ingest_client.post("/event", event("site", "/")).await.ok()?.status == 200).then_some(())
+    })
+    .await;
+    readyz(&stack, 200).await?;
+    Ok(())
+}
+
 /// All of it is acknowledged and counted, with many clients whose events are gathered, and in large requests.
 async fn check_all_is_taken(stack: &Stack, operator: &jetstream::Context) -> Result<()> {
     let load = Load::start(&stack.ingest_client, 256);
