@@ -62,8 +62,8 @@ async fn leads_to_its_description(base: &str) -> Result<()> {
     assert!(initializer.contains("\"openapi.json\"") && !initializer.contains("\"/"), "{initializer}");
     assert_eq!(client.get(format!("{base}api-docs/openapi.json")).send().await?.status(), 200);
     // nginx leads to the folder.
-    let bare = client.get(base.trim_end_matches('/')).send().await?;
-    assert_eq!((bare.status().as_u16(), bare.url().as_str()), (200, base));
+    let unslashed = client.get(base.trim_end_matches('/')).send().await?;
+    assert_eq!((unslashed.status().as_u16(), unslashed.url().as_str()), (200, base));
     Ok(())
 }
 

@@ -83,12 +83,12 @@ fn event(number: usize, random: &mut StdRng) -> Sent {
     let (site_id, event_type, path) = (SITES[place(SITES.len())], TYPES[place(TYPES.len())], PATHS[place(PATHS.len())]);
     let user = random.random_ratio(4, 5).then(|| random.random_range(0..USERS));
     let referrer = *REFERRERS.choose(random).expect("a referrer");
-    Event { site_id, event_type, day, path, user, referrer }.sent(number, random)
+    Draft { site_id, event_type, day, path, user, referrer }.sent(number, random)
 }
 
 fn quiet(number: usize, random: &mut StdRng) -> Sent {
     let (first, length) = quiet_days();
-    Event {
+    Draft {
         site_id: QUIET_SITES.choose(random).expect("a site"),
         event_type: TYPES[0],
         day: if random.random_ratio(1, 10) { today() } else { first + Days::new(random.random_range(0..length)) },
@@ -105,7 +105,7 @@ fn today() -> NaiveDate {
 }
 
 /// What an event says, however it says it.
-struct Event {
+struct Draft {
     site_id: &'static str,
     event_type: &'static str,
     day: NaiveDate,
@@ -114,7 +114,7 @@ struct Event {
     referrer: (Option<&'static str>, &'static str, &'static str),
 }
 
-impl Event {
+impl Draft {
     fn sent(self, number: usize, random: &mut StdRng) -> Sent {
         let Self { site_id, event_type, day, path, user, referrer: (referrer, kind, host) } = self;
         // What is left of today is in the future.
