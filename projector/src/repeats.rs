@@ -6,7 +6,7 @@
 //! for one slot more at most, as log time measures it (`log_clock.rs`).
 //!
 //! An id that is seen for the first time in a slot is *noted*: here, and in `recent_event_id`. Notes have a bound,
-//! [`NOTES_MAX`], so that no flood of ids can take the memory of a projector, or keep it from starting:
+//! `NOTES_MAX`, so that no flood of ids can take the memory of a projector, or keep it from starting:
 //!
 //! - A slot that has an eighth of the bound is closed: log time goes on to the next one.
 //! - Where there are more notes than the bound, the oldest slots are forgotten, down to 63/64 of it.
