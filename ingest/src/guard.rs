@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use contract::Partition;
-use contract::event::EVENT_LINE_BYTES_MAX;
-use futures_util::{StreamExt, stream};
 use service::Address;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::clocks::{Clocks, Reading};
-use crate::health;
+use crate::clocks::Clocks;
 use crate::known::{Cause, Known};
 use crate::log::Changes;
-use crate::servers::{self, Look};
-use crate::size::MESSAGE_BYTES_MIN;
-use crate::streams::{self, Declaration};
+use crate::streams::Declaration;
 use crate::trust::{Class, Distrust, Lack, Trust};
+
+/// One look at the log.
+mod look;
+
+use look::Look;
 
 /// From one look at the log to the next while it is trusted: one request to each server and one to the one that ingest is
 /// connected to, and one question about each stream. For so long an event may be acknowledged by a log that has just been
@@ -30,9 +29,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// From one look at the log to the next at least. While a partition's stream has no leader, its committer doubts the
 /// log several times a second.
 const VERIFY_PAUSE: Duration = Duration::from_millis(500);
-
-/// Streams that are asked at once: of a thousand, 60 times one round trip.
-const STREAMS_ASKED_MAX: usize = 16;
 
 /// Asks whether the log keeps the promises that a 2xx makes.
 pub(crate) struct Guard {
@@ -64,7 +60,10 @@ impl Guard {
                 known.connected(connection);
             }
             let begun = Instant::now();
-            let verified = self.verify(&mut known, was_trusted).await;
+            let Some(verified) = self.look(&mut known, was_trusted).await? else {
+                self.settle_broken();
+                continue;
+            };
             let is_settled = verified.is_ok() && known.streams.silent.is_empty();
             was_trusted |= is_settled;
             match verified {
@@ -87,6 +86,22 @@ impl Guard {
         }
     }
 
+    /// Looks at the log once, unless the connection changes meanwhile: of another server it would say nothing.
+    async fn look(&self, known: &mut Known, was_trusted: bool) -> anyhow::Result<Option<Result<(), Distrust>>> {
+        let mut changes = self.changes.clone();
+        let verified = tokio::select! {
+            biased;
+            change = changes.changed() => return change.context("the connection is gone").map(|()| None),
+            verified = Look::new(self, known, was_trusted).run() => verified,
+        };
+        match &verified {
+            Ok(()) => known.is_broken = false,
+            Err(Distrust::Broken(_) | Distrust::Clocks(_)) => known.is_broken = true,
+            Err(Distrust::Unknown(_) | Distrust::Unwell(_)) => {}
+        }
+        Ok(Some(verified))
+    }
+
     /// Waits for a connection, and tells which one it is.
     async fn connected(&mut self) -> anyhow::Result<Changes> {
         if self.changes.borrow_and_update().is_multiple_of(2) {
@@ -107,8 +122,7 @@ impl Guard {
             biased;
             changed = self.changes.changed() => {
                 changed.context("the connection is gone")?;
-                let detail = "the connection to the log broke".to_owned();
-                self.settle(Trust::Waiting(Lack { class: Class::NotConnected, detail }));
+                self.settle_broken();
                 Ok(Cause::Doubt)
             }
             () = doubted => Ok(Cause::Doubt),
@@ -116,48 +130,9 @@ impl Guard {
         }
     }
 
-    /// Looks at the servers and at all streams. That a stream does not answer is no error.
-    async fn verify(&self, known: &mut Known, was_trusted: bool) -> Result<(), Distrust> {
-        let client = self.jetstream.client();
-        let Look { monitor_url, max_payload, readings } =
-            known.servers.ask(&self.monitor_urls, &client.server_info().server_id).await?;
-        self.clocks.agree(readings.iter().map(Reading::lead));
-        verify_size(max_payload.min(client.max_payload()))?;
-        self.verify_health(monitor_url).await?;
-        let questions = stream::iter(Partition::all(self.partitions))
-            .map(async |partition| (partition, streams::verify(&self.jetstream, partition, self.declaration).await));
-        let mut answers = std::pin::pin!(questions.buffer_unordered(STREAMS_ASKED_MAX));
-        let mut short_of_copies = 0;
-        while let Some((partition, answer)) = answers.next().await {
-            let is_new = known.streams.untrusted.contains(&partition);
-            match answer {
-                Ok(seen) => {
-                    short_of_copies += usize::from(seen.replicas < usize::from(self.declaration.replicas));
-                    known.seen(partition, &seen, max_payload);
-                }
-                Err(Distrust::Unknown(lack)) => known.silent(partition, lack),
-                Err(distrust) => return Err(distrust),
-            }
-            // It need not wait for the others.
-            if was_trusted && is_new && !known.streams.untrusted.contains(&partition) {
-                self.settle(Trust::Given(known.streams.clone()));
-            }
-        }
-        known.tell_of_copies(short_of_copies, self.declaration.replicas);
-        Ok(())
-    }
-
-    /// One server that cannot write can do nothing. Of several, one may be unwell, as while it catches up or elects a
-    /// leader, and the others store: whether they do, their answers tell.
-    async fn verify_health(&self, monitor_url: &Address) -> Result<(), Distrust> {
-        let client = servers::client().map_err(|err| Distrust::unknown(Class::ServerSilent, &err))?;
-        let Err(lack) = health::verify(&client, monitor_url).await else { return Ok(()) };
-        if self.monitor_urls.len() == 1 {
-            let is_silent = lack.class == Class::ServerSilent;
-            return Err(if is_silent { Distrust::Unknown(lack) } else { Distrust::Unwell(lack) });
-        }
-        tracing::warn!(reason = lack.detail, "One of the log's servers is not well");
-        Ok(())
+    fn settle_broken(&self) {
+        let detail = "the connection to the log broke".to_owned();
+        self.settle(Trust::Waiting(Lack { class: Class::NotConnected, detail }));
     }
 
     /// Tells those who wait, and logs what is new.
@@ -182,19 +157,4 @@ impl Guard {
             true
         });
     }
-}
-
-/// Whether the server takes the largest event. Envelopes are made to fit.
-fn verify_size(max_payload: usize) -> Result<(), Distrust> {
-    if max_payload >= MESSAGE_BYTES_MIN {
-        return Ok(());
-    }
-    Err(Distrust::broken(
-        Class::TakesTooLittle,
-        format!(
-            "the log's server takes messages of {max_payload} bytes, and an event of {EVENT_LINE_BYTES_MAX} needs \
-             {MESSAGE_BYTES_MIN} with headers: set `max_payload: 1MB` in its configuration (see nats/server.conf) and \
-             reload it"
-        ),
-    ))
 }

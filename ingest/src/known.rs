@@ -19,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) servers: Servers,
     /// When a look found last that promises are kept.
     pub(crate) kept: Option<Instant>,
+    /// A promise was broken, and no whole look has found since that all are kept.
+    pub(crate) is_broken: bool,
     /// Streams with fewer copies than `STREAM_REPLICAS` says.
     short_of_copies: usize,
 }
@@ -40,6 +42,7 @@ impl Known {
             stream_answers: vec![Instant::now(); partitions.into()],
             servers: Servers::default(),
             kept: None,
+            is_broken: false,
             short_of_copies: 0,
         }
     }
@@ -57,15 +60,11 @@ impl Known {
     }
 
     /// A stream keeps its promises: it is trusted if its servers are.
-    pub(crate) fn seen(&mut self, partition: Partition, seen: &Seen, max_payload: usize) {
+    pub(crate) fn seen(&mut self, partition: Partition, seen: &Seen, max_payload: usize) -> Result<(), Lack> {
         self.stream_answers[usize::from(partition.number())] = Instant::now();
-        match self.servers.vouch(&partition.stream(), seen.cluster.as_ref()) {
-            Ok(()) => {
-                let bytes_max = seen.message_bytes_max.unwrap_or(usize::MAX).min(max_payload);
-                self.streams.settle(partition, bytes_max);
-            }
-            Err(lack) => self.streams.withdraw(partition, lack),
-        }
+        self.servers.vouch(&partition.stream(), seen.cluster.as_ref())?;
+        self.streams.settle(partition, seen.message_bytes_max.unwrap_or(usize::MAX).min(max_payload));
+        Ok(())
     }
 
     /// A stream does not answer. What it stores its `PubAck` tells; but how it is set up may change meanwhile.

@@ -1,13 +1,13 @@
 //! What the log's servers tell at their monitoring addresses: whether they sync before they acknowledge, and what time
 //! they have. JetStream by default syncs two minutes later, and a 2xx would promise what a power cut can break.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::jetstream::stream::ClusterInfo;
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use serde::Deserialize;
 use service::Address;
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ const AWAY_MIN: Duration = Duration::from_secs(10);
 /// The part of `/varz` that matters.
 #[derive(Deserialize)]
 pub(crate) struct ServerReport {
-    server_id: String,
+    pub(crate) server_id: String,
     server_name: String,
     now: DateTime<Utc>,
     /// Bytes of a message, headers included.
@@ -63,58 +63,41 @@ pub(crate) struct JetStreamStats {
 }
 
 /// One server's answer.
-struct Answer {
-    report: ServerReport,
-    reading: Reading,
+pub(crate) struct Answer {
+    pub(crate) report: ServerReport,
+    pub(crate) reading: Reading,
 }
 
 /// The servers, and when each told last that it syncs.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     answered: BTreeMap<String, Instant>,
+    /// Those that some stream has seen away since they answered.
+    away: BTreeMap<String, Away>,
 }
 
-/// What one look at all of them found.
-pub(crate) struct Look<'a> {
-    /// The monitoring address of the one that ingest is connected to.
-    pub(crate) monitor_url: &'a Address,
-    /// What it takes.
-    pub(crate) max_payload: usize,
-    /// What time each server has that answered.
-    pub(crate) readings: Vec<Reading>,
+/// A server that was seen away has to be asked when it is back. Streams notice at different times that it is away: a
+/// leader that was just elected at once, others after `AWAY_MIN`.
+#[derive(Debug)]
+struct Away {
+    /// When it was seen away first.
+    since: Instant,
+    /// Which streams saw it away.
+    streams: BTreeSet<String>,
 }
 
 impl Servers {
-    /// Asks all of them, at once: a machine that is gone answers nothing, and takes all of its time. One of them must be
-    /// the one we are connected to. Others may be away: of several servers one may die.
-    pub(crate) async fn ask<'a>(&mut self, urls: &'a [Address], connected_to: &str) -> Result<Look<'a>, Distrust> {
-        let client = client().map_err(|err| Distrust::unknown(Class::ServerSilent, &err))?;
-        let reports = join_all(urls.iter().map(async |url| (url, ask_with_time(&client, url).await))).await;
-        let (mut ours, mut silent, mut readings) = (None, None, vec![]);
-        for (url, answer) in reports {
-            let Answer { report, reading } = match answer {
-                Ok(answer) => answer,
-                Err(err) => {
-                    silent.get_or_insert(err);
-                    continue;
-                }
-            };
-            verify(url, &report)?;
-            if let Some(detail) = reading.difference(&report.server_name) {
-                return Err(Distrust::Clocks(Lack { class: Class::ClocksDiffer, detail }));
-            }
-            readings.push(reading);
-            self.answered.insert(report.server_name, Instant::now());
-            if report.server_id == connected_to {
-                ours = Some((url, report.max_payload));
-            }
+    /// A server has told what it is like.
+    pub(crate) fn note(&mut self, url: &Address, Answer { report, reading }: &Answer) -> Result<(), Distrust> {
+        let name = &report.server_name;
+        self.answered.remove(name);
+        verify(url, report)?;
+        if let Some(detail) = reading.difference(name) {
+            return Err(Distrust::Clocks(Lack { class: Class::ClocksDiffer, detail }));
         }
-        // It may have restarted between the two questions, so this is no broken promise yet.
-        let unknown = || anyhow::anyhow!("NATS_MONITOR_URLS names other servers than the one at NATS_URL");
-        let Some((monitor_url, max_payload)) = ours else {
-            return Err(Distrust::unknown(Class::ServerSilent, &silent.unwrap_or_else(unknown)));
-        };
-        Ok(Look { monitor_url, max_payload, readings })
+        self.answered.insert(name.clone(), Instant::now());
+        self.away.remove(name);
+        Ok(())
     }
 
     /// Whether all servers that store a stream have told lately that they sync. One that is away stores nothing; when it
@@ -124,16 +107,20 @@ impl Servers {
         for peer in &cluster.replicas {
             let is_unseen = peer.active.is_zero() && !peer.current;
             if (peer.offline || is_unseen || peer.active > AWAY_MIN) && !self.is_fresh(&peer.name, Duration::ZERO) {
-                self.answered.remove(&peer.name);
+                let seen = || Away { since: Instant::now(), streams: BTreeSet::new() };
+                self.away.entry(peer.name.clone()).or_insert_with(seen).streams.insert(stream.to_owned());
                 continue;
             }
-            self.vouch_for(stream, &peer.name)?;
+            self.vouch_for(stream, &peer.name, peer.active)?;
         }
-        cluster.leader.as_ref().map_or(Ok(()), |leader| self.vouch_for(stream, leader))
+        cluster.leader.as_ref().map_or(Ok(()), |leader| self.vouch_for(stream, leader, Duration::ZERO))
     }
 
-    fn vouch_for(&self, stream: &str, server: &str) -> Result<(), Lack> {
-        if self.is_fresh(server, ANSWER_AGE_MAX) {
+    /// `silence` is for how long the stream has heard nothing of the server.
+    fn vouch_for(&self, stream: &str, server: &str, silence: Duration) -> Result<(), Lack> {
+        let is_back =
+            self.away.get(server).is_some_and(|away| away.streams.contains(stream) || silence < away.since.elapsed());
+        if self.is_fresh(server, ANSWER_AGE_MAX) && !is_back {
             return Ok(());
         }
         let detail = format!(
@@ -184,6 +171,14 @@ pub(crate) async fn ask(client: &reqwest::Client, url: &Address) -> anyhow::Resu
     report.with_context(|| format!("reading what {url} says at /varz"))
 }
 
+/// Asks all of them, at once. A machine that is gone answers nothing, and takes all of its time.
+pub(crate) fn ask_each<'a>(
+    client: &'a reqwest::Client,
+    urls: &'a [Address],
+) -> FuturesUnordered<impl Future<Output = (&'a Address, anyhow::Result<Answer>)>> {
+    urls.iter().map(async |url| (url, ask_with_time(client, url).await)).collect()
+}
+
 async fn ask_with_time(client: &reqwest::Client, url: &Address) -> anyhow::Result<Answer> {
     let asked = Moment::now();
     let report = ask(client, url).await?;
@@ -209,7 +204,7 @@ mod tests {
 
     fn servers(names: &[&str], age: Duration) -> Servers {
         let then = Instant::now().checked_sub(age).expect("the machine runs for longer");
-        Servers { answered: names.iter().map(|name| ((*name).to_owned(), then)).collect() }
+        Servers { answered: names.iter().map(|name| ((*name).to_owned(), then)).collect(), away: BTreeMap::new() }
     }
 
     #[test]
@@ -244,5 +239,21 @@ mod tests {
             ..never_seen
         };
         assert_eq!(known.vouch("EVENTS_0", Some(&never_seen)), Ok(()));
+    }
+    #[test]
+    fn a_server_that_one_leader_has_never_seen_stops_no_other_stream() {
+        let mut known = servers(&["a"], Duration::ZERO);
+        known.answered.extend(servers(&["b"], Duration::from_secs(8)).answered);
+        let elected = cluster(vec![PeerInfo { current: false, ..peer("b", 0) }]);
+        let older = cluster(vec![peer("b", 7)]);
+        assert_eq!(known.vouch("EVENTS_0", Some(&elected)), Ok(()));
+        assert_eq!(known.vouch("EVENTS_1", Some(&older)), Ok(()), "it has heard nothing of it since, either");
+        let away = known.away.get_mut("b").expect("it was seen away");
+        away.since = away.since.checked_sub(Duration::from_secs(3)).expect("the machine runs for longer");
+        let back = cluster(vec![peer("b", 1)]);
+        assert_eq!(known.vouch("EVENTS_1", Some(&older)), Ok(()));
+        assert!(known.vouch("EVENTS_1", Some(&back)).is_err(), "it was away in between");
+        let leads = ClusterInfo { leader: Some("b".to_owned()), ..cluster(vec![]) };
+        assert!(known.vouch("EVENTS_1", Some(&leads)).is_err(), "it leads again");
     }
 }

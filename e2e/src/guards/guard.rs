@@ -181,7 +181,7 @@ pub(super) const GUARDS: [Guard; 23] = [
     Guard {
         name: "peers asked",
         file: "ingest/src/servers.rs",
-        with: "            self.vouch_for(stream, &peer.name)?;\n",
+        with: "            self.vouch_for(stream, &peer.name, peer.active)?;\n",
         without: "",
         noticed: Noticed::Test {
             package: "e2e",

@@ -11,6 +11,7 @@ use e2e::stack::{DATABASE, Projector, Stack};
 use e2e::{log, wait};
 use futures_util::future::{join, join_all};
 use launcher::process::Process;
+use tokio::net::TcpListener;
 
 const PARTITIONS: u16 = 4;
 
@@ -160,6 +161,27 @@ async fn any_one_of_three_servers_may_die() -> Result<()> {
         running.cluster.restart(&[server]).await.context("a server that was killed")?;
         running.in_step().await;
     }
+    running.check_counted(load).await
+}
+
+#[tokio::test]
+async fn a_monitoring_address_that_hangs_delays_nothing_when_a_server_dies() -> Result<()> {
+    // It takes connections and answers nothing, as a machine that is gone answers nothing.
+    let hung = TcpListener::bind("127.0.0.1:0").await?;
+    let monitor = format!("http://{}", hung.local_addr()?);
+    // Connected to the server that dies; ingest hears of the others from it.
+    let mut running = running_of(SERVERS, |url, monitors| {
+        [url.split(',').next().unwrap_or_default().to_owned(), format!("{monitors},{monitor}")]
+    })
+    .await?;
+    running.readyz(200).await;
+    running.in_step().await;
+    let load = Load::start(&running.stack.ingest_client, CLIENTS);
+    running.more_acknowledged(&load, 500).await;
+    running.lose(0).await?;
+    running.more_acknowledged(&load, 200).await;
+    running.cluster.restart(&[0]).await?;
+    running.in_step().await;
     running.check_counted(load).await
 }
 
