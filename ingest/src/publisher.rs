@@ -25,6 +25,7 @@ const EVENT_OVERHEAD_BYTES: usize = 512;
 #[derive(Debug, Clone)]
 pub struct Publisher {
     queues: Arc<[mpsc::UnboundedSender<Pending>]>,
+    log: Log,
     /// Bounds the queues, in bytes over all of them.
     room: Arc<Semaphore>,
     bytes_max: usize,
@@ -93,6 +94,7 @@ impl Publisher {
         });
         Self {
             queues: queues.collect(),
+            log: log.clone(),
             room: Arc::new(Semaphore::new(config.queue_bytes_max)),
             bytes_max: config.queue_bytes_max,
             deadline: config.publish_deadline(),
@@ -129,6 +131,8 @@ impl Publisher {
         match tokio::time::timeout_at(deadline, stored).await {
             Ok(Ok(stored)) => stored,
             Ok(Err(_)) => Err(Unstored::Stopping),
+            // At the same moment as the committer, which may not have come to it yet.
+            Err(_) if self.log.needs_change(partition) => Err(Unstored::LogRefused),
             Err(_) => Err(Unstored::Deadline),
         }
     }
