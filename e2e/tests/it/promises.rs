@@ -157,8 +157,11 @@ async fn envelopes_are_made_to_fit_a_smaller_max_payload() -> Result<()> {
     // One that takes no large event stops all, until it does.
     write_conf(&conf, "max_payload: 1MB", "max_payload: 32KB")?;
     stack.nats.restart().await?;
+    wait::until("ingest says what to change", SOON, async || {
+        ingest.log_tail(1_000).contains("set `max_payload: 1MB`").then_some(())
+    })
+    .await;
     readyz(&stack, 503).await?;
-    assert!(ingest.log_tail(1_000).contains("set `max_payload: 1MB`"), "{}", ingest.log_tail(20));
     std::fs::copy(CONF, &conf)?;
     stack.nats.restart().await?;
     readyz(&stack, 200).await?;

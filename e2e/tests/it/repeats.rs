@@ -57,7 +57,6 @@ async fn ids_of_retried_events_are_known() -> Result<()> {
     log.publish("events.0", event_with_id("fixed", "one").into()).await?.await?;
     stack.drained(DATABASE).await?;
     assert_eq!(views(&stack, "fixed").await?, 1, "the second is a repeat");
-    assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
     Ok(())
 }
 

@@ -181,7 +181,8 @@ async fn whether_it_is_ready_costs_the_database_nothing() {
     let before = statements(&db).await;
     for _ in 0..REQUESTS / 50 {
         let answers = futures_util::future::join_all([(); 50].map(|()| service.get("/readyz"))).await;
-        assert!(answers.iter().all(|answer| answer.status == 200));
+        // One address may ask a thousand times a second.
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 429)));
     }
     // Postgres tells what a connection did about once a second.
     sleep(Duration::from_secs(2)).await;

@@ -130,7 +130,11 @@ async fn clients_that_leave_take_no_connection_with_them() {
     network.lose_connections();
     let impatience = Duration::from_millis(u64::from(TIMEOUT_MS) / 4);
     assert!(tokio::time::timeout(impatience, reports()).await.is_err(), "their clients leave before they are answered");
-    assert!(reports().await.iter().all(|answer| answer.status == 200));
+    // A client that has closed its connection may only have closed its sending side: it is answered for a second.
+    let left = Instant::now();
+    while !reports().await.iter().all(|answer| answer.status == 200) {
+        assert!(left.elapsed() < SLACK * 10, "clients that left still have connections");
+    }
 }
 
 #[tokio::test]
