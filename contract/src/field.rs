@@ -11,6 +11,10 @@ use chrono::{DateTime, Utc};
 /// 2,704 that an index of Postgres takes.
 const PATH_BYTES_MAX: usize = 2_048;
 
+/// What read models have in the place of a type, a path or a host of a site that has too many of them. No client's type,
+/// path or host is this text.
+pub const OTHER: &str = "(other)";
+
 /// A field whose value breaks its rule: `path must start with "/"`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} must {rule}")]
@@ -111,6 +115,18 @@ text_field!(
 impl EventType<'_> {
     /// The type whose events a report counts unless it is asked for another.
     pub const PAGE_VIEW: EventType<'static> = EventType(Cow::Borrowed("page_view"));
+
+    /// What read models count events under whose site has too many types. No client can send it.
+    pub const OTHER: EventType<'static> = EventType(Cow::Borrowed(OTHER));
+
+    /// A type as read models have it: a client's, or [`EventType::OTHER`].
+    ///
+    /// # Errors
+    ///
+    /// The text is neither.
+    pub fn counted(text: String) -> Result<EventType<'static>, InvalidField> {
+        if text == OTHER { Ok(Self::OTHER) } else { text.try_into() }
+    }
 }
 
 impl EventPath<'_> {

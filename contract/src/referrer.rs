@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 
 use url::Url;
 
-use crate::field::SiteId;
+use crate::field::{OTHER, SiteId};
 
 /// Bytes of a host: what a domain name may have. A longer one is unreadable.
 pub const HOST_BYTES_MAX: usize = 253;
@@ -61,7 +61,10 @@ impl Referrer {
     /// one every port is. An IPv6 address stands in a `site_id` without brackets, and so without a port. A `site_id` that is no
     /// host's name has no referrers of its own.
     pub fn of(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
-        Self::read(sent, |origin| origin.is_own(site_id.as_str()))
+        match Self::read(sent, |origin| origin.is_own(site_id.as_str())) {
+            Self::Host(host) if host.0 == OTHER => Self::Unreadable,
+            read => read,
+        }
     }
 
     /// What the fold counted before its fifth version: a `site_id` with a port was no host's name, and text with half a surrogate
@@ -83,6 +86,11 @@ impl Referrer {
             Some(origin) => Self::Host(origin.host),
             None => Self::Unreadable,
         }
+    }
+
+    /// What views are counted under whose site has too many hosts. No URL counts as this one.
+    pub fn other() -> Self {
+        Self::Host(Host(OTHER.to_owned()))
     }
 
     /// The word for it in read models: `host`, `none`, `own` or `unreadable`.

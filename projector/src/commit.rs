@@ -13,7 +13,7 @@ use crate::config::Limits;
 use crate::deltas::Deltas;
 use crate::instruments;
 use crate::isolation;
-use crate::models::{self, UnusableSketch};
+use crate::models::{self, Capped, UnusableSketch};
 use crate::recent;
 
 pub use crate::models::Known;
@@ -99,8 +99,9 @@ pub async fn commit(
 ) -> Result<Checkpoint, CommitError> {
     let begun = Instant::now();
     let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
-    let checkpoint = committed.await.map_err(|_| CommitError::Timeout)?.map_err(told_apart)?;
+    let (checkpoint, capped) = committed.await.map_err(|_| CommitError::Timeout)?.map_err(told_apart)?;
     instruments::commit(begun.elapsed());
+    instruments::capped(slice, capped);
     tracing::debug!(
         partition = slice.partition.number(),
         stream.sequence = checkpoint.sequence,
@@ -137,13 +138,13 @@ async fn try_commit(
     (slice, known): (Slice, &mut Known),
     from: Checkpoint,
     batch: &Batch,
-) -> Result<Checkpoint, CommitError> {
+) -> Result<(Checkpoint, Capped), CommitError> {
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
     let mut tx = db.begin_with(models::BEGIN).await?;
     let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
-    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
+    let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
     recent::add(&mut tx, slice, from, batch).await?;
     tx.commit().await?;
-    Ok(checkpoint)
+    Ok((checkpoint, capped))
 }

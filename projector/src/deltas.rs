@@ -13,14 +13,19 @@ use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
 /// What is added up, and how.
 mod counts;
 
+/// How many names a site may bring.
+mod caps;
+
 /// The same in the order of read models' keys.
 mod sorted;
 
 /// Texts, each kept once.
 mod texts;
 
-use counts::Counters;
+use counts::{Counters, Times};
 
+pub use caps::Caps;
+pub(crate) use caps::{Others, far_month};
 pub use sorted::{Counts, Sorted};
 
 /// Line number of a parked envelope: all of it.
@@ -49,6 +54,7 @@ pub struct Message<'a> {
 pub struct Fold {
     key: SketchKey,
     version: FoldVersion,
+    caps: Option<Caps>,
     /// Events of other sites are as if they were not there.
     only: Option<String>,
 }
@@ -58,6 +64,7 @@ pub struct Fold {
 pub struct Deltas {
     key_id: KeyId,
     version: FoldVersion,
+    caps: Option<Caps>,
     counted: Counted,
     /// What parked events take in memory, about.
     parked_bytes: usize,
@@ -115,7 +122,14 @@ impl Fold {
 
     /// A fold for a generation that was begun by this version.
     pub fn of_version(key: SketchKey, version: FoldVersion) -> Self {
-        Self { key, version, only: None }
+        let caps = version.caps_names().then_some(Caps::FOLD_5);
+        Self { key, version, caps, only: None }
+    }
+
+    /// This fold with other caps, which few events reach.
+    #[must_use]
+    pub fn with_caps(self, caps: Caps) -> Self {
+        Self { caps: Some(caps), ..self }
     }
 
     /// The same of one site alone. What it adds for that site is no other: sites have nothing in common, ids neither.
@@ -134,6 +148,7 @@ impl Fold {
         Deltas {
             key_id: self.key.id(),
             version: self.version,
+            caps: self.caps,
             counted: Counted::Open(Box::default()),
             parked_bytes: 0,
             parked: Vec::new(),
@@ -242,17 +257,18 @@ impl Fold {
         deltas.events += 1;
         let Counted::Open(counters) = &mut deltas.counted else { panic!("deltas that are sorted take nothing more") };
         let day = event.timestamp.date_naive();
-        let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), day);
-        counters.count_view(group);
+        let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), Some(day));
+        counters.count_views(group, 1);
+        let times = Times { views: 1, first: u32::try_from(deltas.events).unwrap_or(u32::MAX) };
         let path = event.path.counted();
         let path = if self.version.normalizes_paths() { path::normalized(path) } else { path.into() };
-        counters.count_path(group, &path);
+        counters.count_path(group, &path, times);
         if let Some(user) = &event.user_id {
             counters.count_user(group, self.key.digest(user));
         }
         if self.version.counts_referrers() {
             let read = if self.version.knows_ports() { Referrer::of } else { Referrer::without_ports };
-            counters.count_referrer(group, read(event.referrer.as_ref(), &event.site_id));
+            counters.count_referrer(group, read(event.referrer.as_ref(), &event.site_id), times);
         }
     }
 }
@@ -271,6 +287,11 @@ impl Deltas {
     /// Whether the read models that they are added to have lists of top paths.
     pub(crate) fn keeps_top_paths(&self) -> bool {
         self.version.keeps_top_paths()
+    }
+
+    /// How many names a site may bring, where its fold bounds that.
+    pub(crate) fn caps(&self) -> Option<Caps> {
+        self.caps
     }
 
     /// Events that do not count, of all sites.

@@ -14,7 +14,7 @@ use crate::checkpoint::as_bigint;
 /// | 2 | views, paths and users; repeats are recognised |
 /// | 3 | referrers, too |
 /// | 4 | the same, with lists of top paths beside the views |
-/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; referrers with half a surrogate pair; users never become fewer; repeats by a log time that every envelope moves, and no wrong clock far |
+/// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; referrers with half a surrogate pair; users never become fewer; repeats by a log time that every envelope moves, and no wrong clock far; `(other)` beyond a site's caps |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FoldVersion(i32);
 
@@ -44,6 +44,10 @@ impl FoldVersion {
     }
 
     pub(crate) fn normalizes_paths(self) -> bool {
+        self >= Self(5)
+    }
+
+    pub(crate) fn caps_names(self) -> bool {
         self >= Self(5)
     }
 

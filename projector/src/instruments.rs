@@ -8,12 +8,14 @@ use sqlx::PgPool;
 use crate::checkpoint::Slice;
 use crate::commit::Batch;
 use crate::generation::GenerationId;
+use crate::models::Capped;
 use crate::progress::Lag;
 
 const EVENTS: &str = "projector_events_total";
 const PARKED_EVENTS: &str = "projector_parked_events_total";
 const REPEATS: &str = "projector_repeats_total";
 const FORGOTTEN: &str = "projector_event_ids_forgotten_total";
+const CAPPED: &str = "projector_capped_events_total";
 const BATCHES: &str = "projector_batches_total";
 const BATCH_EVENTS: &str = "projector_batch_events";
 const BATCH_S: &str = "projector_batch_seconds";
@@ -51,6 +53,11 @@ pub(crate) fn describe() {
         Unit::Count,
         "Event ids that were forgotten before their window because there were too many"
     );
+    describe_counter!(
+        CAPPED,
+        Unit::Count,
+        "Events that were counted as (other), or on no day, by what their site has too many of"
+    );
     describe_counter!(BATCHES, Unit::Count, "Batches that were committed");
     describe_histogram!(BATCH_EVENTS, Unit::Count, "Events of a batch");
     describe_histogram!(BATCH_S, Unit::Seconds, "From a batch's first envelope to its last, folded");
@@ -85,12 +92,30 @@ pub(crate) fn committed(slice: Slice, batch: &Batch) {
     histogram!(BATCH_EVENTS).record(as_float(batch.events()));
 }
 
+/// Events of a batch that are beyond their sites' caps.
+pub(crate) fn capped(slice: Slice, capped: Capped) {
+    let Capped { types, undated, paths_daily, paths_total, hosts_daily, hosts_total } = capped;
+    let [generation, partition] = labels(slice);
+    for (kind, events) in [
+        ("types", types),
+        ("far_months", undated),
+        ("paths_daily", paths_daily),
+        ("paths_total", paths_total),
+        ("hosts_daily", hosts_daily),
+        ("hosts_total", hosts_total),
+    ] {
+        let labels = [generation.clone(), partition.clone(), ("kind", kind.to_owned())];
+        counter!(CAPPED, &labels).increment(events);
+    }
+}
+
 /// Lets the counters of a partition begin at 0: one that appears with its first event seems not to have changed.
 pub(crate) fn begun(slice: Slice) {
     let labels = labels(slice);
     for name in [EVENTS, PARKED_EVENTS, REPEATS, FORGOTTEN, BATCHES] {
         counter!(name, &labels).increment(0);
     }
+    capped(slice, Capped::default());
 }
 
 /// Event ids were forgotten at a start, because more are stored than are remembered.

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::{Batch, CommitError};
 use crate::deltas::{Deltas, Fold, LineDeltas, Parked};
-use crate::models::{self, Known};
+use crate::instruments;
+use crate::models::{self, Capped, Known};
 use crate::recent;
 use crate::repeats::RecentIds;
 use crate::source::{Entry, as_stored};
@@ -142,11 +143,18 @@ async fn try_commit(
     // What is checked at the end of a transaction otherwise could not be told from which line it comes.
     sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
     batch.deltas.events = 0;
-    let mut refused = Vec::new();
+    let (mut known, mut capped, mut refused) = (Known::default(), Capped::default(), Vec::new());
     for line in lines {
-        match add(&mut tx, slice, &line.deltas).await {
-            Ok(()) => batch.deltas.take_line(line.deltas),
-            Err(CommitError::Database(err)) if is_refusal(&err) => refused.push(kept(line.refused, &err)),
+        match add(&mut tx, (slice, &mut known), &line.deltas).await {
+            Ok(of_line) => {
+                capped += of_line;
+                batch.deltas.take_line(line.deltas);
+            }
+            Err(CommitError::Database(err)) if is_refusal(&err) => {
+                // It knows what was rolled back.
+                known = Known::default();
+                refused.push(kept(line.refused, &err));
+            }
             Err(err) => return Err(err),
         }
     }
@@ -154,14 +162,18 @@ async fn try_commit(
     batch.deltas.parked.extend(refused);
     recent::add(&mut tx, slice, from, &batch).await.map_err(unkept)?;
     tx.commit().await?;
+    instruments::capped(slice, capped);
     Ok(Isolated { checkpoint, batch })
 }
 
-/// Adds a line, or nothing of it.
-async fn add(db: &mut PgConnection, slice: Slice, line: &Deltas) -> Result<(), CommitError> {
+/// Adds a line, or nothing of it: then `known` is of no use any more.
+async fn add(db: &mut PgConnection, (slice, known): (Slice, &mut Known), line: &Deltas) -> Result<Capped, CommitError> {
     let mut savepoint = db.begin().await?;
-    match models::add(&mut savepoint, slice, false, &mut Known::default(), line).await {
-        Ok(()) => Ok(savepoint.commit().await?),
+    match models::add(&mut savepoint, slice, false, known, line).await {
+        Ok(capped) => {
+            savepoint.commit().await?;
+            Ok(capped)
+        }
         Err(err) => {
             savepoint.rollback().await?;
             Err(err)

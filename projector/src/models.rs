@@ -1,5 +1,7 @@
 //! The statements that add to read models. A statement adds many rows, sorted by key, as arrays: that costs less.
 
+use std::borrow::Cow;
+
 use sqlx::PgConnection;
 
 use crate::checkpoint::Slice;
@@ -33,12 +35,17 @@ mod first;
 /// Many rows at once.
 mod copy;
 
+/// Which names are counted as others.
+mod caps;
+
 /// What could not be read.
 mod parked;
 
 /// What came again.
 mod repeats;
 
+pub(crate) use caps::Capped;
+use caps::Renamed;
 use counts::Columns;
 use group::Group;
 pub use known::Known;
@@ -55,16 +62,23 @@ const STATEMENT_GROUPS: usize = 500;
 const STATEMENT_PATHS: usize = 20_000;
 
 /// Adds all of it. To be called in the transaction that has moved the checkpoint; `from_the_beginning` if that stood
-/// before the first envelope. If the transaction is not committed, `known` is of no use any more.
+/// before the first envelope. If the transaction is not committed, `known` is of no use any more. Answers what of it is beyond
+/// caps.
 pub(crate) async fn add(
     db: &mut PgConnection,
     slice: Slice,
     from_the_beginning: bool,
     known: &mut Known,
     deltas: &Deltas,
-) -> Result<(), CommitError> {
+) -> Result<Capped, CommitError> {
     let sorted = deltas.sorted();
-    let groups = group::groups(&sorted);
+    let (mut types, mut renamed) = (Cow::Borrowed(sorted.as_ref()), Renamed::default());
+    if let Some(caps) = deltas.caps() {
+        types = known.bounds.cap_types((&mut *db, slice), caps, &sorted).await?;
+        renamed = known.bounds.cap_names((&mut *db, slice), caps, &types).await?;
+    }
+    let [daily, total] = [&renamed.daily, &renamed.total].map(|renamed| renamed.as_ref().unwrap_or(&types));
+    let groups = group::groups(daily, total);
     // A stream that was made anew begins once more, too.
     if from_the_beginning && is_empty(db, slice).await? {
         first::write(db, slice, deltas, &groups).await?;
@@ -78,7 +92,8 @@ pub(crate) async fn add(
     }
     parked::add(db, slice, &deltas.parked).await?;
     repeats::add(db, slice, deltas).await?;
-    Ok(())
+    let types = if let Cow::Owned(types) = &types { Some(types) } else { None };
+    Ok(Capped::of(types, &renamed))
 }
 
 /// Keeps events that cannot be counted.

@@ -82,7 +82,7 @@ pub(crate) struct Stats {
 /// A path and how often it was viewed.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PathViews {
-    /// Without query and fragment.
+    /// Without query and fragment. `(other)` is no page: all paths beyond the first 100,000 of a day, or 1,000,000 of all time.
     pub(crate) path: String,
     /// Events of the type at this path.
     pub(crate) views: u64,

@@ -160,6 +160,12 @@ fn folds_before_the_fifth_know_no_ports() {
 }
 
 #[test]
+fn no_url_counts_as_the_row_of_all_further_hosts() {
+    assert_eq!(counted("http://(other)/"), "(unreadable)");
+    assert_eq!(Referrer::other().host().map(Host::as_str), Some(OTHER));
+}
+
+#[test]
 fn nothing_and_no_text_are_told_apart() {
     let site_id = SiteId::try_from("example.com").expect("a site");
     assert_eq!(Referrer::of(None, &site_id), Referrer::None);

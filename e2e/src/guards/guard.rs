@@ -24,7 +24,7 @@ pub(super) enum Noticed {
     Test { package: &'static str, name: &'static str },
 }
 
-pub(super) const GUARDS: [Guard; 23] = [
+pub(super) const GUARDS: [Guard; 25] = [
     Guard {
         name: "answer after PubAck",
         file: "ingest/src/committer.rs",
@@ -57,10 +57,10 @@ pub(super) const GUARDS: [Guard; 23] = [
     Guard {
         name: "one transaction",
         file: "projector/src/commit.rs",
-        with: "    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+        with: "    let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         without: "    tx.commit().await?;
     let mut tx = db.begin().await?;
-    models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+    let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         noticed: Noticed::Chaos,
     },
     Guard {
@@ -253,7 +253,25 @@ pub(super) const GUARDS: [Guard; 23] = [
         without: "            if self.notes > u64::MAX - self.notes_max {\n",
         noticed: Noticed::Test { package: "projector", name: "repeats::no_flood_of_ids_takes_more_than_the_bound" },
     },
+    Guard {
+        name: "cap of types",
+        file: "projector/src/models/caps.rs",
+        with: "(self.types.len() as u64) < cap",
+        without: "(self.types.len() as u64) < u64::MAX",
+        noticed: CAPS,
+    },
+    Guard {
+        name: "cap of paths and hosts",
+        file: "projector/src/models/caps/stored.rs",
+        with: "if bound.names < cap {",
+        without: "if bound.names < u64::MAX {",
+        noticed: CAPS,
+    },
 ];
+
+/// What notices that names are not bounded.
+const CAPS: Noticed =
+    Noticed::Test { package: "projector", name: "cardinality::the_first_names_of_the_log_have_rows_however_it_is_cut" };
 
 const CHECKPOINT: &str = "projector/src/checkpoint.rs";
 

@@ -15,8 +15,11 @@ use crate::history::{SOON, event, says};
 /// The longest that an alert wants its expression to grow is a minute; the rest is for a machine that does other things.
 const FIRES_WITHIN: Duration = Duration::from_mins(3);
 
+/// Bytes of a thousand events of as many types.
+const NAMES_BYTES: u64 = 94_000;
+
 /// Bytes that the server of the log may store; of these, as many may be in partition 3.
-const STORE_BYTES_MAX: u64 = 72_000;
+const STORE_BYTES_MAX: u64 = NAMES_BYTES + 72_000;
 const STREAM_BYTES_MAX: i64 = 65_536;
 
 /// A site of this partition, of four.
@@ -146,6 +149,10 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
         assert!(matches!(answer, Ok(answer) if [200, 503].contains(&answer.status)));
     };
     watched.fires("TidemarkServerErrors", &[("job", "tidemark-ingest")], full).await;
+    let names = (0..1_001).map(|name| event(&site(0)).replace("page_view", &format!("type-{name}")));
+    assert_eq!(stack.ingest_client.post("/events", names.collect::<Vec<_>>().join("\n")).await?.status, 200);
+    let capped = watched.fires("TidemarkNamesCapped", &[("partition", "0"), ("kind", "types")], nothing).await;
+    assert_eq!(capped, "A site of partition 0 has more types than are counted apart");
     watched.fires("TidemarkLogNearlyFull", &[("partition", "3")], nothing).await;
     watched.fires("TidemarkLogNearlyFull", &[("server", "1")], nothing).await;
     let halted = watched.fires("TidemarkPartitionHalted", &[("partition", "1")], nothing).await;

@@ -12,6 +12,9 @@ mod referrers;
 /// Pages in a browser: numbers, clicks, keys, colours, and what comes while one looks.
 mod dashboard;
 
+/// A site that invents names.
+mod cardinality;
+
 /// Random events, and every report of them.
 mod reports;
 

@@ -1,7 +1,7 @@
 //! What is added up, and how: whatever a new projection counts has its place here.
 //!
 //! A batch may have millions of paths and users, most of them with one event. So there is one list for all of them, not a
-//! table for each site and day: three numbers an entry, appended as events come, sorted and added up now and then. That
+//! table for each site and day: three or four numbers an entry, appended as events come, sorted and added up now and then. That
 //! takes half of the memory of a hash table, and no more time.
 
 use chrono::NaiveDate;
@@ -19,15 +19,26 @@ const FIRST_SORT: usize = 1 << 16;
 pub(super) struct GroupKey {
     pub(super) site_id: TextId,
     pub(super) event_type: TextId,
-    pub(super) day: NaiveDate,
+    /// None: events of the far past that count on no day.
+    pub(super) day: Option<NaiveDate>,
+}
+
+/// How often something is counted, and the place in the batch of the first event that it is counted for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) views: u32,
+    pub(super) first: u32,
 }
 
 /// Names a group, by the order in which groups came.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupId(u32);
 
-/// An entry: its group, what is counted there, and how often.
-pub(super) type Entry = [u32; 3];
+/// A number that is counted: its group, what it names there, how often, and the place of the first of its events.
+pub(super) type Named = [u32; 4];
+
+/// A user: its group, and the two halves of its digest. Each counts once.
+pub(super) type User = [u32; 3];
 
 /// Everything that is counted. A batch has fewer than 2^32 events.
 #[derive(Debug, Default, Clone)]
@@ -36,19 +47,24 @@ pub(super) struct Counters {
     group_ids: HashMap<GroupKey, GroupId>,
     pub(super) groups: Vec<(GroupKey, u32)>,
     /// Of texts.
-    pub(super) paths: Entries,
-    /// The two halves of a digest; there is no number, each counts once.
-    pub(super) users: Entries,
+    pub(super) paths: Entries<Named>,
+    pub(super) users: Entries<User>,
     /// Of referrers.
-    pub(super) referrers: Entries,
+    pub(super) referrers: Entries<Named>,
     referrer_ids: HashMap<Referrer, u32>,
 }
 
 /// Entries, of which those before the last sort are sorted and different.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Entries {
-    pub(super) list: Vec<Entry>,
+#[derive(Debug, Clone)]
+pub(super) struct Entries<E> {
+    pub(super) list: Vec<E>,
     different: usize,
+}
+
+impl<E> Default for Entries<E> {
+    fn default() -> Self {
+        Self { list: Vec::new(), different: 0 }
+    }
 }
 
 impl Counters {
@@ -56,7 +72,7 @@ impl Counters {
     const REFERRER_BYTES: usize = 96;
 
     /// The group of a site, an event type and a day.
-    pub(super) fn group(&mut self, site_id: &str, event_type: &str, day: NaiveDate) -> GroupId {
+    pub(super) fn group(&mut self, site_id: &str, event_type: &str, day: Option<NaiveDate>) -> GroupId {
         let key = GroupKey { site_id: self.texts.intern(site_id), event_type: self.texts.intern(event_type), day };
         let groups = &mut self.groups;
         *self.group_ids.entry(key).or_insert_with(|| {
@@ -65,13 +81,13 @@ impl Counters {
         })
     }
 
-    pub(super) fn count_view(&mut self, GroupId(group): GroupId) {
-        self.groups[group as usize].1 += 1;
+    pub(super) fn count_views(&mut self, GroupId(group): GroupId, views: u32) {
+        self.groups[group as usize].1 += views;
     }
 
-    pub(super) fn count_path(&mut self, GroupId(group): GroupId, path: &str) {
+    pub(super) fn count_path(&mut self, GroupId(group): GroupId, path: &str, times: Times) {
         let TextId(path) = self.texts.intern(path);
-        self.paths.push([group, path, 1], Entries::add_up);
+        self.paths.push([group, path, times.views, times.first], Entries::add_up);
     }
 
     pub(super) fn count_user(&mut self, GroupId(group): GroupId, user: Digest) {
@@ -79,10 +95,10 @@ impl Counters {
         self.users.push([group, high, low], Entries::drop_repeated);
     }
 
-    pub(super) fn count_referrer(&mut self, GroupId(group): GroupId, referrer: Referrer) {
+    pub(super) fn count_referrer(&mut self, GroupId(group): GroupId, referrer: Referrer, times: Times) {
         let next = as_u32(self.referrer_ids.len());
         let id = *self.referrer_ids.entry(referrer).or_insert(next);
-        self.referrers.push([group, id, 1], Entries::add_up);
+        self.referrers.push([group, id, times.views, times.first], Entries::add_up);
     }
 
     /// Bytes that all of it takes in memory, about.
@@ -107,8 +123,8 @@ impl Counters {
     }
 }
 
-impl Entries {
-    fn push(&mut self, entry: Entry, sort: fn(&mut Self)) {
+impl<E> Entries<E> {
+    fn push(&mut self, entry: E, sort: fn(&mut Self)) {
         if self.list.len() >= FIRST_SORT.max(self.different * 2) {
             sort(self);
         }
@@ -119,26 +135,31 @@ impl Entries {
         self.list.push(entry);
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<E>()
+    }
+}
+
+impl Entries<Named> {
     /// Sorts, and adds up the numbers of those that have group and name in common.
     pub(super) fn add_up(&mut self) {
         self.list.sort_unstable();
         self.list.dedup_by(|next, kept| {
             let is_same = next[..2] == kept[..2];
             kept[2] += u32::from(is_same) * next[2];
+            kept[3] = if is_same { kept[3].min(next[3]) } else { kept[3] };
             is_same
         });
         self.different = self.list.len();
     }
+}
 
+impl Entries<User> {
     /// Sorts, and leaves one of those that are the same.
     pub(super) fn drop_repeated(&mut self) {
         self.list.sort_unstable();
         self.list.dedup();
         self.different = self.list.len();
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.list.capacity() * size_of::<Entry>()
     }
 }
 
@@ -161,11 +182,13 @@ mod tests {
     #[test]
     fn nothing_is_lost_where_entries_are_added_up_on_the_way() {
         let mut entries = Entries::default();
-        (0..MANY).for_each(|number| entries.push([number % 7, number.wrapping_mul(31) % 1_000, 1], Entries::add_up));
+        (0..MANY)
+            .for_each(|number| entries.push([number % 7, number.wrapping_mul(31) % 1_000, 1, number], Entries::add_up));
         assert!(entries.list.len() < MANY as usize / 2, "it was added up on the way");
         entries.add_up();
         assert_eq!(entries.list.len(), 7_000);
-        assert_eq!(entries.list.iter().map(|[.., number]| number).sum::<u32>(), MANY);
+        assert_eq!(entries.list.iter().map(|[_, _, number, _]| number).sum::<u32>(), MANY);
+        assert_eq!(entries.list.iter().map(|[.., first]| first).max(), Some(&6_999), "each keeps its first place");
         assert!(entries.list.is_sorted());
     }
 

@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use contract::{Digest, Referrer};
 use hashbrown::HashMap;
 
-use super::counts::{Counters, Entries, Entry, GroupKey, as_u32};
+use super::caps::{Names, Others};
+use super::counts::{Counters, Entries, GroupKey, Named, Times, User, as_u32};
 use super::texts::{TextId, Texts};
 
 /// All of a batch. Groups, texts and referrers have new numbers here, in the order of what they name.
@@ -17,15 +18,17 @@ pub struct Sorted {
     text_order: Vec<u32>,
     referrer_names: Vec<Referrer>,
     groups: Vec<Group>,
-    paths: Entries,
-    users: Entries,
-    referrers: Entries,
+    paths: Entries<Named>,
+    users: Entries<User>,
+    referrers: Entries<Named>,
 }
 
 #[derive(Debug, Clone)]
 struct Group {
     key: GroupKey,
     views: u32,
+    /// Its place in the order in which groups came.
+    first: u32,
     /// Where its entries end in each list; they begin where those of the group before end.
     paths_end: usize,
     users_end: usize,
@@ -57,23 +60,24 @@ impl Sorted {
         let referrer_ranks = ranks(&referrer_order);
         referrer_names.sort_unstable();
 
-        for [group, path, _] in &mut paths.list {
+        for [group, path, ..] in &mut paths.list {
             (*group, *path) = (group_ranks[*group as usize], text_ranks[*path as usize]);
         }
         for [group, ..] in &mut users.list {
             *group = group_ranks[*group as usize];
         }
-        for [group, referrer, _] in &mut referrers.list {
+        for [group, referrer, ..] in &mut referrers.list {
             (*group, *referrer) = (group_ranks[*group as usize], referrer_ranks[*referrer as usize]);
         }
         paths.add_up();
         users.drop_repeated();
         referrers.add_up();
-        let end = |entries: &Entries, rank: u32| entries.list.partition_point(|[group, ..]| *group <= rank);
         let groups = (0..).zip(&group_order).map(|(rank, id)| {
             let (key, views) = groups[*id as usize];
-            let (paths_end, users_end) = (end(&paths, rank), end(&users, rank));
-            Group { key, views, paths_end, users_end, referrers_end: end(&referrers, rank) }
+            let paths_end = paths.list.partition_point(|[group, ..]| *group <= rank);
+            let users_end = users.list.partition_point(|[group, ..]| *group <= rank);
+            let referrers_end = referrers.list.partition_point(|[group, ..]| *group <= rank);
+            Group { key, views, first: *id, paths_end, users_end, referrers_end }
         });
         let groups = groups.collect();
         Self { texts, text_order, referrer_names, groups, paths, users, referrers }
@@ -81,11 +85,41 @@ impl Sorted {
 
     /// What is added to each site, event type and day.
     pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, Counts<'_>)> {
-        let day = |(rank, group): (usize, &Group)| {
+        self.each().filter_map(|(site_id, event_type, day, counts)| Some((site_id, event_type, day?, counts)))
+    }
+
+    /// What is added to each site, event type and day, and to those of events that count on no day.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, &str, Option<NaiveDate>, Counts<'_>)> {
+        let each = |(rank, group): (usize, &Group)| {
             let (site_id, event_type) = self.names(group);
             (site_id, event_type, group.key.day, Counts { all: self, days: rank..rank + 1 })
         };
-        self.groups.iter().enumerate().map(day)
+        self.groups.iter().enumerate().map(each)
+    }
+
+    /// Its events, some of them under other names. Places of first events stay what they are.
+    pub(crate) fn renamed(&self, others: &Others<'_>) -> Self {
+        let mut counters = Counters::default();
+        for (site_id, event_type, day, counts) in self.each() {
+            let group = counters.group(
+                site_id,
+                others.event_type(site_id, event_type),
+                day.filter(|day| !others.is_undated(site_id, *day)),
+            );
+            counters.count_views(group, self.groups[counts.days.start].views);
+            for ((path, _), times) in counts.paths().into_iter().zip(counts.times(&self.paths, |group| group.paths_end))
+            {
+                counters.count_path(group, others.path((site_id, event_type, day), path), times);
+            }
+            for user in counts.users() {
+                counters.count_user(group, user);
+            }
+            let times = counts.times(&self.referrers, |group| group.referrers_end);
+            for ((referrer, _), times) in counts.referrers().into_iter().zip(times) {
+                counters.count_referrer(group, others.referrer((site_id, event_type, day), referrer), times);
+            }
+        }
+        counters.into_sorted()
     }
 
     /// The same without the days.
@@ -119,7 +153,7 @@ impl Sorted {
     }
 
     /// The entries of some groups in a list, told by where each group's entries end there.
-    fn entries<'b>(&self, list: &'b Entries, days: &Range<usize>, end: impl Fn(&Group) -> usize) -> &'b [Entry] {
+    fn entries<'b, E>(&self, list: &'b Entries<E>, days: &Range<usize>, end: impl Fn(&Group) -> usize) -> &'b [E] {
         let begin = days.start.checked_sub(1).map_or(0, |before| end(&self.groups[before]));
         &list.list[begin..end(&self.groups[days.end - 1])]
     }
@@ -135,6 +169,37 @@ impl<'a> Counts<'a> {
     pub fn paths(&self) -> Vec<(&'a str, u64)> {
         let entries = self.all.entries(&self.all.paths, &self.days, |group| group.paths_end);
         self.sum(entries).into_iter().map(|(rank, views)| (self.all.path(rank), views)).collect()
+    }
+
+    /// The place of its group in the order in which groups came.
+    pub(crate) fn first(&self) -> u32 {
+        self.all.groups[self.days.clone()].iter().map(|group| group.first).min().unwrap_or(0)
+    }
+
+    /// Paths, and referrers that are hosts, each with the place of its first event in the batch.
+    pub(crate) fn names(&self) -> Names<'a> {
+        let paths = self.paths().into_iter().map(|(path, _)| path);
+        let paths =
+            paths.zip(self.times(&self.all.paths, |group| group.paths_end)).map(|(path, times)| (path, times.first));
+        let hosts = self.referrers().into_keys();
+        let hosts = hosts.zip(self.times(&self.all.referrers, |group| group.referrers_end));
+        let hosts = hosts.filter_map(|(referrer, times)| Some((referrer.host()?.as_str(), times.first)));
+        Names { paths: paths.collect(), hosts: hosts.collect() }
+    }
+
+    /// At most so many different referrers.
+    pub(crate) fn referrers_max(&self) -> usize {
+        self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end).len()
+    }
+
+    /// The numbers of a single group's entries, in their order.
+    fn times<F>(&self, list: &'a Entries<Named>, end: F) -> impl Iterator<Item = Times> + use<'a, F>
+    where
+        F: Fn(&Group) -> usize,
+    {
+        debug_assert_eq!(self.days.len(), 1, "entries of several groups are summed");
+        let entries = self.all.entries(list, &self.days, end);
+        entries.iter().map(|[.., views, first]| Times { views: *views, first: *first })
     }
 
     /// At most so many different paths.
@@ -161,8 +226,8 @@ impl<'a> Counts<'a> {
     }
 
     /// Each name once, in order.
-    fn sum(&self, entries: &[Entry]) -> Vec<(u32, u64)> {
-        let each = entries.iter().map(|[_, name, number]| (*name, u64::from(*number)));
+    fn sum(&self, entries: &[Named]) -> Vec<(u32, u64)> {
+        let each = entries.iter().map(|[_, name, number, _]| (*name, u64::from(*number)));
         if self.days.len() == 1 {
             return each.collect();
         }

@@ -30,11 +30,11 @@ pub(super) struct Keys<'a> {
     pub(super) day: Vec<NaiveDate>,
 }
 
-/// Everything that is added, in the order of keys; days come first.
-pub(super) fn groups(sorted: &Sorted) -> Vec<Group<'_>> {
+/// Everything that is added, in the order of keys; days come first. What is added to all days may have other names.
+pub(super) fn groups<'a>(daily: &'a Sorted, total: &'a Sorted) -> Vec<Group<'a>> {
     let daily =
-        sorted.daily().map(|(site_id, event_type, day, counts)| Group { site_id, event_type, day: Some(day), counts });
-    let total = sorted.total().map(|(site_id, event_type, counts)| Group { site_id, event_type, day: None, counts });
+        daily.daily().map(|(site_id, event_type, day, counts)| Group { site_id, event_type, day: Some(day), counts });
+    let total = total.total().map(|(site_id, event_type, counts)| Group { site_id, event_type, day: None, counts });
     daily.chain(total).collect()
 }
 

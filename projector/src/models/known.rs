@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use contract::TopPaths;
 use sqlx::PgConnection;
 
+use super::caps::Bounds;
 use super::group::{Grains, Group, Keys};
 use crate::checkpoint::Slice;
 use crate::commit::CommitError;
@@ -24,6 +25,8 @@ const STATE_BYTES: usize = 256;
 /// What is stored of some groups of one slice.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// How many names sites have at most.
+    pub(super) bounds: Bounds,
     states: BTreeMap<Name, State>,
     bytes: usize,
 }
@@ -67,7 +70,7 @@ impl Known {
             let bytes = state.bytes();
             if self.bytes + bytes > BYTES_MAX {
                 // Which ones will be needed again is not known: those that are will be back with the next batches.
-                *self = Self::default();
+                (self.states, self.bytes) = (BTreeMap::new(), 0);
             }
             self.bytes += bytes;
             self.states.insert(Name::of(group), state);

@@ -9,6 +9,9 @@ mod repeats;
 /// Who may fold a wide batch.
 mod turns;
 
+/// Names beyond a site's caps.
+mod cardinality;
+
 /// Where visits came from.
 mod referrers;
 

@@ -107,7 +107,7 @@ impl Address {
     /// Reads what was sent. `today` is the last day of a range that does not say where it ends.
     pub(super) fn read(sent: Parameters, today: NaiveDate) -> Result<Self, InvalidAddress> {
         let site = given(sent.site).map(SiteId::try_from).transpose().map_err(InvalidAddress::Site)?;
-        let event_type = given(sent.event).map(EventType::try_from).transpose().map_err(InvalidAddress::EventType)?;
+        let event_type = given(sent.event).map(EventType::counted).transpose().map_err(InvalidAddress::EventType)?;
         let search = given(sent.search).unwrap_or_default();
         // Postgres has no texts with U+0000.
         if search.chars().count() > SEARCH_CHARS_MAX || search.contains('\0') {

@@ -182,7 +182,7 @@ fn shown_trend(trend: timeseries::Timeseries, period: days::Period) -> Trend {
 fn shown_event_types(event_types: event_types::EventTypes) -> Vec<EventTypeTotals> {
     let rows = event_types.event_types.into_iter().filter_map(|counts| {
         let totals = Totals { views: counts.views, users: counts.unique_users };
-        Some(EventTypeTotals { event_type: counts.event_type.try_into().ok()?, totals })
+        Some(EventTypeTotals { event_type: EventType::counted(counts.event_type).ok()?, totals })
     });
     rows.take(EVENT_TYPES_MAX.into()).collect()
 }

@@ -18,8 +18,13 @@ pub(crate) struct OfSite {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OfEventType {
-    /// What to count; `page_view` unless it is given.
-    #[param(example = "page_view", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+    /// What to count; `page_view` unless it is given. `(other)` is all types beyond a site's first 999.
+    #[param(
+        example = "page_view",
+        min_length = 1,
+        max_length = 64,
+        pattern = "^([A-Za-z0-9][A-Za-z0-9._:-]*|\\(other\\))$"
+    )]
     event_type: Option<String>,
 }
 

@@ -41,7 +41,7 @@ impl Sent {
 
     /// `event_type`, without which it is `page_view`.
     pub(crate) fn event_type(&mut self) -> Result<EventType<'static>, InvalidRequest> {
-        Ok(self.take("event_type").map_or(Ok(EventType::PAGE_VIEW), TryInto::try_into)?)
+        Ok(self.take("event_type").map_or(Ok(EventType::PAGE_VIEW), EventType::counted)?)
     }
 
     /// `date`, or `from` and `to`, without which it is all time.

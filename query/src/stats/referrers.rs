@@ -27,7 +27,7 @@ pub(crate) struct Referrers {
 /// A host and how many came from there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HostViews {
-    /// Lower case, without port.
+    /// Lower case, without port. `(other)` is all hosts beyond the first 10,000 of a day, or 100,000 of all time.
     #[schema(example = "google.com")]
     pub(crate) host: String,
     /// Events of the type.

@@ -1,0 +1,117 @@
+//! How many names a site may bring: event types, paths, hosts, and months of the far past.
+//!
+//! Each name is a row of read models for good, and a client with a key can invent one an event. So the first names of a site
+//! have rows of their own, in the order of the log, and all further ones share one that is called `(other)`. A name that has
+//! a row has it from its first event on, so its numbers are never in part; sums over all rows are exact. The decision is a
+//! function of the log: batches, restarts and rebuilds do not show.
+//!
+//! A day has no row for other days. Events of a site's further months before 2020 count for all time and on no day.
+
+use std::collections::HashSet;
+
+use chrono::{Datelike, NaiveDate};
+use contract::Referrer;
+use contract::field::OTHER;
+
+/// The day before which the past is far: a site's import of older days is bounded, all days since then come one by one.
+const FAR_PAST_END: NaiveDate = NaiveDate::from_ymd_opt(2020, 1, 1).expect("a day");
+
+/// How many of each a site may bring before further ones are counted as `(other)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Event types.
+    pub types: u64,
+    /// Months before 2020.
+    pub far_months: u64,
+    /// Paths of a day, those of each event type apart.
+    pub paths_daily: u64,
+    /// Paths of all days, those of each event type apart.
+    pub paths_total: u64,
+    /// Hosts of referrers of a day, those of each event type apart.
+    pub hosts_daily: u64,
+    /// Hosts of all days, those of each event type apart.
+    pub hosts_total: u64,
+}
+
+impl Caps {
+    /// Those of the fifth version of the fold. Part of what it is: other ones need another version.
+    pub const FOLD_5: Self = Self {
+        // With `(other)` they are the 1,000 that a list of types has.
+        types: 999,
+        // Twenty years, 2000 to 2019: a site's whole history may be imported.
+        far_months: 240,
+        // Twice the largest days that are measured; at 2 KiB a path 200 MB.
+        paths_daily: 100_000,
+        paths_total: 1_000_000,
+        hosts_daily: 10_000,
+        hosts_total: 100_000,
+    };
+}
+
+/// Paths and hosts, each with the place of its first event in a batch.
+#[derive(Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) paths: Vec<(&'a str, u32)>,
+    pub(crate) hosts: Vec<(&'a str, u32)>,
+}
+
+/// A site, an event type and a day; none is all days.
+pub(crate) type Place<'a> = (&'a str, &'a str, Option<NaiveDate>);
+
+/// What is counted as `(other)`, or on no day.
+#[derive(Debug, Default)]
+pub(crate) struct Others<'a> {
+    /// Whether paths and hosts are those of all days.
+    pub(crate) of_all_days: bool,
+    pub(crate) types: HashSet<(&'a str, &'a str)>,
+    pub(crate) far_months: HashSet<(&'a str, i32)>,
+    pub(crate) paths: HashSet<(Place<'a>, &'a str)>,
+    pub(crate) hosts: HashSet<(Place<'a>, &'a str)>,
+}
+
+impl Others<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { types, far_months, paths, hosts, .. } = self;
+        types.is_empty() && far_months.is_empty() && paths.is_empty() && hosts.is_empty()
+    }
+
+    pub(super) fn event_type<'b>(&self, site_id: &str, event_type: &'b str) -> &'b str {
+        if self.types.contains(&(site_id, event_type)) { OTHER } else { event_type }
+    }
+
+    pub(super) fn is_undated(&self, site_id: &str, day: NaiveDate) -> bool {
+        far_month(day).is_some_and(|month| self.far_months.contains(&(site_id, month)))
+    }
+
+    pub(super) fn path<'b>(&self, place: Place<'_>, path: &'b str) -> &'b str {
+        if self.paths.contains(&(self.place(place), path)) { OTHER } else { path }
+    }
+
+    pub(super) fn referrer(&self, place: Place<'_>, referrer: &Referrer) -> Referrer {
+        let is_other = |host: &contract::referrer::Host| self.hosts.contains(&(self.place(place), host.as_str()));
+        if referrer.host().is_some_and(is_other) { Referrer::other() } else { referrer.clone() }
+    }
+
+    fn place<'b>(&self, (site_id, event_type, day): Place<'b>) -> Place<'b> {
+        (site_id, event_type, day.filter(|_| !self.of_all_days))
+    }
+}
+
+/// A day's month, counted from the year 0, if it is of the far past.
+pub(crate) fn far_month(day: NaiveDate) -> Option<i32> {
+    (day < FAR_PAST_END).then(|| day.year() * 12 + day.month0().cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_far_past_ends_with_2019() {
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
+        assert_eq!(far_month(day("2020-01-01")), None);
+        assert_eq!(far_month(day("2019-12-31")), Some(2019 * 12 + 11));
+        assert_eq!(far_month(day("0000-01-01")), Some(0));
+        assert_eq!(far_month(day("2000-02-01")), far_month(day("2000-02-29")));
+    }
+}
