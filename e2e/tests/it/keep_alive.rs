@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use e2e::load::event;
 use e2e::stack::{DATABASE, Stack};
+use e2e::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -56,6 +57,11 @@ async fn a_client_that_closes_its_sending_side_is_answered() -> Result<()> {
         assert!(heard.starts_with(&format!("HTTP/1.1 {status}")), "{heard:?}");
     }
     stack.drained(DATABASE).await?;
+    // Whether query is ready is looked at once a second.
+    wait::until("query is ready", SOON, async || {
+        (stack.query_client.get("/readyz").await.ok()?.status == 200).then_some(())
+    })
+    .await;
     for path in ["/stats?site_id=a", "/", "/readyz", "/timeseries?site_id=a&from=2025-11-01&to=2025-11-30"] {
         let heard = half_closed(query_port, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await?;
         assert!(heard.starts_with("HTTP/1.1 200"), "{path}: {heard:?}");
