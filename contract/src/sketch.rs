@@ -54,7 +54,7 @@ pub struct SealedSketch {
     pub bytes: Vec<u8>,
     /// The estimate of the number of users. More users never make it smaller.
     pub users: u64,
-    /// The same before version 5 of the fold: where the way of counting changes, more users could make it smaller.
+    /// The number of users as folds before version 5 store it: where the way of counting changes, it can fall.
     pub plain_users: u64,
     /// How close that comes to the truth.
     pub accuracy: Accuracy,

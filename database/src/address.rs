@@ -34,7 +34,7 @@ pub fn options(variable: &'static str, url: &str) -> Result<PgConnectOptions, In
 
 const ONE_SERVER: &str = "it must name one server; a list of hosts is not supported";
 
-/// The same URL as the client library reads it.
+/// The URL in the form that the client library reads.
 fn normalised(url: &str) -> Result<String, &'static str> {
     let scheme = SCHEMES.iter().find(|scheme| url.starts_with(**scheme));
     let rest = &url[scheme.ok_or("it must begin with postgres:// or postgresql://")?.len()..];

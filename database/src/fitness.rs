@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::timeout;
 
-/// For all questions together. A server that starts, or has no connection left, is asked again by those who wait.
+/// The longest time for all questions together. A caller that waits asks again while the server starts or has no connection left.
 const ASKING_MAX: Duration = Duration::from_secs(10);
 
 /// The oldest that has all functions that the schema uses: `hash_record_extended` and `bit_xor` came with it.
@@ -28,7 +28,7 @@ pub enum Use {
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// It cannot store all texts.
+    /// The database cannot store all texts.
     #[error(
         "the database of {variable} has the encoding {encoding}, which lacks characters that events have; make another one \
          with `create database NAME template template0 encoding 'UTF8'`"
@@ -39,7 +39,7 @@ pub enum Unfit {
         /// Its encoding.
         encoding: String,
     },
-    /// It is too old.
+    /// The server is too old.
     #[error("the server of {variable} is Postgres {version}; it must be {OLDEST_VERSION} or newer")]
     Version {
         /// Which of our variables names it.
@@ -64,7 +64,7 @@ pub enum Unfit {
         /// What it says.
         message: String,
     },
-    /// It is a standby; it may be promoted.
+    /// The server is a standby, which may be promoted.
     #[error("the database of {variable} is a standby, which cannot be written")]
     Standby {
         /// Which of our variables names it.

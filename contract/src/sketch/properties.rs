@@ -214,7 +214,7 @@ proptest! {
         }
     }
 
-    /// Of days that have some users in common, one grows.
+    /// One of several days that share users grows.
     #[test]
     fn more_users_of_a_day_are_never_fewer_of_a_range(
         seed in any::<u64>(),

@@ -26,7 +26,7 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
-/// Schemas that nobody knows. Postgres takes no text with the second one in it.
+/// Schemas that no fold reads. Postgres stores no text with the NUL of the second one.
 const UNKNOWN_SCHEMAS: [&str; 2] = ["event.v99", "event\0v1"];
 
 /// A message with one thing in it that nobody can read.
