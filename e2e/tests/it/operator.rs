@@ -103,6 +103,32 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn parked_events_are_decided_on_however_many_they_are() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let log = stack.log().await?;
+    log.create_stream(stream(0)).await?;
+    for _ in 0..2 {
+        log.publish("events.0", "never readable\n".repeat(650).into()).await?.await?;
+    }
+    log.publish("events.0", "readable soon".into()).await?.await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+
+    assert_eq!(stack.operate(&["parked", "list"]).await?.lines().count(), 1_301);
+    let pool = stack.database(DATABASE)?;
+    sqlx::query("update parked_event set event = $1 where stream_sequence = 3")
+        .bind(event("fixed").into_bytes())
+        .execute(&pool)
+        .await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 1300 parked events still cannot be read.\n");
+    let discarded = stack.operate(&["parked", "discard", "--by", "somebody"]).await?;
+    assert_eq!(discarded, "Discarded 1300 parked events.\n");
+    assert_eq!(stack.operate(&["parked", "list"]).await?, "");
+    Ok(())
+}
+
 fn event_with_id(id: &str) -> String {
     event("fixed").replacen('{', &format!(r#"{{"event_id":"{id}","#), 1)
 }

@@ -1,5 +1,8 @@
 //! Events that could not be read: shown, tried again after a fix, or given up.
 
+/// Parked events, a page at a time.
+mod pages;
+
 /// What became of them.
 mod retried;
 
@@ -8,7 +11,7 @@ use std::mem;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use contract::{Partition, SketchKey};
+use contract::SketchKey;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::checkpoint::{self, Slice};
@@ -19,10 +22,8 @@ use crate::generation::GenerationId;
 use crate::isolation::is_refusal;
 use crate::repeats::{OutOfTurn, WindowSeconds};
 use crate::{models, recent};
+use pages::Pages;
 use retried::Retried;
-
-/// Rows of one listing.
-const LISTED_MAX: i64 = 1_000;
 
 /// Which parked events: all, those of a partition, of one envelope, or one line.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -59,9 +60,11 @@ struct Row {
 ///
 /// The database is away.
 pub async fn list(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
-    let mut db = pool.acquire().await?;
-    for row in select(&mut db, selection).await? {
-        println!("{} logged at {}: {}", row.place(), row.logged_at.format("%Y-%m-%d %H:%M:%S UTC"), row.reason);
+    let mut pages = Pages::of(selection);
+    while let Some(rows) = pages.next(pool).await? {
+        for row in rows {
+            println!("{} logged at {}: {}", row.place(), row.logged_at.format("%Y-%m-%d %H:%M:%S UTC"), row.reason);
+        }
     }
     Ok(())
 }
@@ -72,10 +75,12 @@ pub async fn list(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
 ///
 /// The database is away.
 pub async fn show(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
-    let mut db = pool.acquire().await?;
-    for row in select(&mut db, selection).await? {
-        println!("{}: {}", row.place(), row.reason);
-        println!("{}", String::from_utf8_lossy(&row.event).escape_debug());
+    let mut pages = Pages::of(selection);
+    while let Some(rows) = pages.next(pool).await? {
+        for row in rows {
+            println!("{}: {}", row.place(), row.reason);
+            println!("{}", String::from_utf8_lossy(&row.event).escape_debug());
+        }
     }
     Ok(())
 }
@@ -87,16 +92,21 @@ pub async fn show(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
 /// The database is away.
 pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
-    let mut db = pool.acquire().await?;
-    let rows = select(&mut db, selection).await?;
-    for row in &rows {
-        row.decide(&mut db, "discarded", by).await?;
+    let mut pages = Pages::of(selection);
+    let mut discarded = 0;
+    while let Some(rows) = pages.next(pool).await? {
+        let mut tx = pool.begin().await?;
+        for row in &rows {
+            row.decide(&mut tx, "discarded", by).await?;
+        }
+        tx.commit().await?;
+        discarded += rows.len();
     }
-    println!("Discarded {} parked events.", rows.len());
+    println!("Discarded {discarded} parked events.");
     Ok(())
 }
 
-/// Folds parked events again, those of a partition in one transaction: those that can be read now count, once.
+/// Folds parked events again, up to 1,000 of a partition in one transaction: those that can be read now count, once.
 ///
 /// # Errors
 ///
@@ -108,15 +118,18 @@ pub async fn retry(
     by: &str,
 ) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
-    let mut db = pool.acquire().await?;
-    let mut slices = BTreeMap::<_, Vec<Row>>::new();
-    for row in select(&mut db, selection).await? {
-        slices.entry((row.slice.generation, row.slice.partition)).or_default().push(row);
-    }
+    let mut pages = Pages::of(selection);
     let mut sum = Retried::default();
-    for rows in slices.values() {
-        let retried = retry_slice(&mut db, (key, window), rows, by).await;
-        sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
+    while let Some(page) = pages.next(pool).await? {
+        let mut slices = BTreeMap::<_, Vec<Row>>::new();
+        for row in page {
+            slices.entry((row.slice.generation, row.slice.partition)).or_default().push(row);
+        }
+        let mut db = pool.acquire().await?;
+        for rows in slices.values() {
+            let retried = retry_slice(&mut db, (key, window), rows, by).await;
+            sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
+        }
     }
     println!("{sum}");
     Ok(())
@@ -172,45 +185,6 @@ async fn fold_version(
     let seconds = i64::from(built_with.event_id_window_s);
     ensure!(seconds == i64::from(window.get()), "the generation was built with an EVENT_ID_WINDOW_S of {seconds}");
     Ok(FoldVersion::try_from(built_with.fold_version)?)
-}
-
-async fn select(db: &mut PgConnection, selection: Selection) -> anyhow::Result<Vec<Row>> {
-    let sequence = selection.sequence.map(i64::try_from).transpose().context("--sequence is none")?;
-    let rows = sqlx::query!(
-        "select generation_id, partition_id, stream_created, superseded_by, stream_sequence, line, reason, schema,
-                logged_at, log_slot, event
-         from parked_event
-         where state = 'parked'
-           and ($1::int is null or partition_id = $1)
-           and ($2::bigint is null or stream_sequence = $2)
-           and ($3::int is null or line = $3)
-         order by logged_at, generation_id, partition_id, superseded_by, stream_sequence, line
-         limit $4",
-        selection.partition.map(i32::from),
-        sequence,
-        selection.line,
-        LISTED_MAX,
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let partition =
-                u16::try_from(row.partition_id).ok().and_then(Partition::numbered).context("a partition")?;
-            Ok(Row {
-                slice: Slice { generation: GenerationId(row.generation_id), partition },
-                stream_created: row.stream_created,
-                superseded_by: row.superseded_by,
-                sequence: row.stream_sequence,
-                line: row.line,
-                reason: row.reason,
-                schema: row.schema,
-                logged_at: row.logged_at,
-                log_slot: row.log_slot,
-                event: row.event,
-            })
-        })
-        .collect()
 }
 
 impl Row {
