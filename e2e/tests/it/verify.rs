@@ -4,6 +4,7 @@ use anyhow::Result;
 use e2e::load::Load;
 use e2e::stack::{Answered, DATABASE, Stack};
 use e2e::{summaries, wait};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::exactly_once::{fill, traffic};
@@ -113,5 +114,40 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
     // A checkpoint that no log can have led to.
     let found = broken(&stack, &pool, "update checkpoint set stream_sequence = 1000000 where partition_id = 1").await?;
     assert!(!found.is_success && found.text.contains("found 1000000"), "{found:?}");
+    Ok(())
+}
+
+/// A summary of before late events may have as many views as a part of its month has now.
+#[tokio::test]
+async fn a_summary_that_only_fits_a_part_of_its_month_is_not_reported() -> Result<()> {
+    let stack = Stack::servers().await?;
+    stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
+    let days = ["2025-10-03", "2025-10-03", "2025-10-03", "2025-10-20", "2025-10-21"];
+    let events = days.iter().enumerate().map(|(user, day)| {
+        let (site_id, path, timestamp) = ("site", "/", format!("{day}T10:00:00Z"));
+        json!({ "site_id": site_id, "event_type": "page_view", "path": path, "user_id": user.to_string(), "timestamp": timestamp })
+            .to_string()
+    });
+    fill(&stack.log().await?, "events.0", &events.collect::<Vec<_>>(), &[5]).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    let pool = stack.database(DATABASE)?;
+    summaries::complete(&pool).await;
+    projector.process.stop().await;
+    let aged = sqlx::query(
+        "update month_summary as known
+         set views = half.views
+         from (
+             select site_id, event_type, date_trunc('month', day::timestamp)::date as month,
+                 sum(views) filter (where extract(day from day) <= 14) as views
+             from view_daily
+             group by 1, 2, 3
+         ) as half
+         where (half.site_id, half.event_type, half.month) = (known.site_id, known.event_type, known.month)
+           and half.views < known.views",
+    );
+    assert_eq!(aged.execute(&pool).await?.rows_affected(), 1, "a month with events in both halves");
+    let said = stack.operate(&["verify"]).await?;
+    assert!(said.contains("nothing differs"), "{said}");
     Ok(())
 }

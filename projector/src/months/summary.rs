@@ -24,11 +24,17 @@ pub(super) struct Month {
 pub(super) struct Summary {
     pub(super) views: i64,
     pub(super) top_paths: String,
-    pub(super) users_least: i64,
-    pub(super) users_most: i64,
-    pub(super) users_low: i64,
-    pub(super) users_high: i64,
-    /// None: nobody named a user.
+    pub(super) users: Users,
+}
+
+/// How many users a month has: between two numbers whatever is known of them, and probably between two closer ones.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Users {
+    pub(super) least: i64,
+    pub(super) most: i64,
+    pub(super) low: i64,
+    pub(super) high: i64,
+    /// None: no event named a user.
     pub(super) sketch: Option<Vec<u8>>,
 }
 
@@ -36,7 +42,7 @@ pub(super) struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSummed {
     /// Postgres says no, or nothing.
-    #[error("the database is away, or takes too long")]
+    #[error("the months cannot be read from Postgres, or not be written there")]
     Database(#[from] sqlx::Error),
     /// It cannot be read, or is of another key than that of another day.
     #[error("a stored sketch cannot be used")]
@@ -80,11 +86,13 @@ impl Summary {
         Ok(Self {
             views: all_views,
             top_paths: top_paths.to_json(),
-            users_least: as_bigint(least),
-            users_most: as_bigint(most),
-            users_low: as_bigint(low),
-            users_high: as_bigint(high),
-            sketch: members.end()?.map(|(_, sketch)| sketch),
+            users: Users {
+                least: as_bigint(least),
+                most: as_bigint(most),
+                low: as_bigint(low),
+                high: as_bigint(high),
+                sketch: members.end()?.map(|(_, sketch)| sketch),
+            },
         })
     }
 
@@ -114,11 +122,11 @@ impl Summary {
             month.first_day,
             self.views,
             self.top_paths,
-            self.users_least,
-            self.users_most,
-            self.users_low,
-            self.users_high,
-            self.sketch,
+            self.users.least,
+            self.users.most,
+            self.users.low,
+            self.users.high,
+            self.users.sketch,
         )
         .execute(db)
         .await?;

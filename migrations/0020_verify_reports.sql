@@ -1,0 +1,2 @@
+-- `projector verify` reads months as query does.
+grant select on active_generation to tidemark_projector;
