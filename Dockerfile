@@ -14,33 +14,31 @@ WORKDIR /src
 # every member of the workspace.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
-COPY contract/Cargo.toml contract/
-COPY service/Cargo.toml service/
-COPY database/Cargo.toml database/
+COPY crates/contract/Cargo.toml crates/contract/
+COPY crates/service/Cargo.toml crates/service/
+COPY crates/database/Cargo.toml crates/database/
 COPY ingest/Cargo.toml ingest/
 COPY projector/Cargo.toml projector/
 COPY query/Cargo.toml query/
-COPY launcher/Cargo.toml launcher/
-COPY e2e/Cargo.toml e2e/
-COPY bench/Cargo.toml bench/
+COPY dev/launcher/Cargo.toml dev/launcher/
+COPY dev/e2e/Cargo.toml dev/e2e/
+COPY dev/bench/Cargo.toml dev/bench/
 # Afterwards nothing of the empty members may be left. Cargo compares times: the sources to come are older than what was
 # built here and would pass for built.
 RUN set -eu; \
-    for member in */; do \
-        mkdir "${member}src"; \
-        touch "${member}src/lib.rs"; \
-        echo 'fn main() {}' > "${member}src/main.rs"; \
+    for member in */Cargo.toml */*/Cargo.toml; do \
+        mkdir "${member%Cargo.toml}src"; \
+        touch "${member%Cargo.toml}src/lib.rs"; \
+        echo 'fn main() {}' > "${member%Cargo.toml}src/main.rs"; \
     done; \
     cargo auditable build --release --locked -p ingest -p projector -p query; \
     cargo clean --release --workspace; \
-    rm -r contract/src service/src database/src ingest/src projector/src query/src
+    rm -r crates/contract/src crates/service/src crates/database/src ingest/src projector/src query/src
 
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY nats/stream.json nats/
-COPY contract contract
-COPY service service
-COPY database database
+COPY crates crates
 COPY ingest ingest
 COPY projector projector
 COPY query query

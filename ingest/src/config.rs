@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_unit_and_the_container_allow_what_the_bounds_come_to() {
         let config = Config::default();
-        let unit = UnitLimits::read(include_str!("../../ops/systemd/tidemark-ingest.service")).expect("limits");
+        let unit = UnitLimits::read(include_str!("../../deploy/systemd/tidemark-ingest.service")).expect("limits");
         let needed = config.memory_bytes_max();
         assert!((needed..2 * needed).contains(&unit.memory_bytes_max), "{needed} of {}", unit.memory_bytes_max);
         assert!(unit.files_max >= u64::from(config.http_connections_max.get()) + 1_000, "{}", unit.files_max);

@@ -1,8 +1,8 @@
-//! Replays `fuzz/corpus` on the stable toolchain: see `fuzz/README.md`.
+//! Replays `dev/fuzz/corpus` on the stable toolchain: see `dev/fuzz/README.md`.
 
-#[path = "../../fuzz/checks/batch.rs"]
+#[path = "../../dev/fuzz/checks/batch.rs"]
 mod batch;
-#[path = "../../fuzz/checks/corpus.rs"]
+#[path = "../../dev/fuzz/checks/corpus.rs"]
 mod corpus;
 
 #[test]

@@ -1,10 +1,10 @@
-//! Replays `fuzz/corpus` on the stable toolchain: see `fuzz/README.md`.
+//! Replays `dev/fuzz/corpus` on the stable toolchain: see `dev/fuzz/README.md`.
 
-#[path = "../../fuzz/checks/corpus.rs"]
+#[path = "../../dev/fuzz/checks/corpus.rs"]
 mod corpus;
-#[path = "../../fuzz/checks/envelope.rs"]
+#[path = "../../dev/fuzz/checks/envelope.rs"]
 mod envelope;
-#[path = "../../fuzz/checks/headers.rs"]
+#[path = "../../dev/fuzz/checks/headers.rs"]
 mod headers;
 
 #[test]

@@ -1,8 +1,8 @@
-//! Replays `fuzz/corpus` on the stable toolchain: see `fuzz/README.md`.
+//! Replays `dev/fuzz/corpus` on the stable toolchain: see `dev/fuzz/README.md`.
 
-#[path = "../../fuzz/checks/corpus.rs"]
+#[path = "../../dev/fuzz/checks/corpus.rs"]
 mod corpus;
-#[path = "../../fuzz/checks/query_string.rs"]
+#[path = "../../dev/fuzz/checks/query_string.rs"]
 mod query_string;
 
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn query_strings_hold() {
 /// Words of the dictionary, and bytes.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let words =
-        include_str!("../../fuzz/query_string.dict").lines().map(|line| line.trim_matches('"').as_bytes().to_vec());
+        include_str!("../../dev/fuzz/query_string.dict").lines().map(|line| line.trim_matches('"').as_bytes().to_vec());
     let bytes = prop::collection::vec(any::<u8>(), 0..6);
     prop_oneof![6 => prop::sample::select(words.collect::<Vec<_>>()), 2 => Just(b"&".to_vec()), 1 => bytes]
 }

@@ -1,0 +1,113 @@
+//! Builds the three services with cargo, and tells where their programs are.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::process::{Launch, Process};
+use crate::workspace::Workspace;
+
+/// How much the compiler optimises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Quickly built, for tests.
+    Dev,
+    /// As it is meant to run.
+    Release,
+}
+
+/// The programs of the services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// Writes events into the log.
+    pub ingest: PathBuf,
+    /// Folds the log into Postgres.
+    pub projector: PathBuf,
+    /// Answers reports.
+    pub query: PathBuf,
+}
+
+/// Builds what is not built yet. Cargo's progress goes to the terminal; several calls at once wait for each other.
+///
+/// # Errors
+///
+/// When it does not compile; cargo has said why.
+pub async fn services(profile: Profile) -> Result<Services> {
+    let workspace = Workspace::find()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "-p", "ingest", "-p", "projector", "-p", "query", "--bins"]);
+    if let Some(package) = asking(&workspace, profile) {
+        command.arg("-p").arg(package);
+    }
+    command.arg("--message-format=json-render-diagnostics");
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    // Cargo has told us about the package that we are. Passed on, build scripts would see another environment than
+    // under a cargo from the shell, and half of the dependencies would be built anew each time.
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_str().is_some_and(is_about_us) {
+            command.env_remove(variable);
+        }
+    }
+    command.current_dir(workspace.root());
+    let messages = tempfile::NamedTempFile::new().context("making a temporary file")?;
+    let launch = Launch::new("cargo", command).capture(messages.reopen()?);
+    // Dropped on Ctrl-C, it takes the compilers with it.
+    let cargo = Process::start(launch)?;
+    let status = cargo.exit().wait().await;
+    ensure!(status.success(), "The services do not compile (cargo ended with {status}).");
+    Services::in_messages(messages.reopen()?)
+}
+
+/// The package of ours that asks for the services, if cargo runs it and has just built it like them. Where it is selected
+/// beside them, what both depend on has the same features as then, and is not compiled a second time.
+fn asking(workspace: &Workspace, profile: Profile) -> Option<OsString> {
+    let own = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")?;
+    let is_ours = Path::new(&manifest).starts_with(workspace.root());
+    std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours && own == profile)
+}
+
+fn is_about_us(variable: &str) -> bool {
+    const ABOUT_US: [&str; 5] =
+        ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
+    ABOUT_US.iter().any(|name| variable.starts_with(name))
+}
+
+impl Services {
+    /// Cargo itself says where it put the programs: the folder depends on settings of the user's.
+    fn in_messages(messages: File) -> Result<Self> {
+        let mut programs = Vec::new();
+        for line in BufReader::new(messages).lines() {
+            let line = line.context("reading cargo's messages")?;
+            let message: Message = serde_json::from_str(&line).context("reading one of cargo's messages")?;
+            if let Message { target: Some(target), executable: Some(path) } = message {
+                programs.push((target.name, path));
+            }
+        }
+        let find = |name: &str| {
+            let found = programs.iter().find(|(target, _)| target == name);
+            found.map(|(_, path)| path.clone()).with_context(|| format!("cargo built no program named {name}"))
+        };
+        Ok(Self { ingest: find("ingest")?, projector: find("projector")?, query: find("query")? })
+    }
+}
+
+/// The part of `cargo build --message-format=json` that tells of programs.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
