@@ -21,7 +21,9 @@ COPY ingest/Cargo.toml ingest/
 COPY projector/Cargo.toml projector/
 COPY query/Cargo.toml query/
 COPY dev/launcher/Cargo.toml dev/launcher/
+COPY dev/testkit/Cargo.toml dev/testkit/
 COPY dev/e2e/Cargo.toml dev/e2e/
+COPY dev/drills/Cargo.toml dev/drills/
 COPY dev/bench/Cargo.toml dev/bench/
 # Afterwards nothing of the empty members may be left. Cargo compares times: the sources to come are older than what was
 # built here and would pass for built.

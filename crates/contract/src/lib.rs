@@ -7,6 +7,8 @@
 #![doc = include_str!("../fixtures/envelope.ndjson")]
 //! ```
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 /// One fact about a site, and the rules that make it one.
 pub mod event;
 

@@ -1,6 +1,8 @@
 //! What every process of Tidemark needs to run, and none of what it does: logs, metrics, health, connections,
 //! access, shutdown. Knows neither events nor the log nor the database.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 /// Configuration from the environment.
 pub mod config;
 

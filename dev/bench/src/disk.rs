@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use contract::Partition;
-use e2e::stack::Stack;
+use testkit::stack::Stack;
 
 use crate::rig::PARTITIONS;
 
@@ -18,7 +18,7 @@ use crate::rig::PARTITIONS;
 pub(crate) struct Log {
     /// Bytes of their messages, as they were sent.
     sent: u64,
-    /// Those of them that lie in blocks which are not full.
+    /// Events in blocks that are not full.
     open: u64,
     /// What the other blocks take on disk.
     full: u64,

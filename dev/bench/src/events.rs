@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use e2e::history::BUSY;
+use testkit::inputs::history::BUSY;
 
 use crate::http;
 use crate::load::Request;

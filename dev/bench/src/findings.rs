@@ -10,9 +10,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
-    /// This, or more.
+    /// At least this.
     Least(f64),
-    /// This, or less.
+    /// At most this.
     Most(f64),
     /// One of two is enough: this, or a ratio of that.
     LeastOrRatio(f64, f64),
@@ -25,7 +25,7 @@ pub(crate) struct Finding {
     pub(crate) what: String,
     pub(crate) unit: &'static str,
     pub(crate) ours: f64,
-    /// Of the same run, in the same unit.
+    /// The baseline of the same run, in the same unit.
     pub(crate) ceiling: Option<f64>,
     pub(crate) target: Option<Target>,
 }

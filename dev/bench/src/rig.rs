@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use e2e::stack::{DATABASE, Projector, Stack};
 use launcher::build::{self, Profile};
 use launcher::process::Process;
 use sqlx::PgPool;
+use testkit::stack::{DATABASE, Projector, Stack};
 
 use crate::findings::{Finding, Findings};
 use crate::usage;
@@ -101,7 +101,7 @@ impl Rig {
     /// Waits until everything in the log is counted.
     pub(crate) async fn wait_until_drained(&self) -> Result<()> {
         let ends = self.stack.log_ends().await?;
-        while e2e::picture::checkpoints(&self.pool).await.unwrap_or_default() != ends {
+        while testkit::observe::snapshot::checkpoints(&self.pool).await.unwrap_or_default() != ends {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! over sites of different sizes are measured by `report`.
 
 use anyhow::Result;
-use e2e::history::BUSY;
+use testkit::inputs::history::BUSY;
 use tokio::time::Instant;
 
 use super::rebuild::{self, per_second, wal_bytes};

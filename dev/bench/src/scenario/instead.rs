@@ -1,8 +1,8 @@
 //! Ingest and reports beside what one would write instead: one table, a row an event.
 
 use anyhow::Result;
-use e2e::history::BUSY;
 use sqlx::{Executor, PgPool};
+use testkit::inputs::history::BUSY;
 
 use super::report;
 use crate::events;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::history::LONG_TAIL;
 use futures_util::future;
+use testkit::inputs::history::LONG_TAIL;
 use tokio::time::{Instant, sleep_until};
 
 use super::freshness;

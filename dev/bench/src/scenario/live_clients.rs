@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::kernel::raise_file_limit;
-use e2e::watcher::Crowd;
+use testkit::clients::live::Crowd;
+use testkit::observe::kernel::raise_file_limit;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::findings::{Finding, Findings, Target, median};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use contract::{Envelope, Partition};
-use e2e::history::{BUSY, LONG_TAIL, Shape};
-use e2e::stack::DATABASE;
 use futures_util::StreamExt;
 use futures_util::future;
 use sqlx::{AssertSqlSafe, PgPool};
+use testkit::inputs::history::{BUSY, LONG_TAIL, Shape};
+use testkit::stack::DATABASE;
 use tokio::time::Instant;
 
 use crate::findings::{Finding, Findings, Target};

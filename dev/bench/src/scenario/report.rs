@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use e2e::history::{LIVE_EVENTS, Shape};
-use e2e::stack::DATABASE;
+use testkit::inputs::history::{LIVE_EVENTS, Shape};
+use testkit::stack::DATABASE;
 
 use crate::findings::{Finding, Findings, Target, median};
 use crate::http;
@@ -33,7 +33,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     rig.start_projector().await?;
     rig.wait_until_drained().await?;
     rig.start_query().await?;
-    e2e::summaries::complete(&rig.pool).await;
+    testkit::observe::summaries::complete(&rig.pool).await;
     // As after a day. Otherwise Postgres would get to it while reports are measured.
     for statement in ["vacuum (analyze)", "checkpoint"] {
         sqlx::query(statement).execute(&rig.pool).await?;

@@ -1,4 +1,4 @@
-//! The same server with the same bounds, which parses and checks events and then forgets them. What is between this and
+//! A baseline of ingest: its server with the same bounds, which parses and checks events and then forgets them. What is between this and
 //! ingest is what durability costs.
 
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! The same server with as many connections to Postgres as query has, which asks it for nothing.
+//! A baseline of `query`: its server with as many connections to Postgres as query has, which asks it for nothing.
 
 use anyhow::Result;
 use axum::extract::State;

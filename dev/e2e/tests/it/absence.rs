@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use e2e::stack::{Answered, DATABASE, Stack};
-use e2e::wire::Wire;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use launcher::servers::nats::NatsUser;
+use testkit::faults::proxy::Wire;
+use testkit::stack::{Answered, DATABASE, Stack};
 
 use crate::history::{SOON, event, says, views};
 
@@ -24,7 +24,7 @@ const DEADLINE: [&str; 2] = ["--publish-deadline-ms", "1"];
 async fn filled() -> Result<Stack> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
-    log.create_stream(e2e::log::declared(0)).await?;
+    log.create_stream(testkit::observe::log::declared(0)).await?;
     let publish = |_| async { log.publish("events.0", event("lost").into()).await?.await };
     stream::iter(0..ENVELOPES).map(publish).buffer_unordered(256).try_for_each(|_| async { Ok(()) }).await?;
     Ok(stack)
@@ -140,7 +140,7 @@ async fn what_is_forgotten_is_forgotten_although_its_deliveries_are_lost() -> Re
 async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> Result<()> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
-    log.create_stream(e2e::log::declared(0)).await?;
+    log.create_stream(testkit::observe::log::declared(0)).await?;
     for _ in 0..3 {
         log.publish("events.0", event("lost").into()).await?.await?;
     }
@@ -156,7 +156,7 @@ async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> Result<()> {
              resume_stream_created = stream_created",
     );
     noted.execute(&stack.database(DATABASE)?).await?;
-    let acknowledge = ["acknowledge", "--partition", "0", "--to", "5", "--by", "somebody"];
+    let acknowledge = ["acknowledge", "--partition", "0", "--to", "5", "--by", "operator"];
     let refused = stack.operate_with(&[], &acknowledge).await?;
     assert!(!refused.is_success && refused.complaint.contains("sequence 4"), "{refused:?}");
     assert!(refused.complaint.contains("still in the log"), "{refused:?}");
@@ -171,7 +171,7 @@ async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> Result<()> {
 async fn what_is_gone_from_the_end_is_said_to_be_gone() -> Result<()> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
-    let events = log.create_stream(e2e::log::declared(0)).await?;
+    let events = log.create_stream(testkit::observe::log::declared(0)).await?;
     for _ in 0..4 {
         log.publish("events.0", event("lost").into()).await?.await?;
     }
@@ -179,8 +179,8 @@ async fn what_is_gone_from_the_end_is_said_to_be_gone() -> Result<()> {
     events.delete_message(4).await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     says(&projector, "partition 0 stands still: sequences 3 to 4 are gone").await;
-    stack.operate(&["acknowledge", "--partition", "0", "--to", "4", "--by", "somebody"]).await?;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "4", "--by", "operator"]).await?;
     log.publish("events.0", event("lost").into()).await?.await?;
-    e2e::wait::until("it goes on", SOON, async || (views(&stack, "lost").await.ok()? == 3).then_some(())).await;
+    testkit::wait::until("it goes on", SOON, async || (views(&stack, "lost").await.ok()? == 3).then_some(())).await;
     Ok(())
 }

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::client::{Answer, Client};
-use e2e::load::event;
-use e2e::stack::{DATABASE, Stack};
-use e2e::{log, wait};
 use serde_json::{Value, json};
+use testkit::clients::http::{Answer, Client};
+use testkit::clients::load::event;
+use testkit::observe::log;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 /// The file of keys is looked at every second.
 const SOON: Duration = Duration::from_secs(30);
@@ -75,7 +76,7 @@ async fn events_are_taken_with_a_key_for_their_site() -> Result<()> {
     let counted: Vec<(String, i64)> = sqlx::query_as(counted).fetch_all(&stack.database(DATABASE)?).await?;
     assert_eq!(counted, [("a".to_owned(), 5), ("b".to_owned(), 5), ("c".to_owned(), 2)]);
 
-    // Whoever sends much without a key hears why not.
+    // A client that sends much without a key is told why not.
     let large = client.post("/events", vec![b' '; 8 << 20]).await?;
     assert_eq!(code(&large), refused(401, "key_required"));
     let said = ingest.log_tail(1_000_000);
@@ -174,7 +175,7 @@ async fn commands_say_what_is_wrong() -> Result<()> {
         (&["add", "--site", "a", "--all-sites"], "cannot be used with"),
         (&["add", "--site", "a", "--origin", "https://shop.example/"], "an origin is written"),
         (&["add", "--site", "a", "--note", "two\nlines"], "a note is one line"),
-        (&["revoke", "nobody"], "there is no such key"),
+        (&["revoke", "unknown"], "there is no such key"),
     ] {
         let answered = keys.run(arguments).await?;
         assert!(!answered.is_success && answered.text.is_empty(), "{arguments:?}");

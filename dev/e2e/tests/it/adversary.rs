@@ -1,11 +1,11 @@
-//! What somebody may try at the level of bytes, where `bad_input.rs` and query's own tests speak proper HTTP: requests that
+//! What an attacker may try at the level of bytes, where `bad_input.rs` and query's own tests speak proper HTTP: requests that
 //! two readers read differently, addresses that lead elsewhere, headers that never end.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::load::event;
-use e2e::stack::{DATABASE, Stack};
+use testkit::clients::load::event;
+use testkit::stack::{DATABASE, Stack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -142,7 +142,7 @@ async fn headers_have_a_bound() -> Result<()> {
 
 #[tokio::test]
 async fn whose_events_they_are_is_in_no_log() -> Result<()> {
-    const WHO: &str = "somebody-in-particular";
+    const WHO: &str = "a-particular-user";
     // All that our own code says. The log's client shows what it sends if it is asked for as much.
     const MOST: &str = "info,ingest=trace,projector=trace,service=trace,contract=trace,sqlx=trace";
     let stack = Stack::servers().await?;

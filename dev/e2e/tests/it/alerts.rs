@@ -3,12 +3,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::jetstream::stream::Config;
 use contract::{Partition, SiteId};
-use e2e::log;
-use e2e::monitoring::{Alert, Monitoring, dashboard, rules_folder};
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::wait;
 use launcher::ports;
 use launcher::process::Process;
+use testkit::observe::log;
+use testkit::observe::prometheus::{Alert, Monitoring, dashboard, rules_folder};
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event, says};
 
@@ -60,7 +60,7 @@ async fn spoil(stack: &Stack) -> Result<()> {
         log.publish("events.1", event(&site(1)).into()).await?.await?;
     }
     log.get_stream("EVENTS_1").await?.delete_message(2).await?;
-    log.publish("events.2", "nobody can read this".into()).await?.await?;
+    log.publish("events.2", "unreadable".into()).await?.await?;
     Ok(())
 }
 
@@ -163,7 +163,7 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     remember_too_many(stack).await?;
     watched.fires("TidemarkEventIdsForgotten", &[("partition", "0")], nothing).await;
 
-    // Somebody has a lock that every commit waits for.
+    // Another session holds a lock that every commit waits for.
     let mut lock = stack.database(DATABASE)?.begin().await?;
     sqlx::query("lock table view_total in access exclusive mode").execute(&mut *lock).await?;
     assert_eq!(stack.ingest_client.post("/event", event(&site(0))).await?.status, 200);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
-use e2e::picture;
-use e2e::stack::{Answered, DATABASE, Stack};
-use e2e::wait;
+use testkit::observe::snapshot;
+use testkit::stack::{Answered, DATABASE, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{fill, folded_undisturbed, traffic};
 
@@ -17,7 +17,7 @@ const DEADLINE: [&str; 2] = ["--publish-deadline-ms", "1"];
 const SETTLED_BOUND: Duration = Duration::from_mins(1);
 
 /// A stack with traffic in two partitions, all of it counted.
-async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
+async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     stack.ingest(&[("PARTITIONS", "2")]).await?.stop().await;
     for partition in 0..2 {
@@ -50,7 +50,7 @@ async fn first_sequence(stack: &Stack, partition: u16) -> Result<u64> {
 #[tokio::test]
 async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> Result<()> {
     let (stack, _projector) = filled().await?;
-    let before = picture::read_models(&stack.database(DATABASE)?).await?;
+    let before = snapshot::read_models(&stack.database(DATABASE)?).await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
 
@@ -232,7 +232,7 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
             text += &fs::read_to_string(entry?.path())?;
         }
     }
-    assert!(!text.contains(r#"\"user-7\""#) && text.contains(r#"\"user-70\""#), "and nobody else");
+    assert!(!text.contains(r#"\"user-7\""#) && text.contains(r#"\"user-70\""#), "and no other user");
 
     // Trimmed and restored once more, the archive says what the log said.
     let said = trimmed(&stack, archive, &[]).await;

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use contract::Partition;
-use e2e::backup::Backup;
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::wait;
 use launcher::process::Process;
 use launcher::servers::postgres::Postgres;
 use sqlx::PgPool;
 use tempfile::TempDir;
+use testkit::backup::Backup;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, says};
 
 const PARTITIONS: u16 = 4;
 
-/// Of these in every partition.
+/// Sites, some in every partition.
 const SITES: u32 = 16;
 
 /// A whole Tidemark, and a folder for what is brought back.
@@ -112,7 +112,7 @@ async fn a_lost_postgres_is_built_again_from_the_log() -> Result<()> {
     let before = drill.stack.drained(DATABASE).await?;
     let new = drill.folder.path().join("postgres");
     drill.replace_postgres(&new).await?;
-    // Nobody who posts notices.
+    // No client notices.
     drill.post("/meanwhile").await?;
     drill.stack.create_database(DATABASE).await?;
     drill.start_projector().await?;

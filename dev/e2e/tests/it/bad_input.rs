@@ -2,15 +2,15 @@ use std::io::Write;
 
 use anyhow::Result;
 use contract::event::EVENT_BYTES_MAX;
-use e2e::client::Answer;
-use e2e::load::event;
-use e2e::log;
-use e2e::stack::{DATABASE, Stack};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::json;
 use serde_json::value::RawValue;
+use testkit::clients::http::Answer;
+use testkit::clients::load::event;
+use testkit::observe::log;
+use testkit::stack::{DATABASE, Stack};
 
 /// What is no event, and what is one although it is unusual.
 mod events;

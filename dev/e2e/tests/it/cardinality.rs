@@ -1,7 +1,7 @@
 use anyhow::Result;
 use chrono::{Days, NaiveDate};
-use e2e::stack::{DATABASE, Stack};
 use serde_json::json;
+use testkit::stack::{DATABASE, Stack};
 
 /// Events of the hostile site, each with a type, a day, a path, a user and a host of its own.
 const EVENTS: usize = 12_000;

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
-use e2e::stack::Stack;
-use e2e::wait;
 use launcher::build::{self, Profile};
 use launcher::install;
 use launcher::workspace::Workspace;
+use testkit::stack::Stack;
+use testkit::wait;
 
 const SOON: Duration = Duration::from_secs(30);
 

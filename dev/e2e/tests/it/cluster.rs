@@ -4,20 +4,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use contract::{Partition, SiteId};
-use e2e::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
-use e2e::load::{self, Load, event};
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::{log, wait};
 use futures_util::future::{join, join_all};
 use launcher::process::Process;
+use testkit::clients::load::{self, Load, event};
+use testkit::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
+use testkit::observe::log;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 use tokio::net::TcpListener;
 
 const PARTITIONS: u16 = 4;
 
 const CLIENTS: usize = 16;
 
-/// nats-server waits 4 to 9 seconds for the leader before it votes, votes once more where nobody won, and the copies of
+/// nats-server waits 4 to 9 seconds for the leader before it votes, votes once more where no server won, and the copies of
 /// all streams share two cores with tests.
 const ELECTION_BOUND: Duration = Duration::from_secs(30);
 
@@ -26,7 +27,7 @@ const UNDISTURBED: Duration = Duration::from_millis(1_900);
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// A log of three servers, and those who use it.
+/// A log of three servers, and the services that use it.
 struct Running {
     stack: Stack,
     cluster: Cluster,

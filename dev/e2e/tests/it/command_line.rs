@@ -52,7 +52,7 @@ async fn every_program_says_its_version_and_what_can_be_set() -> Result<()> {
 #[tokio::test]
 async fn a_configuration_is_checked_and_shown_without_secrets() -> Result<()> {
     let programs = build::services(Profile::Dev).await?;
-    let url = format!("postgres://somebody:{SECRET}@127.0.0.1:5432/tidemark");
+    let url = format!("postgres://someone:{SECRET}@127.0.0.1:5432/tidemark");
     let key = "0123456789abcdef0123456789abcdef";
     let all = [("DATABASE_URL", url.as_str()), ("NATS_PASSWORD", SECRET), ("NATS_USER", "ingest"), ("SKETCH_KEY", key)];
     for program in [&programs.ingest, &programs.projector, &programs.query] {

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use e2e::kernel::{Connections, memory_peak_bytes, raise_file_limit};
-use e2e::load::event;
-use e2e::stack::Stack;
-use e2e::wait;
 use futures_util::future::try_join_all;
+use testkit::clients::load::event;
+use testkit::observe::kernel::{Connections, memory_peak_bytes, raise_file_limit};
+use testkit::stack::Stack;
+use testkit::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

@@ -1,6 +1,6 @@
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
 use serde_json::json;
+use testkit::stack::{DATABASE, Stack};
 
 /// The example of the documentation, posted and read.
 #[tokio::test]

@@ -3,11 +3,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use e2e::browser::{Browser, Screen};
-use e2e::stack::{DATABASE, Stack};
-use e2e::traffic::Traffic;
-use e2e::wait;
 use serde_json::{Value, json};
+use testkit::clients::browser::{Browser, Screen};
+use testkit::inputs::traffic::Traffic;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use thirtyfour::prelude::*;
 
 use crate::traffic::post;
@@ -163,7 +163,7 @@ async fn look(browser: &Browser, stack: &Stack, traffic: &Traffic) -> Result<()>
         }
     }
     assert_eq!(browser.complaints().await?, Vec::<String>::new());
-    for (name, path) in [("unknown", "/?site=nobody.example"), ("invalid", "/?site=a&from=never")] {
+    for (name, path) in [("unknown", "/?site=unknown.example"), ("invalid", "/?site=a&from=never")] {
         browser.use_screen(Screen::DESK).await?;
         browser.web.goto(stack.query_client.url(path)).await?;
         browser.picture(name, Screen::DESK).await?;

@@ -4,12 +4,12 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::load::event;
-use e2e::stack::{DATABASE, DatabaseUser, Stack};
-use e2e::wait;
 use launcher::process::Process;
 use launcher::servers::pgbouncer::{Behind, Pgbouncer, Pooling};
 use sqlx::AssertSqlSafe;
+use testkit::clients::load::event;
+use testkit::stack::{DATABASE, DatabaseUser, Stack};
+use testkit::wait;
 use tokio::net::{TcpListener, TcpStream};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ struct Urls {
 }
 
 impl Urls {
-    /// The same ones by another way.
+    /// The database of each process, reached in another way.
     fn each(stack: &Stack, database: &str, way: impl Fn(String) -> String) -> Self {
         Self {
             owner: way(stack.postgres.owner_url(database)),

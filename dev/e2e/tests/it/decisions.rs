@@ -1,8 +1,8 @@
 use anyhow::Result;
 use async_nats::jetstream;
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::wait;
 use tempfile::TempDir;
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, copy_folder, event, restore, says, stream, views};
 
@@ -26,11 +26,11 @@ async fn make_anew(log: &jetstream::Context) -> Result<()> {
 }
 
 fn with_poison(site: &str) -> String {
-    [event(site), format!("nobody can read {site}")].join("\n")
+    [event(site), format!("unreadable: {site}")].join("\n")
 }
 
 async fn acknowledge(stack: &Stack, to: &str) -> Result<()> {
-    stack.operate(&["acknowledge", "--partition", "0", "--to", to, "--by", "somebody"]).await.map(drop)
+    stack.operate(&["acknowledge", "--partition", "0", "--to", to, "--by", "operator"]).await.map(drop)
 }
 
 async fn shows(stack: &Stack, site: &str, count: i64) {
@@ -38,7 +38,7 @@ async fn shows(stack: &Stack, site: &str, count: i64) {
     wait::until("the event is counted", SOON, shown).await;
 }
 
-/// Puts something readable in the place of what nobody could read.
+/// Puts something readable in the place of what could not be read.
 async fn fix_parked(stack: &Stack) -> Result<()> {
     let fix = sqlx::query("update parked_event set event = $1").bind(event("fixed").into_bytes());
     fix.execute(&stack.database(DATABASE)?).await?;
@@ -64,10 +64,10 @@ async fn a_stream_that_is_made_anew_twice_is_acknowledged_twice() -> Result<()> 
     assert_eq!(listed.matches("of a stream that was acknowledged to be gone").count(), 2, "{listed}");
     for site in ["first", "second", "third"] {
         let shown = stack.operate(&["parked", "show"]).await?;
-        assert!(shown.contains(&format!("nobody can read {site}")), "{shown}");
+        assert!(shown.contains(&format!("unreadable: {site}")), "{shown}");
     }
     fix_parked(&stack).await?;
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 3 events, dropped 0 repeats; 0 parked events still cannot be read.\n");
     assert_eq!(views(&stack, "fixed").await?, 3);
     Ok(())
@@ -96,8 +96,8 @@ async fn a_stream_that_is_restored_twice_is_acknowledged_twice() -> Result<()> {
         acknowledge(&stack, "1").await?;
     }
     let shown = stack.operate(&["parked", "show"]).await?;
-    assert!(shown.contains("nobody can read second") && shown.contains("nobody can read third"), "{shown}");
-    stack.operate(&["parked", "discard", "--by", "somebody"]).await?;
+    assert!(shown.contains("unreadable: second") && shown.contains("unreadable: third"), "{shown}");
+    stack.operate(&["parked", "discard", "--by", "operator"]).await?;
     assert_eq!(stack.operate(&["parked", "list"]).await?, "");
     Ok(())
 }
@@ -126,7 +126,7 @@ async fn a_gap_of_an_earlier_stream_is_not_passed_in_a_later_one() -> Result<()>
 
     let projector = meets_gap(&stack, ["second", "third"], 1).await?;
     says(&projector, "sequences 1 to 1 are gone").await;
-    assert_eq!(views(&stack, "third").await?, 0, "nobody has been asked about this gap");
+    assert_eq!(views(&stack, "third").await?, 0, "no operator has decided on this gap");
     acknowledge(&stack, "1").await?;
     shows(&stack, "third", 1).await;
     Ok(())
@@ -169,7 +169,7 @@ async fn a_gap_is_not_passed_in_what_a_restored_stream_has_grown_since() -> Resu
 
     let projector = meets_gap(&stack, ["third", "fourth"], 2).await?;
     says(&projector, "sequences 2 to 2 are gone").await;
-    assert_eq!(views(&stack, "fourth").await?, 0, "nobody has been asked about this gap");
+    assert_eq!(views(&stack, "fourth").await?, 0, "no operator has decided on this gap");
     Ok(())
 }
 
@@ -187,13 +187,13 @@ async fn each_passing_of_an_acknowledged_gap_is_recorded_and_shown() -> Result<(
     )
     .fetch_all(&stack.database(DATABASE)?)
     .await?;
-    assert_eq!(recorded, [(1, "somebody".to_owned(), false), (2, "somebody".to_owned(), true)]);
+    assert_eq!(recorded, [(1, "operator".to_owned(), false), (2, "operator".to_owned(), true)]);
     let status = stack.operate(&["status"]).await?;
-    assert!(status.contains("went on behind sequence 2 of partition 0, as somebody decided"), "{status}");
-    assert!(status.contains("passed sequences 2 to 2 of partition 0 by a decision of somebody"), "{status}");
+    assert!(status.contains("went on behind sequence 2 of partition 0, as operator decided"), "{status}");
+    assert!(status.contains("passed sequences 2 to 2 of partition 0 by a decision of operator"), "{status}");
     let json = stack.operate(&["status", "--json"]).await?;
     let json: serde_json::Value = serde_json::from_str(&json)?;
-    assert_eq!(json[1]["acknowledgements"][0]["by"], "somebody", "{json}");
+    assert_eq!(json[1]["acknowledgements"][0]["by"], "operator", "{json}");
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::disk::Disk;
-use e2e::load::{self, Load, event};
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::clients::load::{self, Load, event};
+use testkit::faults::disk::Disk;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -39,7 +39,7 @@ async fn a_full_disk_means_503_until_there_is_room_and_nothing_acknowledged_is_l
     assert_eq!(stack.query_client.get("/stats?site_id=load-0").await?.status, 200, "reports need no room");
 
     disk.free()?;
-    // nats-server wants to be restarted after a write that failed, and its health says so. Whoever restarts it acts on
+    // nats-server wants to be restarted after a write that failed, and its health says so. An operator restarts it because of
     // that; everything else recovers by itself.
     stack.nats.restart().await?;
     acknowledged(500).await;

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
-use e2e::picture;
-use e2e::stack::{DATABASE, Stack};
-use e2e::traffic::Traffic;
-use e2e::wait;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use testkit::inputs::traffic::Traffic;
+use testkit::observe::snapshot;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 /// Small batches: many transactions to be killed in.
 pub(crate) const SMALL_BATCHES: [(&str, &str); 1] = [("BATCH_EVENTS_MAX", "40")];
@@ -23,10 +23,10 @@ pub(crate) fn traffic() -> Vec<String> {
     lines.iter().take(EVENTS / 2).cloned().chain(again).chain(lines.iter().skip(EVENTS / 2).cloned()).collect()
 }
 
-/// Fills the log with envelopes of `sizes`, over and over, and one that nobody can read.
+/// Fills the log with envelopes of `sizes`, over and over, and one that cannot be read.
 pub(crate) async fn fill(log: &jetstream::Context, subject: &str, lines: &[String], sizes: &[usize]) -> Result<()> {
     let (mut rest, mut sizes) = (lines, sizes.iter().cycle());
-    let mut envelopes = vec!["nobody can read this".to_owned()];
+    let mut envelopes = vec!["unreadable".to_owned()];
     while let Some(size) = sizes.next().filter(|_| !rest.is_empty()) {
         let (envelope, behind) = rest.split_at((*size).min(rest.len()));
         rest = behind;
@@ -63,7 +63,7 @@ async fn a_projector_that_is_killed_again_and_again_counts_the_same() -> Result<
         let projector = stack.projector(DATABASE, &SMALL_BATCHES).await?;
         // Killed as soon as it has moved at all: somewhere in the next transaction.
         reached = wait::until("the projector moves", Duration::from_secs(30), async || {
-            let at = picture::checkpoints(&pool).await.ok()?.first()?.1;
+            let at = snapshot::checkpoints(&pool).await.ok()?.first()?.1;
             (at > reached).then_some(at)
         })
         .await;

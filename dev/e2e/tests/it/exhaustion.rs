@@ -3,14 +3,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use e2e::client::Client;
-use e2e::kernel::raise_file_limit;
-use e2e::load::event;
-use e2e::stack::{DATABASE, Stack};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::try_join_all;
 use launcher::ports;
+use testkit::clients::http::Client;
+use testkit::clients::load::event;
+use testkit::observe::kernel::raise_file_limit;
+use testkit::stack::{DATABASE, Stack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 

@@ -4,20 +4,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
-use e2e::load::{self, Load};
-use e2e::picture::{self, views_by_path};
-use e2e::remains::files_with;
-use e2e::stack::{Answered, DATABASE, Stack};
-use e2e::{log, wait};
 use futures_util::future::Either;
 use serde_json::Value;
 use sqlx::PgPool;
+use testkit::clients::load::{self, Load};
+use testkit::observe::log;
+use testkit::observe::remains::files_with;
+use testkit::observe::snapshot::{self, views_by_path};
+use testkit::stack::{Answered, DATABASE, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{fill, folded_undisturbed, traffic};
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// Nobody else is called so, and no path has it in it.
+/// A user id that is no part of any other one, nor of a path.
 const ANN: &str = "ann-who-is-forgotten";
 const GONE: &str = "gone.example";
 
@@ -43,7 +44,7 @@ fn lines() -> Vec<String> {
     lines
 }
 
-/// Lines that nobody can read: some name Ann and her site, or break off before they do.
+/// Unreadable lines: some name Ann and her site, or break off before they do.
 fn unreadable() -> Vec<String> {
     [
         format!(r#"{{"site_id":"{GONE}","user_id":"{ANN}","path":7}}"#),
@@ -248,7 +249,7 @@ async fn what_is_left_of_another_log_takes_no_events_away() -> Result<()> {
     }
     assert!(
         stack.operate(&["verify"]).await?.contains("nothing differs"),
-        "nobody reads what stands for what is there"
+        "no redaction is read for an envelope that is there"
     );
     let said = forget(&stack, &["--site", GONE, "--user", ANN]).await?;
     assert!(said.is_success, "{said:?}");
@@ -274,6 +275,6 @@ async fn who_may_not_erase_is_told_so_and_nothing_is_touched() -> Result<()> {
     let refused = stack.operate_on_log(&whom).await?;
     assert!(!refused.is_success && refused.complaint.contains("docs/operations.md"), "{refused:?}");
     assert_eq!((deleted(&stack).await, records(&stack.database(DATABASE)?).await?.len()), (Some(0), 0));
-    assert!(!picture::read_models(&stack.database(DATABASE)?).await?.is_empty());
+    assert!(!snapshot::read_models(&stack.database(DATABASE)?).await?.is_empty());
     Ok(())
 }

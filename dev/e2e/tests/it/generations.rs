@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::load::{self, Load};
-use e2e::picture::{self, views_by_path};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::try_join3;
 use sqlx::{PgPool, Postgres, Transaction};
+use testkit::clients::load::{self, Load};
+use testkit::observe::snapshot::{self, views_by_path};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{fill, traffic};
 
@@ -35,7 +35,7 @@ pub(crate) async fn hold_up(pool: &PgPool) -> Result<Transaction<'static, Postgr
     Ok(held)
 }
 
-/// … until so many want to at once.
+/// Lets a lock go once so many sessions wait for it.
 pub(crate) async fn let_on(held: Transaction<'static, Postgres>, pool: &PgPool, many: i64) -> Result<()> {
     wait::until("all of them wait", SOON, async || {
         let waiting = "select count(*) from pg_locks where relation = 'generation'::regclass and not granted";
@@ -47,7 +47,7 @@ pub(crate) async fn let_on(held: Transaction<'static, Postgres>, pool: &PgPool, 
 }
 
 /// A log with traffic in four partitions, all of it folded by one projector.
-async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
+async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     stack.ingest(&[]).await?.stop().await;
     for partition in 0..4 {
@@ -99,7 +99,7 @@ async fn a_rebuild_under_load_is_equal_and_takes_over_without_a_report_that_goes
 async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
     let (stack, first) = filled().await?;
     let pool = stack.database(DATABASE)?;
-    let before = picture::read_models(&pool).await?;
+    let before = snapshot::read_models(&pool).await?;
     stack.operate(&["rebuild", "--detach", "--throttle", "4000"]).await?;
     let built = async || {
         let built = "select coalesce(sum(stream_sequence), 0)::bigint from checkpoint where generation_id = 2";
@@ -114,12 +114,12 @@ async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
     }
     have_become(&pool, &[(1, "retired"), (2, "active")]).await;
     stack.operate(&["drop", "1"]).await?;
-    let renamed: Vec<String> = picture::read_models(&pool).await?;
+    let renamed: Vec<String> = snapshot::read_models(&pool).await?;
     assert_eq!(renamed, before, "row by row and sketch byte by byte");
     Ok(())
 }
 
-/// Both would see that nothing is being built, if nobody kept them from looking at once.
+/// Both would see that nothing is being built, if they looked at the same time.
 #[tokio::test]
 async fn of_two_rebuilds_at_once_one_is_refused() -> Result<()> {
     let (stack, _projector) = filled().await?;
@@ -212,7 +212,7 @@ async fn an_incomplete_log_is_not_rebuilt_from_unless_that_is_accepted() -> Resu
     let refused = stack.operate_with(&[], &["rebuild", "--site", "first"]).await?;
     assert!(!refused.is_success && refused.complaint.contains("always of all sites and days"), "{refused:?}");
 
-    let said = stack.operate(&["rebuild", "--accept-missing", "--by", "somebody"]).await?;
+    let said = stack.operate(&["rebuild", "--accept-missing", "--by", "operator"]).await?;
     assert!(said.contains(" is active"), "{said}");
     let left = "select site_id from view_total join generation using (generation_id) where status = 'active'";
     let left: Vec<(String,)> = sqlx::query_as(left).fetch_all(&stack.database(DATABASE)?).await?;
@@ -221,7 +221,7 @@ async fn an_incomplete_log_is_not_rebuilt_from_unless_that_is_accepted() -> Resu
         sqlx::query_as("select from_sequence, to_sequence, acknowledged_by from acknowledgement")
             .fetch_all(&stack.database(DATABASE)?)
             .await?;
-    assert_eq!(recorded, [(1, 2, "somebody".to_owned())]);
+    assert_eq!(recorded, [(1, 2, "operator".to_owned())]);
     Ok(())
 }
 
@@ -254,7 +254,7 @@ async fn another_key_is_rolled_out_by_a_rebuild() -> Result<()> {
 async fn a_database_that_has_lost_its_generations_is_filled_again_by_those_that_run() -> Result<()> {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
-    let before = picture::read_models(&pool).await?;
+    let before = snapshot::read_models(&pool).await?;
     wait::until("it is lost", SOON, async || {
         let mut tx = pool.begin().await.ok()?;
         sqlx::query("update generation set status = 'retired'").execute(&mut *tx).await.ok()?;
@@ -264,6 +264,6 @@ async fn a_database_that_has_lost_its_generations_is_filled_again_by_those_that_
     .await;
     have_become(&pool, &[(2, "active")]).await;
     stack.drained(DATABASE).await?;
-    assert_eq!(picture::read_models(&pool).await?, before, "row by row and sketch byte by byte");
+    assert_eq!(snapshot::read_models(&pool).await?, before, "row by row and sketch byte by byte");
     Ok(())
 }

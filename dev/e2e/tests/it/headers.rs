@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -81,7 +81,7 @@ async fn poisoned() -> Result<Stack> {
     let log = stack.log().await?;
     let mut raw = Raw::connect(&stack).await?;
     for partition in 0..2 {
-        log.create_stream(e2e::log::declared(partition)).await?;
+        log.create_stream(testkit::observe::log::declared(partition)).await?;
     }
     for (headers, _) in headers() {
         log.publish("events.0", event("between").into()).await?.await?;
@@ -124,7 +124,7 @@ async fn whatever_headers_an_envelope_has_its_partition_goes_on() -> Result<()> 
     assert_eq!(projector.client.get("/readyz").await?.status, 200);
 
     // An operator who tries them again changes nothing, and neither does who folds or reads the log otherwise.
-    let _ = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let _ = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(parked(&stack).await?.len(), found.len());
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"));
     assert_eq!(folded_undisturbed(&stack, "again").await?, picture, "row by row");

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::wait;
 use futures_util::TryStreamExt;
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -24,7 +24,7 @@ pub(crate) fn stream(partition: u16) -> Config {
     }
 }
 
-/// The same with an id, which is its site's name.
+/// An event with an id, which is its site's name.
 fn event_with_id(site: &str) -> String {
     event(site).replacen('{', &format!(r#"{{"event_id":"{site}","#), 1)
 }
@@ -142,7 +142,7 @@ async fn a_stream_that_was_restored_to_an_older_state_stops_its_partition() -> R
     let (mut stack, projector) = stack_with_copy(&copy).await?;
     restore(&mut stack, &copy).await?;
     says(&projector, "the stream ends at sequence 1, but sequence 3 was counted").await;
-    stack.operate(&["acknowledge", "--partition", "0", "--to", "1", "--by", "somebody"]).await?;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "1", "--by", "operator"]).await?;
     // Sequences that were given before, and with them a client that sends again what the log has lost.
     let log = stack.log().await?;
     for site in ["third", "new", "newer"] {
@@ -168,7 +168,7 @@ async fn a_stream_that_was_restored_and_has_grown_since_stops_its_partition() ->
     let projector = stack.projector(DATABASE, &[]).await?;
     says(&projector, "restored to an older state and has grown since").await;
     assert_eq!(views(&stack, "new").await?, 0);
-    stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "somebody"]).await?;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "operator"]).await?;
     wait::until("it goes on", SOON, async || (views(&stack, "new").await.ok()? == 1).then_some(())).await;
     Ok(())
 }

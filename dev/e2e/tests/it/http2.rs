@@ -2,18 +2,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::browser::Browser;
-use e2e::certificates::{Authority, Validity};
-use e2e::load::event;
-use e2e::secure::SecureClient;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use testkit::clients::browser::Browser;
+use testkit::clients::load::event;
+use testkit::clients::tls::SecureClient;
+use testkit::inputs::certificates::{Authority, Validity};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 

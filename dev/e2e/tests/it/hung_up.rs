@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::load::event;
-use e2e::picture::views_by_path;
-use e2e::sent::Sent;
-use e2e::stack::{DATABASE, Stack};
+use testkit::clients::in_flight::Sent;
+use testkit::clients::load::event;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
 
 /// A site of another partition than the last one.
 fn site(number: usize) -> String {
@@ -20,10 +20,10 @@ async fn a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole
     let impatient = stack.ingest_client.patient_for(Duration::from_millis(500));
     stack.nats.freeze()?;
     // One partition is busy with it.
-    assert!(impatient.post("/event", event(&site(0), "/first")).await.is_err(), "nobody answers");
+    assert!(impatient.post("/event", event(&site(0), "/first")).await.is_err(), "no answer comes");
     // Parts of this one are on their way to the log, and one waits for the first.
     let batch: Vec<String> = (0..SITES).map(|at| event(&site(at), "/batch")).collect();
-    assert!(impatient.post("/events", batch.join("\n")).await.is_err(), "nobody answers");
+    assert!(impatient.post("/events", batch.join("\n")).await.is_err(), "no answer comes");
     stack.nats.thaw();
     for at in 0..SITES {
         // Behind all that was sent before it.

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::load::event;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::clients::load::event;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};

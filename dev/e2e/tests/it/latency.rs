@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::time::Instant;
 
 /// From the POST of a lone event to the report that has it.

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::picture;
-use e2e::stack::{DATABASE, Projector, Stack};
-use e2e::wait;
 use sqlx::PgPool;
+use testkit::observe::snapshot;
+use testkit::stack::{DATABASE, Projector, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{SMALL_BATCHES, fill, folded_undisturbed, stack_with, traffic};
 
@@ -22,7 +22,7 @@ async fn says(projector: &Projector, what: &str) {
 }
 
 async fn moves_on(pool: &PgPool) -> i64 {
-    let at = async || picture::checkpoints(pool).await.ok()?.first().map(|(_, sequence)| *sequence);
+    let at = async || snapshot::checkpoints(pool).await.ok()?.first().map(|(_, sequence)| *sequence);
     let before = at().await.unwrap_or(0);
     wait::until("the checkpoint moves", SOON, async || at().await.filter(|sequence| *sequence > before)).await
 }
@@ -100,7 +100,7 @@ async fn an_owner_that_was_frozen_between_transactions_is_fenced() -> Result<()>
     // The events were sent a second time, so they count as repeats: once, not once for each projector.
     first.process.thaw();
     says(&first, "another projector took the partition over: it is now at epoch 2, ours was 1").await;
-    assert_eq!(picture::read_models(&pool).await?, drained);
+    assert_eq!(snapshot::read_models(&pool).await?, drained);
     assert_eq!(drained, folded_undisturbed(&stack, "undisturbed").await?);
     Ok(())
 }

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::client::Client;
-use e2e::kernel::{memory_peak_bytes, raise_file_limit};
-use e2e::stack::{DATABASE, Stack};
-use e2e::watcher::{Crowd, Watcher};
+use testkit::clients::http::Client;
+use testkit::clients::live::{Crowd, Watcher};
+use testkit::observe::kernel::{memory_peak_bytes, raise_file_limit};
+use testkit::stack::{DATABASE, Stack};
 use tokio::time::{Instant, timeout};
 
 /// Other tests share the machine, so the best of a few tries is what is measured.

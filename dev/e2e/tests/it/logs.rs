@@ -2,10 +2,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
-use e2e::remains::files_with;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use serde_json::json;
+use testkit::observe::remains::files_with;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 /// A look at what is watched is taken every five seconds at least.
 const SOON: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const SEARCH: &str = "marked-search";
 const ADDRESS: &str = "203.0.113.77";
 const KEY: &str = "tm_markedmark_key";
 
-/// What outlives an erasure must not name what was erased. Logs do, and nobody asks for `debug` without knowing.
+/// What outlives an erasure must not name what was erased. Logs do, and `debug` is a choice of the operator.
 #[tokio::test]
 async fn no_log_names_sites_paths_searches_users_or_clients_unless_it_is_asked_to() -> Result<()> {
     let stack = Stack::servers().await?;

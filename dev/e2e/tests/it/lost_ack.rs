@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use async_nats::jetstream::stream::Stream;
 use chrono::{DateTime, Utc};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
-use e2e::wire::Wire;
 use futures_util::future::try_join_all;
 use launcher::process::Process;
+use testkit::faults::proxy::Wire;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::SOON;
 

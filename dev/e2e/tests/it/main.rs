@@ -42,7 +42,7 @@ mod repeats;
 /// Several projectors: each has its share, and none commits what is not its own.
 mod leases;
 
-/// New read models beside the old ones, and a switch that nobody notices.
+/// New read models beside the old ones, and a cutover that no client notices.
 mod generations;
 
 /// A new fold, deployed beside the old one.
@@ -99,10 +99,10 @@ mod access;
 /// Pages of other origins, in a browser: what a page is told is what is counted.
 mod pages;
 
-/// What somebody may try with bytes.
+/// What an attacker may try with bytes.
 mod adversary;
 
-/// Who is who, and who listens.
+/// TLS: certificates of servers and clients.
 mod tls;
 
 /// Many requests on one encrypted connection.
@@ -135,7 +135,7 @@ mod command_line;
 /// What containers are told of is documented, and there.
 mod containers;
 
-/// Whoever traces a request finds it again where it is counted.
+/// A traced request is found again where it is counted.
 mod traces;
 
 /// Three servers keep the log, and some of them go away.
@@ -146,9 +146,6 @@ mod backup;
 
 /// No room on the disk.
 mod disk_full;
-
-/// Whatever dies: acknowledged is counted once.
-mod chaos;
 
 /// The log is asked for its promises all the time.
 mod promises;
@@ -165,7 +162,7 @@ mod hung_up;
 /// What cannot be right is refused at the start.
 mod refusals;
 
-/// Users of the log and of the database: whoever may not do a thing cannot.
+/// Users of the log and of the database: each can do what it may, and no more.
 mod rights;
 
 /// Stopped in order, started in any order.

@@ -3,12 +3,12 @@ use std::fs;
 
 use anyhow::Result;
 use async_nats::jetstream::stream::Config;
-use e2e::log;
-use e2e::metrics::{Kinds, promised, served, used, value};
-use e2e::monitoring::{dashboard, rules_folder};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use launcher::servers::prometheus::promtool;
+use testkit::observe::log;
+use testkit::observe::metrics::{Kinds, promised, served, used, value};
+use testkit::observe::prometheus::{dashboard, rules_folder};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event};
 
@@ -19,7 +19,7 @@ fn common() -> Kinds {
     promised(DOCUMENT, "Metrics of every service:").into_iter().chain(answering).collect()
 }
 
-/// Those of one service: of all, of those that answer clients, and its own.
+/// Metrics that the documents promise of one service: those of all services, those of HTTP services, and its own.
 fn promised_of(service: &str) -> Kinds {
     let (shared, own) = match service {
         "projector" => (promised(DOCUMENT, "Metrics of every service:"), "the projector"),
@@ -109,7 +109,7 @@ async fn keys_are_measured_and_so_is_who_is_refused() -> Result<()> {
         let path = if key.is_empty() { path.to_owned() } else { format!("{path}?key={key}") };
         assert_eq!(client.post(&path, event("a")).await?.status, status, "{path}");
     }
-    // Whoever tries keys there is seen, too; who reads numbers is no traffic.
+    // Attempts with wrong keys are counted there, too; scrapes are no traffic.
     assert_eq!(client.get("/metrics").await?.status, 401);
     assert_eq!(client.get(&format!("/metrics?key={some}")).await?.status, 403);
     let two = [event("a"), event("b")].join("\n");
@@ -149,7 +149,7 @@ fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
         let used = used(&text);
         assert!(used.len() >= least, "only {used:?}");
         let unknown: Vec<_> = used.difference(&promised).collect();
-        assert!(unknown.is_empty(), "nobody promises {unknown:?}");
+        assert!(unknown.is_empty(), "no document promises {unknown:?}");
     }
     Ok(())
 }

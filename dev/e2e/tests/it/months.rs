@@ -1,9 +1,9 @@
 use anyhow::Result;
 use chrono::NaiveDate;
-use e2e::stack::{DATABASE, Stack};
-use e2e::summaries;
 use serde_json::json;
 use sqlx::PgPool;
+use testkit::observe::summaries;
+use testkit::stack::{DATABASE, Stack};
 
 use crate::generations::have_become;
 

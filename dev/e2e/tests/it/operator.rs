@@ -1,6 +1,6 @@
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event, says, stream, views};
 
@@ -24,17 +24,17 @@ async fn a_gap_is_acknowledged_once_and_recorded() -> Result<()> {
     let status = stack.operate(&["status"]).await?;
     assert!(status.contains("stands still: sequences 2 to 2 are gone from the stream"), "{status}");
     assert!(status.contains("projector acknowledge --partition 0 --to 2 --by NAME"), "{status}");
-    let wrong = stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "somebody"]).await;
+    let wrong = stack.operate(&["acknowledge", "--partition", "0", "--to", "3", "--by", "operator"]).await;
     assert!(wrong.expect_err("not what status says").to_string().contains("see `projector status`"));
 
-    stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "somebody"]).await?;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "operator"]).await?;
     shows(&stack, "third", 1).await;
     let recorded: Vec<(i64, i64, String)> =
         sqlx::query_as("select from_sequence, to_sequence, acknowledged_by from acknowledgement")
             .fetch_all(&stack.database(DATABASE)?)
             .await?;
-    assert_eq!(recorded, [(2, 2, "somebody".to_owned())]);
-    let again = stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "somebody"]).await;
+    assert_eq!(recorded, [(2, 2, "operator".to_owned())]);
+    let again = stack.operate(&["acknowledge", "--partition", "0", "--to", "2", "--by", "operator"]).await;
     assert!(again.is_err(), "there is nothing left to acknowledge");
     assert_eq!((views(&stack, "first").await?, views(&stack, "third").await?), (1, 1));
 
@@ -50,7 +50,7 @@ async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Resu
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
-    let with_poison = |site: &str| [event(site), format!("nobody can read {site}")].join("\n");
+    let with_poison = |site: &str| [event(site), format!("unreadable: {site}")].join("\n");
     log.publish("events.0", with_poison("first").into()).await?.await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
@@ -58,11 +58,11 @@ async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Resu
     log.create_stream(stream(0)).await?;
     log.publish("events.0", with_poison("second").into()).await?.await?;
     says(&projector, "it was deleted and made anew").await;
-    stack.operate(&["acknowledge", "--partition", "0", "--to", "0", "--by", "somebody"]).await?;
+    stack.operate(&["acknowledge", "--partition", "0", "--to", "0", "--by", "operator"]).await?;
     shows(&stack, "second", 1).await;
     assert_eq!(views(&stack, "first").await?, 1);
     let parked = stack.operate(&["parked", "show"]).await?;
-    assert!(parked.contains("nobody can read first") && parked.contains("nobody can read second"), "{parked}");
+    assert!(parked.contains("unreadable: first") && parked.contains("unreadable: second"), "{parked}");
     Ok(())
 }
 
@@ -80,7 +80,7 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
     assert!(listed.contains("generation 1 partition 0 sequence 1 line 0"), "{listed}");
     let shown = stack.operate(&["parked", "show", "--partition", "0", "--sequence", "1", "--line", "1"]).await?;
     assert!(shown.contains("never readable"), "{shown}");
-    let unfixed = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let unfixed = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(unfixed, "Counted 0 events, dropped 0 repeats; 2 parked events still cannot be read.\n");
 
     // A later version could read it: the same as if this one found something readable in its place.
@@ -89,13 +89,13 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
         .bind(event("fixed").into_bytes())
         .execute(&pool)
         .await?;
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 1 parked events still cannot be read.\n");
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 0 events, dropped 0 repeats; 1 parked events still cannot be read.\n");
     assert_eq!(views(&stack, "fixed").await?, 1);
 
-    stack.operate(&["parked", "discard", "--partition", "0", "--by", "somebody"]).await?;
+    stack.operate(&["parked", "discard", "--partition", "0", "--by", "operator"]).await?;
     assert_eq!(stack.operate(&["parked", "list"]).await?, "");
     let kept: Vec<(i32, String)> =
         sqlx::query_as("select line, state from parked_event order by line").fetch_all(&pool).await?;
@@ -121,9 +121,9 @@ async fn parked_events_are_decided_on_however_many_they_are() -> Result<()> {
         .bind(event("fixed").into_bytes())
         .execute(&pool)
         .await?;
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 1300 parked events still cannot be read.\n");
-    let discarded = stack.operate(&["parked", "discard", "--by", "somebody"]).await?;
+    let discarded = stack.operate(&["parked", "discard", "--by", "operator"]).await?;
     assert_eq!(discarded, "Discarded 1300 parked events.\n");
     assert_eq!(stack.operate(&["parked", "list"]).await?, "");
     Ok(())
@@ -138,7 +138,7 @@ async fn a_parked_event_counts_once_however_often_it_was_sent() -> Result<()> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
-    // Two that nobody can read yet, twice each; one of them has come in a form that counts, too.
+    // Two that are unreadable yet, twice each; one of them has come in a form that counts, too.
     let unreadable = ["a", "b", "a", "b"].map(|id| format!("{{{id}"));
     log.publish("events.0", [unreadable.join("\n"), event_with_id("a")].join("\n").into()).await?.await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -155,10 +155,10 @@ async fn a_parked_event_counts_once_however_often_it_was_sent() -> Result<()> {
         Ok(())
     };
     fix("parked").await?;
-    let first = ["parked", "retry", "--by", "somebody", "--partition", "0", "--sequence", "1", "--line", "1"];
+    let first = ["parked", "retry", "--by", "operator", "--partition", "0", "--sequence", "1", "--line", "1"];
     let retried = stack.operate(&first).await?;
     assert_eq!(retried, "Counted 1 events, dropped 0 repeats; 0 parked events still cannot be read.\n");
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 0 events, dropped 3 repeats; 0 parked events still cannot be read.\n");
     // The partition's owner knows of it.
     for id in ["b", "c"] {

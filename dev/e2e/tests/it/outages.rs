@@ -2,15 +2,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use async_nats::jetstream::stream::Config;
-use e2e::kernel::memory_peak_bytes;
-use e2e::load::{self, Load, event};
-use e2e::log;
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use launcher::process::Process;
+use testkit::clients::load::{self, Load, event};
+use testkit::observe::kernel::memory_peak_bytes;
+use testkit::observe::log;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
-/// Events that wait for the log meanwhile: as many as there is room for, each stored once, none that nobody waits for.
+/// Events that wait for the log meanwhile: as many as there is room for, each stored once, and none of which the client has given up.
 mod waiting;
 
 const MIB: u64 = 1 << 20;
@@ -20,7 +20,7 @@ const PUBLISH_DEADLINE: Duration = Duration::from_millis(1_500);
 /// Beyond the deadline: two hundred clients, three servers and other tests share two cores.
 const SLACK: Duration = Duration::from_millis(1_500);
 
-/// Recovery, and a client library that notices only at its second ping that nobody is there.
+/// Recovery, and a client library that notices a dead server only at its second ping.
 const SOON: Duration = Duration::from_secs(45);
 
 /// Impatient, and with the least room that it takes.

@@ -3,12 +3,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::browser::Browser;
-use e2e::client::Client;
-use e2e::page::Page;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use serde_json::{Value, json};
+use testkit::clients::browser::Browser;
+use testkit::clients::http::Client;
+use testkit::clients::page::Page;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 /// A browser sends a beacon when it has time for it, on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::metrics::value;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::observe::metrics::value;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event, says, stream, views};
 
@@ -18,7 +18,7 @@ async fn a_projector_that_does_not_get_on_says_so_until_it_does() -> Result<()> 
     let is_ready = async || (projector.client.get("/readyz").await.ok()?.status == 200).then_some(());
     wait::until("it is ready", SOON, is_ready).await;
 
-    // Somebody has a lock that every commit waits for.
+    // Another session holds a lock that every commit waits for.
     let mut lock = stack.database(DATABASE)?.begin().await?;
     sqlx::query("lock table view_total in access exclusive mode").execute(&mut *lock).await?;
     log.publish("events.0", event("second").into()).await?.await?;

@@ -4,12 +4,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
-use e2e::load::{self, Load, event};
-use e2e::log;
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::try_join_all;
+use testkit::clients::load::{self, Load, event};
+use testkit::observe::log;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -2,12 +2,12 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::client::Answer;
-use e2e::load::event;
-use e2e::stack::Stack;
-use e2e::wait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use testkit::clients::http::Answer;
+use testkit::clients::load::event;
+use testkit::stack::Stack;
+use testkit::wait;
 
 /// What a rate gives back in a second comes within this time, on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
-use e2e::traffic::Traffic;
 use serde_json::Value;
+use testkit::inputs::traffic::Traffic;
+use testkit::stack::{DATABASE, Stack};
 
 use crate::generations::have_become;
 use crate::traffic::post;
@@ -11,7 +11,7 @@ use crate::traffic::post;
 /// Views by what they count as: a host, or a word in brackets.
 type Views = BTreeMap<String, u64>;
 
-/// They are counted by the fold that came after all of this had been counted: history is replayed for it.
+/// Referrers came with a later version of the fold than the one that counted this log: its history is replayed.
 #[tokio::test]
 async fn referrers_of_an_access_log_count_to_what_a_plain_count_says() -> Result<()> {
     let traffic = Traffic::load();
@@ -54,7 +54,7 @@ fn said(referrers: &Value) -> Views {
     views
 }
 
-/// The same, counted from the lines.
+/// Views by kind and host of the referrer, counted from the lines.
 fn counted(traffic: &Traffic, event_type: &str, day: &str) -> Views {
     let mut views: Views = ["(own)", "(none)", "(unreadable)"].map(|kind| (kind.to_owned(), 0)).into();
     for line in &traffic.lines {

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use e2e::load::event;
-use e2e::log;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use launcher::process::Process;
+use testkit::clients::load::event;
+use testkit::observe::log;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -94,7 +94,7 @@ async fn ingest_takes_nothing_while_the_log_does_not_sync_before_it_acknowledges
     let ingest = stack.ingest(&[]).await?;
     assert_eq!(stack.ingest_client.post("/event", event("site", "/")).await?.status, 200);
 
-    // Somebody changes it under a running ingest: that is told, and heals by itself.
+    // It is edited under a running ingest: that is told, and heals by itself.
     write_conf_without_sync(&conf)?;
     stack.nats.restart().await?;
     wait::until("ingest tells what is wrong", SOON, async || {

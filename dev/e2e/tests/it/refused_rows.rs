@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event, stream, views};
 
@@ -55,12 +55,12 @@ async fn an_event_that_postgres_refuses_is_parked_and_all_others_count() -> Resu
     assert!(listed.contains("Postgres refuses to store it (23514)") && listed.contains("stubborn"), "{listed}");
 
     let _projector = stack.projector(DATABASE, &[]).await?;
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 0 events, dropped 0 repeats; 4 parked events still cannot be read.\n");
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"), "what is folded anew is refused, too");
 
     sqlx::query("alter table path_daily drop constraint stubborn").execute(&pool).await?;
-    let retried = stack.operate(&["parked", "retry", "--by", "somebody"]).await?;
+    let retried = stack.operate(&["parked", "retry", "--by", "operator"]).await?;
     assert_eq!(retried, "Counted 4 events, dropped 0 repeats; 0 parked events still cannot be read.\n");
     assert_eq!((views(&stack, "first").await?, views(&stack, "second").await?), (22, 22));
     assert!(stack.operate(&["verify"]).await?.contains("nothing differs"), "a rebuild counts them by itself");

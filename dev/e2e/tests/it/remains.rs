@@ -5,20 +5,20 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Compression, Config};
 use contract::{EventId, SiteId, SketchKey};
-use e2e::cluster::{Cluster, SERVERS};
-use e2e::log;
-use e2e::remains::{compressed_files, files_with};
-use e2e::stack::{DATABASE, SKETCH_KEY, Stack};
-use e2e::wait;
 use launcher::servers::nats::NatsUser;
 use launcher::workspace::Workspace;
 use serde_json::Value;
 use sqlx::PgPool;
+use testkit::cluster::{Cluster, SERVERS};
+use testkit::observe::log;
+use testkit::observe::remains::{compressed_files, files_with};
+use testkit::stack::{DATABASE, SKETCH_KEY, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{fill, traffic};
 use crate::history::SOON;
 
-/// Nobody else is called so, and nothing has it in it.
+/// A user id that is no part of any other one, nor of anything else.
 const ANN: &str = "ann-of-whom-nothing-is-left";
 const SITE: &str = "made-up.example";
 
@@ -38,7 +38,7 @@ async fn make_streams(log: &jetstream::Context) -> Result<()> {
     Ok(())
 }
 
-/// Of one of Ann's events, and of nobody else's.
+/// A property of one of Ann's events, and of no other user's.
 const ANNS_EVENT: &str = "the-first-one-is-anns";
 
 /// Every tenth event is Ann's.
@@ -74,7 +74,7 @@ fn anns_digest() -> Result<[u8; 8]> {
 }
 
 /// A stack that has counted them, and the planner has looked at all tables.
-async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
+async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     let pool = stack.database(DATABASE)?;
     // Compressed it could not be found: the test would say less.
@@ -89,7 +89,7 @@ async fn filled() -> Result<(Stack, e2e::stack::Projector)> {
         log.publish(subject, unreadable().into()).await?.await?;
         fill(&log, subject, &lines()[..30], &[4]).await?;
     }
-    // To those who debug it, it tells where generations differ, and so names of sites.
+    // At level debug it tells where generations differ, and so names of sites.
     let projector = stack.projector(DATABASE, &[("RUST_LOG", "info")]).await?;
     stack.drained(DATABASE).await?;
     sqlx::query("analyze").execute(&pool).await?;

@@ -3,8 +3,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::Config;
 use contract::log::{LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
-use e2e::stack::{DATABASE, Stack};
 use sqlx::PgPool;
+use testkit::stack::{DATABASE, Stack};
 
 use crate::history::{event, stream, views};
 

@@ -1,12 +1,12 @@
 use anyhow::Result;
 use chrono::{Days, NaiveDate};
-use e2e::client::Client;
-use e2e::stack::{DATABASE, Stack};
-use e2e::summaries;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use testkit::clients::http::Client;
+use testkit::observe::summaries;
+use testkit::stack::{DATABASE, Stack};
 
 /// Events, and what they count to.
 mod plain;
@@ -49,7 +49,7 @@ async fn every_report_says_what_a_plain_count_says() -> Result<()> {
         summaries::complete(&pool).await;
         asking.everything(&mut random).await?;
     }
-    // Of who is forgotten, nothing is counted any more; a site that somebody else has too keeps the others.
+    // Nothing of a forgotten user counts any more; a site that other users visited keeps these.
     for (site_id, user) in [(SITES[0], Some(7)), (QUIET_SITES[0], None)] {
         forget(&stack, site_id, user).await?;
         events.retain(|event| event.site_id != site_id || user.is_some_and(|user| event.user != Some(user)));
@@ -88,7 +88,7 @@ async fn post(stack: &Stack, events: &[Sent], random: &mut StdRng) -> Result<Str
     Ok(receipt)
 }
 
-/// Whose traffic, of which type, on which days.
+/// One question: traffic of a site and type on some days.
 #[derive(Debug)]
 struct Question {
     site_id: &'static str,
@@ -167,7 +167,7 @@ impl Asking<'_> {
         Ok(answer.json())
     }
 
-    /// The same as a table: the names of the columns, and then these rows.
+    /// Asks for the report as CSV: the names of the columns, and then these rows.
     async fn assert_table(&self, path: &str, rows: impl Iterator<Item = Vec<String>>) -> Result<()> {
         let answer = self.client.get(&format!("{path}&format=csv")).await?;
         let lines: Vec<_> =

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::{Client, ConnectOptions, Event};
-use e2e::load::event;
-use e2e::log;
-use e2e::stack::{DATABASE, DatabaseUser, Stack};
 use launcher::servers::nats::NatsUser;
 use sqlx::AssertSqlSafe;
+use testkit::clients::load::event;
+use testkit::observe::log;
+use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use tokio::sync::mpsc;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ async fn check_no_publishing(
 }
 
 async fn check_told(told: &mut mpsc::UnboundedReceiver<String>, sentence: &str) -> Result<()> {
-    let said = tokio::time::timeout(SOON, told.recv()).await.with_context(|| format!("nobody said {sentence}"))?;
+    let said = tokio::time::timeout(SOON, told.recv()).await.with_context(|| format!("no program said {sentence}"))?;
     let said = said.context("the connection is closed")?;
     assert!(said.to_lowercase().contains(&sentence.to_lowercase()), "{said} instead of {sentence}");
     Ok(())

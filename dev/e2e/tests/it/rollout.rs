@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::load::{self, Load};
-use e2e::picture::views_by_path;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use serde_json::{Value, json};
+use testkit::clients::load::{self, Load};
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::generations::{have_become, hold_up, let_on};
 use crate::history::event;

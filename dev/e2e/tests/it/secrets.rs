@@ -3,27 +3,27 @@ use std::time::Duration;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use e2e::stack::{DATABASE, DatabaseUser, Stack};
-use e2e::wait;
 use launcher::ports;
+use testkit::stack::{DATABASE, DatabaseUser, Stack};
+use testkit::wait;
 
 const SOON: Duration = Duration::from_secs(30);
 
 const SECRET: &str = "s3kret-pw-of-the-test";
 
 fn check(what: &str, text: &str) {
-    for secret in [SECRET.to_owned(), BASE64_STANDARD.encode(format!("somebody:{SECRET}"))] {
+    for secret in [SECRET.to_owned(), BASE64_STANDARD.encode(format!("someone:{SECRET}"))] {
         let line = text.lines().find(|line| line.contains(&secret));
         assert_eq!(line, None, "a secret in {what}");
     }
 }
 
-/// Nobody listens at any of the addresses. What is said of that names no secret, and `/readyz` no host either.
+/// No program listens at any of the addresses. What is said of that names no secret, and `/readyz` no host either.
 #[tokio::test]
 async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Result<()> {
     let stack = Stack::servers().await?;
-    let nobody = ports::free();
-    let address = |scheme: &str, rest: &str| format!("{scheme}://somebody:{SECRET}@127.0.0.1:{nobody}{rest}");
+    let unused = ports::free();
+    let address = |scheme: &str, rest: &str| format!("{scheme}://someone:{SECRET}@127.0.0.1:{unused}{rest}");
     let (monitor, traces) = (address("http", ""), address("http", ""));
     let database = address("postgres", "/tidemark?sslpassword=s3kret-pw-of-the-test");
     let common =
@@ -40,7 +40,7 @@ async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Resul
             client.get("/readyz").await.ok().filter(|answer| answer.status == 503)
         })
         .await;
-        assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains(&nobody.to_string()), "{}", answer.text);
+        assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains(&unused.to_string()), "{}", answer.text);
         check("/readyz", &answer.text);
         check("/metrics", &client.get("/metrics").await?.text);
         for path in ["/event", "/stats?site_id=a"] {
@@ -48,9 +48,9 @@ async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Resul
         }
     }
     stack.ingest_client.post("/event", "{}").await?;
-    stack.ingest_client.post("/event", e2e::load::event("a", "/")).await?;
+    stack.ingest_client.post("/event", testkit::clients::load::event("a", "/")).await?;
     wait::until("ingest says what is away", SOON, async || {
-        ingest.log_tail(10_000).contains(&format!("hidden@127.0.0.1:{nobody}")).then_some(())
+        ingest.log_tail(10_000).contains(&format!("hidden@127.0.0.1:{unused}")).then_some(())
     })
     .await;
     wait::until("ingest says that spans were not sent", SOON, async || {
@@ -64,13 +64,13 @@ async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Resul
     Ok(())
 }
 
-/// The servers are there, and let nobody in with this password.
+/// The servers are there, and refuse this password.
 #[tokio::test]
 async fn wrong_passwords_are_not_told() -> Result<()> {
     let stack = Stack::servers().await?;
     let right = stack.url_of(DatabaseUser::Query, DATABASE);
     let (_, place) = right.rsplit_once('@').expect("a URL with credentials");
-    let database = format!("postgres://somebody:{SECRET}@{place}");
+    let database = format!("postgres://someone:{SECRET}@{place}");
     let nats = ("NATS_PASSWORD", SECRET);
     let ingest = stack.ingest_unready(&[nats, ("RUST_LOG", "debug")])?;
     let projector = stack.projector_unready(DATABASE, &[nats, ("DATABASE_URL", &database), ("RUST_LOG", "debug")])?;
@@ -81,7 +81,7 @@ async fn wrong_passwords_are_not_told() -> Result<()> {
         })
         .await;
         check("/readyz", &answer.text);
-        assert!(!answer.text.contains("somebody") && !answer.text.contains("127.0.0.1"), "{}", answer.text);
+        assert!(!answer.text.contains("someone") && !answer.text.contains("127.0.0.1"), "{}", answer.text);
     }
     for (name, process) in [("ingest", ingest), ("projector", projector.process), ("query", query)] {
         process.stop().await;

@@ -3,13 +3,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::kernel::Connections;
-use e2e::load::{self, Load, event};
-use e2e::picture::{self, views_by_path};
-use e2e::sent::Sent;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::try_join_all;
+use testkit::clients::in_flight::Sent;
+use testkit::clients::load::{self, Load, event};
+use testkit::observe::kernel::Connections;
+use testkit::observe::snapshot::{self, views_by_path};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::net::TcpStream;
 
 use crate::exactly_once::{SMALL_BATCHES, folded_undisturbed, stack_with};
@@ -115,7 +115,7 @@ async fn a_projector_that_is_stopped_again_and_again_counts_the_same() -> Result
     for _ in 0..STOPS {
         let projector = stack.projector(DATABASE, &SMALL_BATCHES).await?;
         reached = wait::until("the projector moves", SOON, async || {
-            let at = picture::checkpoints(&pool).await.ok()?.first()?.1;
+            let at = snapshot::checkpoints(&pool).await.ok()?.first()?.1;
             (at > reached).then_some(at)
         })
         .await;
@@ -171,7 +171,7 @@ async fn services_that_start_before_the_servers_wait_for_them() -> Result<()> {
             (answer.status == 503 && answer.error().contains(sentence)).then_some(())
         })
         .await;
-        assert_eq!(client.get("/healthz").await?.status, 200, "it lives, so nobody has to restart it");
+        assert_eq!(client.get("/healthz").await?.status, 200, "it lives, so it need not be restarted");
     }
     assert_eq!(stack.ingest_client.post("/event", event("early", "/refused")).await?.status, 503);
     assert_eq!(stack.query_client.get("/stats?site_id=early").await?.status, 503);
@@ -190,7 +190,7 @@ async fn services_that_start_before_the_servers_wait_for_them() -> Result<()> {
     assert_eq!(stack.ingest_client.post("/event", event("early", "/accepted")).await?.status, 200);
     stack.drained(DATABASE).await?;
     let report = stack.query_client.get("/stats?site_id=early").await?.json();
-    assert_eq!(report["total_views"], 1, "what was refused while nobody was connected is not in the log");
+    assert_eq!(report["total_views"], 1, "what was refused without a connection is not in the log");
     assert_eq!((ingest.exit_status(), projector.process.exit_status(), query.exit_status()), (None, None, None));
     Ok(())
 }

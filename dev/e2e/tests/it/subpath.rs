@@ -3,12 +3,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
-use e2e::browser::{Browser, Screen};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use launcher::servers::nginx::Nginx;
 use reqwest::redirect::Policy;
 use serde_json::json;
+use testkit::clients::browser::{Browser, Screen};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use thirtyfour::prelude::*;
 
 /// A page loads, and becomes live, within this time on a busy machine.

@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::browser::{Browser, Screen};
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use serde_json::json;
+use testkit::clients::browser::{Browser, Screen};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use thirtyfour::WindowHandle;
 
 use crate::subpath::{SITE, event};

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::certificates::{Authority, Validity};
-use e2e::load::event;
-use e2e::secure::SecureClient;
-use e2e::stack::{DATABASE, DatabaseUser, Stack};
-use e2e::wait;
 use launcher::process::Process;
 use launcher::workspace::Workspace;
+use testkit::clients::load::event;
+use testkit::clients::tls::SecureClient;
+use testkit::inputs::certificates::{Authority, Validity};
+use testkit::stack::{DATABASE, DatabaseUser, Stack};
+use testkit::wait;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -47,7 +47,7 @@ async fn clients_are_served_over_tls_with_the_certificate_that_is_there_now() ->
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"receipt\":\"0-"), "{answer}");
     shows(&client, "tls_certificate_stale 0").await;
 
-    // Who does not speak TLS is not answered, and disturbs nobody. Who says nothing is hung up on.
+    // A client that does not speak TLS is not answered, and disturbs no other one. A silent connection is closed.
     assert!(stack.ingest_client.get("/healthz").await.is_err());
     let mut silent = TcpStream::connect(("127.0.0.1", stack.ingest_port())).await?;
     let heard = tokio::time::timeout(SOON, silent.read(&mut [0; 1])).await.context("it waits for ever")?;
@@ -112,7 +112,7 @@ async fn the_log_is_reached_over_tls_or_not_at_all() -> Result<()> {
     // So much it takes to hear from the log's client why.
     let trusting = [("NATS_URL", url.as_str()), ("NATS_CA_FILE", ca), ("RUST_LOG", "info,async_nats=debug")];
 
-    // Of an authority that nobody here knows.
+    // Of an authority that no server here trusts.
     let (other, mut deceiving) = (Authority::new()?, trusting);
     let other = other.path();
     deceiving[1].1 = other.to_str().context("a path of ASCII")?;

@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use e2e::client::Client;
-use e2e::collector::{Collector, Span};
-use e2e::kernel::Connections;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::try_join_all;
+use testkit::clients::http::Client;
+use testkit::observe::kernel::Connections;
+use testkit::observe::otlp_collector::{Collector, Span};
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 
 use crate::history::{SOON, event};
 
@@ -93,7 +93,7 @@ async fn a_trace_leads_from_the_request_to_the_commit_and_costs_nothing_where_no
 
     let _ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
     assert_eq!(post(&stack.ingest_client, &traceparent(9, true)).await?, 200);
-    assert_eq!(last_header(&stack, 0).await?, None, "nobody traces");
+    assert_eq!(last_header(&stack, 0).await?, None, "no client traces");
     assert!(tokio::time::timeout(Duration::from_secs(15), projector.process.stop()).await?.success());
     Ok(())
 }

@@ -1,7 +1,7 @@
 use anyhow::Result;
-use e2e::stack::{DATABASE, Stack};
-use e2e::traffic::Traffic;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use testkit::inputs::traffic::Traffic;
+use testkit::stack::{DATABASE, Stack};
 
 /// Requests at once, as a web server would send them.
 const CONCURRENCY: usize = 32;

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use e2e::load::Load;
-use e2e::stack::{Answered, DATABASE, Stack};
-use e2e::{summaries, wait};
 use serde_json::json;
 use sqlx::PgPool;
+use testkit::clients::load::Load;
+use testkit::observe::summaries;
+use testkit::stack::{Answered, DATABASE, Stack};
+use testkit::wait;
 
 use crate::exactly_once::{fill, traffic};
 

@@ -2,8 +2,8 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
-use e2e::load::event;
 use serde_json::{Value, json};
+use testkit::clients::load::event;
 
 /// An event as clients send them, with one field changed: `null` takes it away.
 fn with(field: &str, value: &Value) -> Vec<u8> {

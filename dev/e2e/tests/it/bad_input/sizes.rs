@@ -3,12 +3,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use bytes::Bytes;
 use contract::envelope::ENVELOPE_EVENTS_MAX;
-use e2e::kernel::memory_peak_bytes;
-use e2e::load::event;
-use e2e::log;
-use e2e::stack::Stack;
 use futures_util::future::try_join_all;
 use serde_json::json;
+use testkit::clients::load::event;
+use testkit::observe::kernel::memory_peak_bytes;
+use testkit::observe::log;
+use testkit::stack::Stack;
 
 use super::{BATCH_BYTES_MAX, MIB, check_refusal, gzipped};
 
@@ -64,7 +64,7 @@ async fn what_is_too_large_is_refused_quickly_and_takes_no_memory() -> Result<()
     let answer = client.post("/events", vec![b'['; BATCH_BYTES_MAX]).await?;
     check_refusal(&answer, 400, "must be a JSON array", b"brackets");
 
-    // All at once they share one bound, and whoever has no room is told so, however much is still to be sent.
+    // All at once they share one bound, and a client without room is told so, however much is still to be sent.
     let blank = Bytes::from(vec![b' '; BATCH_BYTES_MAX]);
     let large = try_join_all((0..32).map(|_| client.post("/events", blank.clone()))).await?;
     let refused = large.iter().filter(|answer| answer.status == 503).count();

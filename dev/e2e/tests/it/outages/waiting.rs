@@ -1,13 +1,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::kernel::Connections;
-use e2e::load::event;
-use e2e::picture::views_by_path;
-use e2e::sent::Sent;
-use e2e::stack::{DATABASE, Stack};
-use e2e::wait;
 use futures_util::future::join_all;
+use testkit::clients::in_flight::Sent;
+use testkit::clients::load::event;
+use testkit::observe::kernel::Connections;
+use testkit::observe::snapshot::views_by_path;
+use testkit::stack::{DATABASE, Stack};
+use testkit::wait;
 use tokio::time::sleep;
 
 use super::{INGEST, MIB, SOON, check_memory};
@@ -44,7 +44,7 @@ async fn what_waits_for_the_log_has_a_bound() -> Result<()> {
     check_memory(&ingest);
     let refused_at_once = sentences.iter().filter(|sentence| *sentence == full).count();
     println!("{refused_at_once} of {FLOOD_BATCHES} refused at once, all after {:?}", begun.elapsed());
-    // At most seven fit into 16 MiB at a time, and nobody who waits stays longer than the deadline.
+    // At most seven fit into 16 MiB at a time, and no client waits longer than the deadline.
     assert!(refused_at_once > FLOOD_BATCHES / 2, "{sentences:?}");
     stack.nats.restart().await?;
     wait::until("there is room again", SOON, async || {

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::{Days, Months};
-use e2e::watcher::Watcher;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
+use testkit::clients::live::Watcher;
 
 use super::plain::{self, QUIET_SITES, TYPES, count};
 use super::{Asking, Question};

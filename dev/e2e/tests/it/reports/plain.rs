@@ -120,7 +120,7 @@ impl Draft {
         // What is left of today is in the future.
         let seconds = if day == today() { 0 } else { random.random_range(0..86_400) };
         let time = NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).expect("a time");
-        // The same instant, as somebody else's clock shows it.
+        // The same instant, with the offset of another time zone.
         let offset_minutes = *[0, 0, 330, -480, 840].choose(random).expect("an offset");
         let local = day.and_time(time) + TimeDelta::minutes(offset_minutes);
         let sign = if offset_minutes < 0 { '-' } else { '+' };

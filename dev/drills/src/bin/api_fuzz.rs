@@ -1,0 +1,34 @@
+//! Both services, asked at random as they describe themselves. Takes the path of Schemathesis. Ends with success only if
+//! every answer is one that is described.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use drills::api_fuzz;
+
+#[derive(Parser)]
+struct Options {
+    /// The program `schemathesis`; `.ci/schemathesis` installs it and says where it is.
+    schemathesis: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = tokio::select! {
+        outcome = api_fuzz::run(&options.schemathesis) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("stopped");
+            return ExitCode::FAILURE;
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(err) => {
+            eprintln!("{err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

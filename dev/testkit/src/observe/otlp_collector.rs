@@ -1,0 +1,121 @@
+//! What receives spans, as an OpenTelemetry collector does: over HTTP, as JSON.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+
+/// A running collector. Dropped, it is gone.
+pub struct Collector {
+    port: u16,
+    spans: Arc<Mutex<Vec<Span>>>,
+    receiving: JoinHandle<()>,
+}
+
+/// A span that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Name of the service that sent the span.
+    pub service: String,
+    /// Name of the operation.
+    pub name: String,
+    /// The trace that it belongs to.
+    pub trace: String,
+    /// Its own number.
+    pub id: String,
+    /// The span that it is a part of; empty if it is the first.
+    pub parent: String,
+    /// Other traces that it belongs to.
+    pub links: Vec<String>,
+}
+
+impl Collector {
+    /// Listens on a free port.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening")?;
+        let port = listener.local_addr()?.port();
+        let spans = Arc::<Mutex<Vec<Span>>>::default();
+        let received = spans.clone();
+        let receiving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // One that breaks off has sent nothing.
+                if let Ok(sent) = receive(stream).await {
+                    received.lock().unwrap_or_else(PoisonError::into_inner).extend(spans_of(&sent));
+                }
+            }
+        });
+        Ok(Self { port, spans, receiving })
+    }
+
+    /// What makes a service send its spans here, soon.
+    pub fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json".to_owned()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+        ]
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.receiving.abort();
+    }
+}
+
+async fn receive(mut stream: TcpStream) -> Result<Value> {
+    let mut request = Vec::new();
+    let head = loop {
+        anyhow::ensure!(stream.read_buf(&mut request).await? > 0, "the request broke off");
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            break String::from_utf8_lossy(&request[..end + 4]).to_ascii_lowercase();
+        }
+    };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.context("a request has a length")?.parse()?;
+    while request.len() < head.len() + length {
+        anyhow::ensure!(stream.read_buf(&mut request).await? > 0, "the request broke off");
+    }
+    stream.write_all(ANSWER).await?;
+    Ok(serde_json::from_slice(&request[head.len()..])?)
+}
+
+fn spans_of(sent: &Value) -> Vec<Span> {
+    let mut spans = vec![];
+    for of_service in list(&sent["resourceSpans"]) {
+        let is_name = |attribute: &&Value| attribute["key"] == "service.name";
+        let attributes = list(&of_service["resource"]["attributes"]);
+        let service =
+            attributes.iter().find(is_name).map_or_else(String::new, |name| text(&name["value"]["stringValue"]));
+        for scope in list(&of_service["scopeSpans"]) {
+            spans.extend(list(&scope["spans"]).iter().map(|span| Span {
+                service: service.clone(),
+                name: text(&span["name"]),
+                trace: text(&span["traceId"]),
+                id: text(&span["spanId"]),
+                parent: text(&span["parentSpanId"]),
+                links: list(&span["links"]).iter().map(|link| text(&link["traceId"])).collect(),
+            }));
+        }
+    }
+    spans
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,51 @@
+//! What is left on a disk: texts in files, whatever reads or forgets them.
+
+/// What nats-server compresses.
+mod s2;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use memchr::memmem;
+
+pub use s2::unpacked;
+
+/// The files of a folder in which a text, or other bytes, stand, written out or in what nats-server has compressed; but for those in
+/// folders that are to be passed.
+/// # Panics
+///
+/// Something is compressed in a way that is not known: the test could not say what is in it.
+pub fn files_with(folder: &Path, text: impl AsRef<[u8]>, passed: &[&str]) -> Result<Vec<PathBuf>> {
+    let (mut found, finder) = (Vec::new(), memmem::Finder::new(text.as_ref()));
+    let is_in = |bytes: &[u8]| finder.find(bytes).is_some();
+    for_each_file(folder, passed, &mut |path, bytes| {
+        if is_in(bytes) || unpacked(bytes).is_some_and(|bytes| is_in(&bytes)) {
+            found.push(path.to_owned());
+        }
+    })?;
+    Ok(found)
+}
+
+/// How many files of a folder nats-server has compressed.
+pub fn compressed_files(folder: &Path) -> Result<usize> {
+    let mut compressed = 0;
+    for_each_file(folder, &[], &mut |_, bytes| compressed += usize::from(unpacked(bytes).is_some()))?;
+    Ok(compressed)
+}
+
+fn for_each_file(folder: &Path, passed: &[&str], look: &mut impl FnMut(&Path, &[u8])) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_symlink() || passed.iter().any(|name| path.ends_with(name)) {
+            continue;
+        }
+        if path.is_dir() {
+            for_each_file(&path, passed, look)?;
+        // A file may go while it is looked for.
+        } else if let Ok(bytes) = fs::read(&path) {
+            look(&path, &bytes);
+        }
+    }
+    Ok(())
+}
