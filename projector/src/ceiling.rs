@@ -7,8 +7,8 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::checkpoint::Slice;
-use crate::config::Limits;
 use crate::effort::Effort;
+use crate::limits::Limits;
 
 /// Between two looks at a ceiling that is in the way.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use contract::Partition;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use crate::commit::Batch;
+use crate::bigint::as_bigint;
 use crate::generation::GenerationId;
+use crate::instruments::Labels;
 use crate::repeats::{DedupState, LogClock};
-use crate::source::HistoryError;
 
 /// One partition of one generation: rows of others are none of its business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub struct Slice {
 impl Slice {
     pub(crate) fn partition_id(self) -> i32 {
         i32::from(self.partition.number())
+    }
+
+    /// Labels of the slice's metrics.
+    pub(crate) fn labels(self) -> Labels {
+        Labels::new(self.generation, self.partition)
     }
 }
 
@@ -76,6 +81,28 @@ impl From<CheckpointRow> for Checkpoint {
             },
         }
     }
+}
+
+/// How a batch moves a checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advance {
+    /// Where the checkpoint has to be.
+    pub(crate) from: Checkpoint,
+    /// Where it is put.
+    pub(crate) to: Checkpoint,
+    /// Number of events in the batch.
+    pub(crate) events: u64,
+}
+
+/// Why a partition is halted, and where it may go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Halt {
+    /// The reason, for operators.
+    pub(crate) reason: String,
+    /// Sequence behind which the partition goes on if an operator acknowledges the reason.
+    pub(crate) resume_sequence: u64,
+    /// Creation time of the stream that the reason is about.
+    pub(crate) stream_created: DateTime<Utc>,
 }
 
 /// The checkpoint is not where its owner left it: somebody else owns the partition now. What was folded is thrown away.
@@ -151,22 +178,17 @@ pub(crate) async fn create_at(
     Ok(())
 }
 
-/// Notes why a partition stands still, for operators.
-pub(crate) async fn halted(
-    pool: &PgPool,
-    slice: Slice,
-    fault: &HistoryError,
-    stream_created: DateTime<Utc>,
-) -> sqlx::Result<()> {
+/// Records why a partition is halted.
+pub(crate) async fn record_halt(pool: &PgPool, slice: Slice, halt: &Halt) -> sqlx::Result<()> {
     sqlx::query!(
         "update checkpoint
          set halted_reason = $3, resume_sequence = $4, resume_stream_created = $5
          where generation_id = $1 and partition_id = $2",
         slice.generation.0,
         slice.partition_id(),
-        fault.to_string(),
-        as_bigint(fault.resume_at()),
-        stream_created,
+        halt.reason,
+        as_bigint(halt.resume_sequence),
+        halt.stream_created,
     )
     .execute(pool)
     .await?;
@@ -219,8 +241,8 @@ pub(crate) async fn pass_acknowledged(
     Ok(passed.rows_affected() == 1)
 }
 
-/// Takes that note away.
-pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
+/// Deletes the record of a halt.
+pub(crate) async fn clear_halt(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
     sqlx::query!(
         "update checkpoint
          set halted_reason = null, resume_sequence = null, resume_stream_created = null
@@ -243,15 +265,9 @@ pub(crate) async fn resumed(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
 pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
-    from: Checkpoint,
-    batch: &Batch,
+    advance: Advance,
 ) -> sqlx::Result<Result<Checkpoint, Unmoved>> {
-    let to = Checkpoint {
-        sequence: batch.last_sequence,
-        logged_at: batch.last_logged_at,
-        dedup: batch.deltas.seen.state.unwrap_or(from.dedup),
-        ..from
-    };
+    let Advance { from, to, events } = advance;
     let DedupState { log_slot, clock, kept_from_slot } = to.dedup;
     let log_time_ms = (clock.now_ms > 0).then_some(clock.now_ms);
     let advanced = sqlx::query!(
@@ -268,7 +284,7 @@ pub(crate) async fn advance(
         as_bigint(to.sequence),
         as_bigint(log_slot),
         to.logged_at,
-        as_bigint(batch.events()),
+        as_bigint(events),
         log_time_ms.map(as_bigint),
         clock.doubted_ms.map(as_bigint),
         clock.stored_ms.map(as_bigint),
@@ -326,9 +342,4 @@ pub(crate) async fn raise_log_slot(db: &mut PgConnection, slice: Slice, log_slot
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Sequences and counts are far below 2^63.
-pub(crate) fn as_bigint(number: u64) -> i64 {
-    i64::try_from(number).expect("sequences and counts are below 2^63")
 }

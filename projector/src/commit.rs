@@ -1,54 +1,19 @@
 //! One batch, in one transaction: the checkpoint and everything that it stands for, or nothing at all.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use contract::top_paths::CorruptTopPaths;
 use service::Span;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
-use crate::checkpoint::{self, Checkpoint, Moved, Slice, Unmoved};
-use crate::config::Limits;
-use crate::deltas::Deltas;
+use crate::checkpoint::{self, Advance, Checkpoint, Slice};
+use crate::commit_error::COMMIT_TIMEOUT;
+use crate::deltas::{Deltas, Fold};
 use crate::instruments;
-use crate::isolation;
-use crate::models::{self, Capped, UnusableSketch};
+use crate::models::{self, Capped};
 use crate::recent;
 
+pub use crate::commit_error::CommitError;
 pub use crate::models::Known;
-
-/// Over all statements of one transaction. Longer than that, and whoever waits behind it should have a try.
-const COMMIT_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Why a batch is not in the read models. Whether it is, is known only by the checkpoint: load it again.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Somebody else moved the checkpoint.
-    #[error(transparent)]
-    Moved(#[from] Moved),
-    /// It is held where its generation is compared.
-    #[error(transparent)]
-    Held(Unmoved),
-    /// A stored sketch is damaged or of another key. Somebody has to look; trying again does not help.
-    #[error(transparent)]
-    Sketch(#[from] UnusableSketch),
-    /// A stored list of top paths is damaged. The same.
-    #[error(transparent)]
-    TopPaths(#[from] CorruptTopPaths),
-    /// Postgres refuses a row, and will again: an event in the batch cannot be stored.
-    #[error("Postgres refuses an event of a batch")]
-    Refused(#[source] sqlx::Error),
-    /// Postgres refuses what is kept beside the events of an envelope. An operator has to look; trying again does not help.
-    #[error("Postgres refuses what is kept beside events: parked ones, or event ids")]
-    Unkept(#[source] sqlx::Error),
-    /// Postgres says no, or nothing.
-    #[error("committing a batch")]
-    Database(#[from] sqlx::Error),
-    /// Postgres is there, but does not get anywhere.
-    #[error("committing a batch took more than {} seconds", COMMIT_TIMEOUT.as_secs())]
-    Timeout,
-}
 
 /// A batch: deltas of all envelopes behind a checkpoint, up to and including `last_sequence`.
 #[derive(Debug)]
@@ -65,24 +30,33 @@ pub struct Batch {
     pub pending: u64,
 }
 
-impl From<Unmoved> for CommitError {
-    fn from(unmoved: Unmoved) -> Self {
-        match unmoved {
-            Unmoved::Moved(moved) => Self::Moved(moved),
-            held @ Unmoved::Held(_) => Self::Held(held),
-        }
-    }
-}
-
 impl Batch {
     /// Events in it, readable or not: what it costs.
     pub fn events(&self) -> u64 {
         self.deltas.events + self.deltas.parked.len() as u64 + self.deltas.repeats()
     }
 
-    /// Whether it is to be committed before more is read.
-    pub(crate) fn is_full(&self, limits: Limits) -> bool {
-        self.events() >= limits.batch_events_max || self.deltas.bytes() >= limits.batch_bytes_max
+    /// Numbers of it that are measured.
+    pub(crate) fn measured(&self) -> instruments::Committed {
+        instruments::Committed {
+            counted: self.deltas.events,
+            parked: self.deltas.parked.len() as u64,
+            repeats: self.deltas.repeats(),
+            forgotten: self.deltas.seen.forgotten,
+            events: self.events(),
+        }
+    }
+
+    /// A batch of nothing yet.
+    pub(crate) fn empty(fold: &Fold) -> Self {
+        Self { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 }
+    }
+
+    /// How it moves a checkpoint.
+    pub(crate) fn advance(&self, from: Checkpoint) -> Advance {
+        let dedup = self.deltas.seen.state.unwrap_or(from.dedup);
+        let to = Checkpoint { sequence: self.last_sequence, logged_at: self.last_logged_at, dedup, ..from };
+        Advance { from, to, events: self.events() }
     }
 }
 
@@ -99,9 +73,10 @@ pub async fn commit(
 ) -> Result<Checkpoint, CommitError> {
     let begun = Instant::now();
     let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
-    let (checkpoint, capped) = committed.await.map_err(|_| CommitError::Timeout)?.map_err(told_apart)?;
+    let committed = committed.await.map_err(|_| CommitError::Timeout)?;
+    let (checkpoint, capped) = committed.map_err(CommitError::refusal_told_apart)?;
     instruments::commit(begun.elapsed());
-    instruments::capped(slice, capped);
+    instruments::capped(slice.labels(), capped.by_kind());
     tracing::debug!(
         partition = slice.partition.number(),
         stream.sequence = checkpoint.sequence,
@@ -113,14 +88,6 @@ pub async fn commit(
         "Committed batch"
     );
     Ok(checkpoint)
-}
-
-/// Tells what Postgres says of a row from what it says of itself.
-fn told_apart(err: CommitError) -> CommitError {
-    match err {
-        CommitError::Database(err) if isolation::is_refusal(&err) => CommitError::Refused(err),
-        other => other,
-    }
 }
 
 /// Ends the span of a commit that somebody traces.
@@ -142,9 +109,10 @@ async fn try_commit(
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
     let mut tx = db.begin_with(models::BEGIN).await?;
-    let checkpoint = checkpoint::advance(&mut tx, slice, from, batch).await??;
+    let advance = batch.advance(from);
+    let checkpoint = checkpoint::advance(&mut tx, slice, advance).await??;
     let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
-    recent::add(&mut tx, slice, from, batch).await?;
+    recent::add(&mut tx, slice, advance, &batch.deltas.seen).await?;
     tx.commit().await?;
     Ok((checkpoint, capped))
 }

@@ -14,27 +14,11 @@ use service::logging::LogFormat;
 use service::tls::check_authorities;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::effort::Effort;
 use crate::fold_version::FoldVersion;
 use crate::repeats::WindowSeconds;
 
 /// The longest a statement may take; then the batch is begun again.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Events of one batch of one partition.
-const BATCH_EVENTS_MAX: u64 = 50_000;
-
-/// Bytes of its deltas, about.
-pub(crate) const BATCH_BYTES_MAX: usize = 16 << 20;
-
-/// Reports of what is far behind the log show something new at least so often, but for the time of a commit.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(500);
-
-/// Events of one batch, in one partition of a generation that nobody looks at yet.
-const WIDE_EVENTS_MAX: u64 = 10_000_000;
-
-/// What is lost by a crash takes no longer than this to read again, and a checkpoint that moves is a sign of life.
-const WIDE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Configuration of the process. Not `Debug`: it holds secrets.
 #[derive(Clone, Serialize, Deserialize)]
@@ -144,35 +128,6 @@ impl TryFrom<String> for SketchKey {
     }
 }
 
-/// Bounds of one batch. The envelope that reaches one of them is the last.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Events.
-    pub batch_events_max: u64,
-    /// Bytes of its deltas in memory, about.
-    pub batch_bytes_max: usize,
-    /// From its first envelope on, however slowly it is read.
-    pub batch_time_max: Duration,
-    /// Whether a batch may be wider where nobody looks at what is built.
-    pub may_be_wide: bool,
-    /// How hard is worked at it.
-    pub effort: Effort,
-}
-
-impl Limits {
-    /// For read models that nobody looks at yet: a row that many events add to is written once, so a batch is as wide
-    /// as memory allows.
-    pub(crate) fn wide(batch_bytes_max: usize) -> Self {
-        Self {
-            batch_events_max: WIDE_EVENTS_MAX,
-            batch_bytes_max,
-            batch_time_max: WIDE_TIME_MAX,
-            may_be_wide: true,
-            effort: Effort::Full,
-        }
-    }
-}
-
 impl Config {
     /// How long a partition stays with a projector that gives no sign of life.
     ///
@@ -245,17 +200,6 @@ impl Config {
     pub fn newest_fold(&self) -> anyhow::Result<FoldVersion> {
         let newest = self.fold_version.map(FoldVersion::try_from).transpose().context("reading FOLD_VERSION")?;
         Ok(newest.unwrap_or(FoldVersion::NEWEST))
-    }
-
-    /// The bounds of a batch.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            batch_events_max: self.batch_events_max.map_or(BATCH_EVENTS_MAX, |max| u64::from(max.get())),
-            batch_bytes_max: BATCH_BYTES_MAX,
-            batch_time_max: BATCH_TIME_MAX,
-            may_be_wide: self.batch_events_max.is_none(),
-            effort: Effort::Full,
-        }
     }
 }
 

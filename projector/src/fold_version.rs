@@ -5,8 +5,6 @@ use std::fmt;
 
 use contract::sketch::SealedSketch;
 
-use crate::checkpoint::as_bigint;
-
 /// A version of the fold that this projector knows. It goes up whenever the same log would add up to something else.
 ///
 /// | version | adds up |
@@ -56,8 +54,8 @@ impl FoldVersion {
     }
 
     /// The number of users that is stored beside their sketch.
-    pub(crate) fn users(self, sealed: &SealedSketch) -> i64 {
-        as_bigint(if self >= Self(5) { sealed.users } else { sealed.plain_users })
+    pub(crate) fn users(self, sealed: &SealedSketch) -> u64 {
+        if self >= Self(5) { sealed.users } else { sealed.plain_users }
     }
 
     /// Whether every envelope moves log time, by the rules of `repeats/log_clock.rs`. Before, those with ids did, by the

@@ -5,70 +5,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use chrono::Utc;
-use contract::{Partition, SketchKey};
-use sqlx::PgPool;
+use contract::Partition;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits};
-use crate::deltas::Fold;
-use crate::fold_version::FoldVersion;
-use crate::generation::{self, Generation, GenerationId, Identity, Status};
+use crate::assignment;
+use crate::context::Workshop;
+use crate::generation::{self, Generation, GenerationId, Status};
 use crate::instruments;
-use crate::lease::Instance;
-use crate::log::{self, Log};
-use crate::log_end::LogEnd;
 use crate::partitions::Partitions;
-use crate::plan::{self, Abilities};
-use crate::projection::Parts;
-use crate::repeats::WindowSeconds;
-use crate::turns::Turns;
+use crate::source::StreamEnd;
 
 /// Between two looks at which generations there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
-
-/// What a projector works with.
-#[derive(Clone)]
-pub(crate) struct Workshop {
-    /// The read models.
-    pub(crate) pool: PgPool,
-    /// The log.
-    pub(crate) jetstream: Log,
-    /// This run of this projector.
-    pub(crate) instance: Instance,
-    /// How long event ids are remembered.
-    pub(crate) window: WindowSeconds,
-    /// The secret under which users are counted.
-    pub(crate) key: SketchKey,
-    /// What it can build.
-    pub(crate) abilities: Abilities,
-    /// Bounds of one batch.
-    pub(crate) limits: Limits,
-    /// Who may fold a wide batch now, of all generations.
-    pub(crate) turns: Turns,
-}
-
-impl Workshop {
-    /// The active one of these, if it can be folded here.
-    ///
-    /// # Errors
-    ///
-    /// There is none, or it was built with another fold, key or window.
-    pub(crate) fn active<'a>(&self, generations: &'a [Generation]) -> anyhow::Result<&'a Generation> {
-        let active = generation::active(generations).context("there is no active generation")?;
-        ensure!(
-            self.abilities.include(&active.identity),
-            "the active generation is {}, this is {}: run it with the fold, key and window that the read models were built \
-             with",
-            active.identity,
-            self.abilities.newest
-        );
-        Ok(active)
-    }
-}
 
 /// The generations that are followed.
 #[derive(Debug, Clone, Default)]
@@ -81,57 +33,6 @@ struct Followed {
     status: Status,
     partitions: Partitions,
     stop: CancellationToken,
-}
-
-impl Workshop {
-    /// What is set from outside, and connections to the log, made in the background.
-    ///
-    /// # Errors
-    ///
-    /// A setting cannot be used.
-    pub(crate) async fn open(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
-        let (key, window) = (config.key(), config.window()?);
-        let fold_version = config.newest_fold()?.number();
-        let newest = Identity { fold_version, key: key.id(), event_id_window_s: window.get() };
-        Ok(Self {
-            pool,
-            jetstream: log::connect(config).await?,
-            instance: Instance::new(config.lease()?),
-            window,
-            key,
-            abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
-            limits: config.limits(),
-            turns: Turns::default(),
-        })
-    }
-
-    /// A database that was emptied, or restored to a state from before the first generation, is filled again from the
-    /// log, as an empty one is at the start.
-    async fn begin_anew(&self) {
-        tracing::warn!("The database has no active generation any more: beginning anew");
-        if let Err(err) = plan::settle(&self.pool, self.abilities).await {
-            tracing::warn!(error = %err, "Cannot begin a generation");
-        }
-    }
-
-    /// The fold of a generation that can be built here.
-    pub(crate) fn fold(&self, generation: &Generation) -> Fold {
-        let version = FoldVersion::try_from(generation.identity.fold_version);
-        Fold::of_version(self.key.clone(), version.expect("our abilities include it"))
-    }
-
-    /// What the partitions of a generation work with.
-    pub(crate) fn parts(&self, generation: &Generation) -> Parts {
-        Parts {
-            pool: self.pool.clone(),
-            jetstream: self.jetstream.clone(),
-            instance: self.instance.clone(),
-            generation: generation.id,
-            window: self.window,
-            fold: self.fold(generation),
-            turns: self.turns.clone(),
-        }
-    }
 }
 
 impl Generations {
@@ -162,7 +63,7 @@ impl Generations {
     }
 
     /// Notes where the log ends.
-    pub(crate) fn seen(&self, ends: &[LogEnd], now: Instant) {
+    pub(crate) fn seen(&self, ends: &[StreamEnd], now: Instant) {
         self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
     }
 
@@ -180,7 +81,7 @@ impl Generations {
     pub(crate) fn sample(&self) {
         let (now, time) = (Instant::now(), Utc::now());
         for (&id, followed) in self.lock().iter() {
-            instruments::generation(id, followed.status == Status::Active);
+            instruments::generation(id.0, followed.status == Status::Active);
             followed.partitions.sample(now, time);
         }
     }
@@ -221,7 +122,7 @@ impl Generations {
             }
             let (partitions, stop) = (Partitions::of(id), shutdown.child_token());
             let (parts, limits) = (workshop.parts(generation), workshop.limits);
-            let follow = partitions.clone().follow(parts, limits, stop.clone());
+            let follow = assignment::follow(partitions.clone(), parts, limits, stop.clone());
             tasks.spawn(async move { (id, follow.await) });
             let (identity, status) = (generation.identity, generation.status);
             tracing::info!(generation.id = id.0, %identity, status = status.name(), "Following generation");

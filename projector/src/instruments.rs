@@ -1,15 +1,10 @@
 //! What the projector measures, by name. `docs/operations.md` tells operators what each means; a test compares the two.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sqlx::PgPool;
-
-use crate::checkpoint::Slice;
-use crate::commit::Batch;
-use crate::generation::GenerationId;
-use crate::models::Capped;
-use crate::progress::Lag;
 
 const EVENTS: &str = "projector_events_total";
 const PARKED_EVENTS: &str = "projector_parked_events_total";
@@ -34,12 +29,40 @@ const LOG_BYTES_MAX: &str = "projector_log_bytes_max";
 const CONNECTIONS: &str = "projector_pool_connections";
 const CONNECTIONS_MAX: &str = "projector_pool_connections_max";
 
-/// How a partition is, for whoever has to look after it.
+/// Labels of one partition in one generation.
+#[derive(Debug, Clone)]
+pub(crate) struct Labels([(&'static str, String); 2]);
+
+impl Labels {
+    /// Labels with these two values.
+    pub(crate) fn new(generation: impl Display, partition: impl Display) -> Self {
+        Self([("generation", generation.to_string()), ("partition", partition.to_string())])
+    }
+}
+
+/// Numbers of a batch that was committed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Committed {
+    /// Events that were counted.
+    pub(crate) counted: u64,
+    /// Events that were parked.
+    pub(crate) parked: u64,
+    /// Events that were not counted because their ids were known.
+    pub(crate) repeats: u64,
+    /// Event ids that were forgotten before their window.
+    pub(crate) forgotten: u64,
+    /// Events of all three kinds.
+    pub(crate) events: u64,
+}
+
+/// State of a partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) is_owned: bool,
     pub(crate) is_halted: bool,
-    pub(crate) lag: Lag,
+    pub(crate) lag_envelopes: u64,
+    pub(crate) lag_events: u64,
+    pub(crate) lag: Duration,
     pub(crate) stalled_for: Duration,
 }
 
@@ -82,45 +105,34 @@ pub(crate) fn describe() {
 }
 
 /// A batch that was committed.
-pub(crate) fn committed(slice: Slice, batch: &Batch) {
-    let labels = labels(slice);
-    counter!(EVENTS, &labels).increment(batch.deltas.events);
-    counter!(PARKED_EVENTS, &labels).increment(batch.deltas.parked.len() as u64);
-    counter!(REPEATS, &labels).increment(batch.deltas.repeats());
-    counter!(FORGOTTEN, &labels).increment(batch.deltas.seen.forgotten);
-    counter!(BATCHES, &labels).increment(1);
-    histogram!(BATCH_EVENTS).record(as_float(batch.events()));
+pub(crate) fn committed(Labels(labels): &Labels, batch: Committed) {
+    counter!(EVENTS, labels).increment(batch.counted);
+    counter!(PARKED_EVENTS, labels).increment(batch.parked);
+    counter!(REPEATS, labels).increment(batch.repeats);
+    counter!(FORGOTTEN, labels).increment(batch.forgotten);
+    counter!(BATCHES, labels).increment(1);
+    histogram!(BATCH_EVENTS).record(as_float(batch.events));
 }
 
-/// Events of a batch that are beyond their sites' caps.
-pub(crate) fn capped(slice: Slice, capped: Capped) {
-    let Capped { types, undated, paths_daily, paths_total, hosts_daily, hosts_total } = capped;
-    let [generation, partition] = labels(slice);
-    for (kind, events) in [
-        ("types", types),
-        ("far_months", undated),
-        ("paths_daily", paths_daily),
-        ("paths_total", paths_total),
-        ("hosts_daily", hosts_daily),
-        ("hosts_total", hosts_total),
-    ] {
+/// Events of a batch that are beyond their sites' caps, by kind.
+pub(crate) fn capped(labels: Labels, by_kind: [(&'static str, u64); 6]) {
+    let Labels([generation, partition]) = labels;
+    for (kind, events) in by_kind {
         let labels = [generation.clone(), partition.clone(), ("kind", kind.to_owned())];
         counter!(CAPPED, &labels).increment(events);
     }
 }
 
 /// Lets the counters of a partition begin at 0: one that appears with its first event seems not to have changed.
-pub(crate) fn begun(slice: Slice) {
-    let labels = labels(slice);
+pub(crate) fn begun(Labels(labels): &Labels) {
     for name in [EVENTS, PARKED_EVENTS, REPEATS, FORGOTTEN, BATCHES] {
-        counter!(name, &labels).increment(0);
+        counter!(name, labels).increment(0);
     }
-    capped(slice, Capped::default());
 }
 
 /// Event ids were forgotten at a start, because more are stored than are remembered.
-pub(crate) fn forgotten(slice: Slice, ids: u64) {
-    counter!(FORGOTTEN, &labels(slice)).increment(ids);
+pub(crate) fn forgotten(Labels(labels): &Labels, ids: u64) {
+    counter!(FORGOTTEN, labels).increment(ids);
 }
 
 /// Reading and folding a batch, whatever became of it.
@@ -134,21 +146,20 @@ pub(crate) fn commit(took: Duration) {
 }
 
 /// Shows how a partition is.
-pub(crate) fn condition(slice: Slice, condition: Condition) {
-    let labels = labels(slice);
-    let Condition { is_owned, is_halted, lag, stalled_for } = condition;
-    gauge!(OWNED, &labels).set(u8::from(is_owned));
-    gauge!(HALTED, &labels).set(u8::from(is_halted));
+pub(crate) fn condition(Labels(labels): &Labels, condition: Condition) {
+    let Condition { is_owned, is_halted, lag_envelopes, lag_events, lag, stalled_for } = condition;
+    gauge!(OWNED, labels).set(u8::from(is_owned));
+    gauge!(HALTED, labels).set(u8::from(is_halted));
     if is_owned {
-        gauge!(LAG_ENVELOPES, &labels).set(as_float(lag.envelopes));
-        gauge!(LAG_EVENTS, &labels).set(as_float(lag.events));
-        gauge!(LAG_S, &labels).set(lag.age);
-        gauge!(STALLED_S, &labels).set(stalled_for);
+        gauge!(LAG_ENVELOPES, labels).set(as_float(lag_envelopes));
+        gauge!(LAG_EVENTS, labels).set(as_float(lag_events));
+        gauge!(LAG_S, labels).set(lag);
+        gauge!(STALLED_S, labels).set(stalled_for);
     }
 }
 
 /// Shows whether reports come from a generation.
-pub(crate) fn generation(id: GenerationId, is_active: bool) {
+pub(crate) fn generation(id: i32, is_active: bool) {
     gauge!(ACTIVE, "generation" => id.to_string()).set(u8::from(is_active));
 }
 
@@ -158,9 +169,8 @@ pub(crate) fn summed_up() {
 }
 
 /// Shows how many events of a partition wait for a decision.
-pub(crate) fn parked(generation: GenerationId, partition_id: i32, events: i64) {
-    let labels = [("generation", generation.to_string()), ("partition", partition_id.to_string())];
-    gauge!(PARKED, &labels).set(as_float(events.unsigned_abs()));
+pub(crate) fn parked(Labels(labels): &Labels, events: i64) {
+    gauge!(PARKED, labels).set(as_float(events.unsigned_abs()));
 }
 
 /// Shows how much a stream stores, and how much it may.
@@ -178,10 +188,6 @@ pub(crate) fn connections(pool: &PgPool) {
     gauge!(CONNECTIONS, "state" => "idle").set(as_float(idle));
     gauge!(CONNECTIONS, "state" => "busy").set(as_float(all.saturating_sub(idle)));
     gauge!(CONNECTIONS_MAX).set(pool.options().get_max_connections());
-}
-
-fn labels(slice: Slice) -> [(&'static str, String); 2] {
-    [("generation", slice.generation.to_string()), ("partition", slice.partition.to_string())]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float")]

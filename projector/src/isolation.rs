@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::{Batch, CommitError};
+use crate::commit_error::is_refusal;
 use crate::deltas::{Deltas, Fold, LineDeltas, Parked};
 use crate::instruments;
 use crate::models::{self, Capped, Known};
@@ -81,15 +82,6 @@ impl Isolation {
     }
 }
 
-/// Whether Postgres will say the same of the same rows: they break a rule of data, of a constraint, of a size, or of a
-/// trigger. What else it says is about its own state.
-pub(crate) fn is_refusal(err: &sqlx::Error) -> bool {
-    /// Data exceptions, constraints, views' checks, limits of the program, and what triggers raise.
-    const CLASSES: [&str; 5] = ["22", "23", "44", "54", "P0"];
-    let code = err.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| CLASSES.iter().any(|class| code.starts_with(class)))
-}
-
 /// What became of an envelope that was added line by line.
 #[derive(Debug)]
 pub(crate) struct Isolated {
@@ -139,7 +131,8 @@ async fn try_commit(
 ) -> Result<Isolated, CommitError> {
     let mut db = pool.acquire().await?;
     let mut tx = db.begin_with(models::BEGIN).await?;
-    let checkpoint = checkpoint::advance(&mut tx, slice, from, &batch).await??;
+    let advance = batch.advance(from);
+    let checkpoint = checkpoint::advance(&mut tx, slice, advance).await??;
     // What is checked at the end of a transaction otherwise could not be told from which line it comes.
     sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
     batch.deltas.events = 0;
@@ -160,9 +153,9 @@ async fn try_commit(
     }
     models::park(&mut tx, slice, &refused).await.map_err(unkept)?;
     batch.deltas.parked.extend(refused);
-    recent::add(&mut tx, slice, from, &batch).await.map_err(unkept)?;
+    recent::add(&mut tx, slice, advance, &batch.deltas.seen).await.map_err(unkept)?;
     tx.commit().await?;
-    instruments::capped(slice, capped);
+    instruments::capped(slice.labels(), capped.by_kind());
     Ok(Isolated { checkpoint, batch })
 }
 

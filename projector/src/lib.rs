@@ -40,9 +40,6 @@ pub mod effort;
 /// Envelopes behind the checkpoint, in order and without a gap.
 pub mod source;
 
-/// What stands for envelopes that something was erased from.
-mod amendments;
-
 /// Events taken out of the log, for good.
 mod erasure;
 
@@ -69,6 +66,24 @@ pub mod checkpoint;
 
 /// One batch, in one transaction.
 pub mod commit;
+
+/// Why that fails.
+mod commit_error;
+
+/// Batches of what is read.
+mod batch;
+
+/// Their limits.
+mod limits;
+
+/// Numbers as Postgres stores them.
+mod bigint;
+
+/// What all tasks share.
+mod context;
+
+/// Partitions in tasks of their own.
+mod assignment;
 
 /// Finding the event that Postgres refuses.
 mod isolation;
@@ -118,8 +133,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use config::{Config, STATEMENT_TIMEOUT};
+use context::Workshop;
 use database::{Session, Use};
-use generations::{Generations, Workshop};
+use generations::Generations;
 use operator::Desk;
 pub use operator::Task;
 

@@ -3,34 +3,25 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream;
-use contract::Partition;
-use futures_util::TryStreamExt;
 use sqlx::PgPool;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
 use crate::generations::Generations;
 use crate::instruments;
 use crate::log::Log;
+use crate::source::StreamEnd;
 
 /// Between two looks. Whoever reads it takes what is older than a few of these for stale.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
-
-/// Where one stream ended when it was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogEnd {
-    pub(crate) partition: Partition,
-    pub(crate) sequence: u64,
-}
 
 /// Where all streams ended in one look, and when that began.
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
     began: Instant,
-    ends: Vec<LogEnd>,
+    ends: Vec<StreamEnd>,
 }
 
 /// Looks again and again until `shutdown`. A log that is away is waited for: what is known grows old.
@@ -42,9 +33,12 @@ pub(crate) async fn watch(
 ) -> anyhow::Result<()> {
     loop {
         let looked_at = Instant::now();
-        match shutdown.run_until_cancelled(look(&log)).await {
+        match shutdown.run_until_cancelled(StreamEnd::of_all(&log)).await {
             None => return Ok(()),
             Some(Ok(seen)) => {
+                for end in &seen {
+                    instruments::log_bytes(end.partition, end.bytes, end.bytes_max);
+                }
                 generations.seen(&seen, looked_at);
                 last.send_replace(Some(Look { began: looked_at, ends: seen }));
             }
@@ -71,26 +65,6 @@ pub(crate) async fn tell(
     // It looks no more, or was asked to stop: either way the whole process is about to.
     shutdown.cancelled().await;
     Ok(())
-}
-
-/// The partitions that have a stream.
-pub(crate) async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
-    let names: Vec<String> = log.stream_names().try_collect().await?;
-    let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();
-    partitions.sort();
-    Ok(partitions)
-}
-
-async fn look(log: &jetstream::Context) -> anyhow::Result<Vec<LogEnd>> {
-    let mut ends = vec![];
-    for partition in partitions(log).await? {
-        let stream = log.get_stream(partition.stream()).await?;
-        let info = stream.cached_info();
-        let bytes_max = u64::try_from(info.config.max_bytes).ok().filter(|max| *max > 0);
-        instruments::log_bytes(partition, info.state.bytes, bytes_max);
-        ends.push(LogEnd { partition, sequence: info.state.last_sequence });
-    }
-    Ok(ends)
 }
 
 async fn store(pool: &PgPool, look: &Look) -> sqlx::Result<()> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::PgConnection;
 
 use crate::checkpoint::Slice;
-use crate::commit::CommitError;
+use crate::commit_error::CommitError;
 use crate::deltas::{Deltas, Parked};
 
 /// What is added to, one by one.
@@ -49,7 +49,6 @@ use caps::Renamed;
 use counts::Columns;
 use group::Group;
 pub use known::Known;
-pub(crate) use users::UnusableSketch;
 
 /// Begins a transaction that adds to read models. The first table is locked before all others, as by those who make and
 /// drop generations: the statements come to it late, and each would wait for what the other one has.

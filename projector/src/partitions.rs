@@ -1,33 +1,22 @@
-//! All partitions of one generation, each in its own task. Streams that appear are noticed. Of several projectors each
-//! takes its share.
+//! State of all partitions of one generation, shared by the tasks that follow them and those that report on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use contract::Partition;
-use futures_util::TryStreamExt;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::commit::Batch;
-use crate::config::Limits;
 use crate::generation::GenerationId;
 use crate::instruments::{self, Condition};
-use crate::isolation::Isolation;
 use crate::lease;
-use crate::log_end::LogEnd;
-use crate::progress::Progress;
-use crate::projection::{Parts, Projection};
-use crate::width::Width;
-
-/// Between two looks at which streams and which projectors there are.
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
+use crate::models::Capped;
+use crate::progress::{Done, Progress};
+use crate::source::StreamEnd;
 
 /// How each partition is, and which this projector owns.
 #[derive(Debug, Clone)]
@@ -68,50 +57,6 @@ impl Partitions {
         Self { generation, state: Arc::default() }
     }
 
-    /// Follows this projector's share of all partitions until `shutdown`.
-    ///
-    /// # Errors
-    ///
-    /// A partition's task ended in a way that it must not.
-    pub(crate) async fn follow(self, parts: Parts, limits: Limits, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let mut tasks = JoinSet::new();
-        let mut known = BTreeSet::new();
-        loop {
-            let found = discover(&parts.jetstream).await;
-            let new: Vec<_> = found.into_iter().filter(|partition| known.insert(*partition)).collect();
-            match lease::sign_of_life(&parts.pool, &parts.instance, parts.generation).await {
-                Ok(projectors) => self.share(known.len(), projectors),
-                Err(err) => tracing::debug!(error = %err, "Cannot tell the other projectors of this one"),
-            }
-            for partition in new {
-                let slice = Slice { generation: parts.generation, partition };
-                let projection = Projection {
-                    parts: parts.clone(),
-                    slice,
-                    limits,
-                    partitions: self.clone(),
-                    wide: Width::wide(),
-                    ordinary: Width::ordinary(),
-                    isolation: Isolation::default(),
-                };
-                tasks.spawn(projection.run(shutdown.clone()));
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                Some(ended) = tasks.join_next() => ended.context("a partition's task")?,
-                () = tokio::time::sleep(LOOK_PAUSE) => {}
-            }
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended.context("a partition's task")?;
-        }
-        if let Err(err) = lease::farewell(&parts.pool, &parts.instance, parts.generation).await {
-            tracing::debug!(error = %err, "Cannot tell the other projectors that this one is gone");
-        }
-        Ok(())
-    }
-
     /// A place for one more partition, unless the share is reached. The token asks to give it back.
     pub(crate) fn claim(&self, partition: Partition) -> Option<CancellationToken> {
         let mut state = self.lock();
@@ -133,7 +78,8 @@ impl Partitions {
         self.lock().projectors
     }
 
-    fn share(&self, partitions: usize, projectors: usize) {
+    /// Shares the partitions among projectors, and asks for those back that are too many here.
+    pub(crate) fn share(&self, partitions: usize, projectors: usize) {
         let mut state = self.lock();
         let share = lease::fair_share(partitions, projectors);
         (state.share, state.projectors) = (share, projectors);
@@ -154,7 +100,9 @@ impl Partitions {
 
     /// Notes that a partition is taken at its checkpoint.
     pub(crate) fn taken(&self, partition: Partition, checkpoint: Checkpoint) {
-        instruments::begun(Slice { generation: self.generation, partition });
+        let labels = self.slice(partition).labels();
+        instruments::begun(&labels);
+        instruments::capped(labels, Capped::default().by_kind());
         let mut state = self.lock();
         let before = state.progress.remove(&partition);
         state.progress.insert(partition, Progress::resumed(before, checkpoint));
@@ -162,8 +110,14 @@ impl Partitions {
 
     /// Notes that a batch was committed.
     pub(crate) fn committed(&self, partition: Partition, batch: &Batch) {
-        instruments::committed(Slice { generation: self.generation, partition }, batch);
-        self.note(partition, |progress| progress.committed(batch, Instant::now()));
+        instruments::committed(&self.slice(partition).labels(), batch.measured());
+        let done = Done {
+            sequence: batch.last_sequence,
+            logged_at: batch.last_logged_at,
+            events: batch.events(),
+            envelopes: batch.envelopes,
+        };
+        self.note(partition, |progress| progress.committed(done, Instant::now()));
     }
 
     /// Notes whether a partition is not to be folded now, whatever there is.
@@ -172,10 +126,14 @@ impl Partitions {
     }
 
     /// Notes where the log ends.
-    pub(crate) fn seen(&self, ends: &[LogEnd], now: Instant) {
+    pub(crate) fn seen(&self, ends: &[StreamEnd], now: Instant) {
         for end in ends {
             self.note(end.partition, |progress| progress.seen(end.sequence, now));
         }
+    }
+
+    fn slice(&self, partition: Partition) -> Slice {
+        Slice { generation: self.generation, partition }
     }
 
     fn note(&self, partition: Partition, note: impl FnOnce(&mut Progress)) {
@@ -205,17 +163,20 @@ impl Partitions {
         for (&partition, known) in &state.partitions {
             let progress = state.progress.get(&partition);
             let is_halted = matches!(known, PartitionState::Halted(_));
+            let lag = progress.map(|progress| progress.lag(now, time)).unwrap_or_default();
             let condition = Condition {
                 is_owned: *known != PartitionState::Standby,
                 is_halted,
-                lag: progress.map(|progress| progress.lag(now, time)).unwrap_or_default(),
+                lag_envelopes: lag.envelopes,
+                lag_events: lag.events,
+                lag: lag.age,
                 // One that stands still for a reason that is known does not have to be found out.
                 stalled_for: progress
                     .filter(|_| !is_halted)
                     .map(|progress| progress.stalled_for(now))
                     .unwrap_or_default(),
             };
-            instruments::condition(Slice { generation: self.generation, partition }, condition);
+            instruments::condition(&self.slice(partition).labels(), condition);
         }
     }
 
@@ -260,16 +221,6 @@ fn gets_on(partition: Partition, progress: &Progress, stall_max: Duration) -> Re
         "partition {partition} does not get on: the log has {left} envelopes for it, and nothing was committed for \
          {stalled_s} seconds"
     ))
-}
-
-async fn discover(log: &jetstream::Context) -> Vec<Partition> {
-    match log.stream_names().try_collect::<Vec<_>>().await {
-        Ok(names) => names.iter().filter_map(|name| Partition::of_stream(name)).collect(),
-        Err(err) => {
-            tracing::debug!(error = %err, "Cannot list streams");
-            vec![]
-        }
-    }
 }
 
 #[cfg(test)]

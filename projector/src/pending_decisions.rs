@@ -5,8 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::generation::GenerationId;
-use crate::instruments;
+use crate::instruments::{self, Labels};
 
 /// Between two counts. An event that nobody could read waits for a person anyway.
 const COUNT_PAUSE: Duration = Duration::from_secs(5);
@@ -43,7 +42,7 @@ async fn count(pool: &PgPool) -> sqlx::Result<()> {
         COUNTED_MAX,
     );
     for row in rows.fetch_all(pool).await? {
-        instruments::parked(GenerationId(row.generation_id), row.partition_id, row.parked);
+        instruments::parked(&Labels::new(row.generation_id, row.partition_id), row.parked);
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
-use crate::commit::Batch;
 
 /// One partition's progress, as its owner knows it.
 #[derive(Debug, Clone)]
@@ -37,6 +36,19 @@ pub(crate) struct Lag {
     pub(crate) events: u64,
     /// How old the first of them is at most; 0 where there is none.
     pub(crate) age: Duration,
+}
+
+/// What a batch that was committed has done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    /// Sequence of its last envelope.
+    pub(crate) sequence: u64,
+    /// Time at which the log stored that envelope.
+    pub(crate) logged_at: Option<DateTime<Utc>>,
+    /// Number of its events.
+    pub(crate) events: u64,
+    /// Number of its envelopes.
+    pub(crate) envelopes: u64,
 }
 
 impl Progress {
@@ -71,11 +83,11 @@ impl Progress {
     }
 
     /// Notes that a batch was committed.
-    pub(crate) fn committed(&mut self, batch: &Batch, now: Instant) {
-        self.sequence = batch.last_sequence;
-        self.logged_at = batch.last_logged_at;
-        self.events += batch.events();
-        self.envelopes += batch.envelopes;
+    pub(crate) fn committed(&mut self, done: Done, now: Instant) {
+        self.sequence = done.sequence;
+        self.logged_at = done.logged_at;
+        self.events += done.events;
+        self.envelopes += done.envelopes;
         self.due_since = None;
         self.settle(now);
     }
@@ -126,8 +138,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deltas::Fold;
-    use crate::fold_version::FoldVersion;
     use crate::repeats::DedupState;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -142,10 +152,8 @@ mod tests {
         Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, dedup: DedupState::default() }
     }
 
-    fn batch(last_sequence: u64, envelopes: u64, events: u64) -> Batch {
-        let mut deltas = Fold::of_version(contract::SketchKey::for_development(), FoldVersion::NEWEST).begin();
-        deltas.events = events;
-        Batch { deltas, last_sequence, last_logged_at: Some(time("2025-11-12T10:00:00Z")), envelopes, pending: 0 }
+    fn batch(sequence: u64, envelopes: u64, events: u64) -> Done {
+        Done { sequence, logged_at: Some(time("2025-11-12T10:00:00Z")), events, envelopes }
     }
 
     /// A partition that is taken at a checkpoint, and looked at, at this moment.
@@ -164,9 +172,9 @@ mod tests {
         progress.seen(7, begun + SECOND);
         progress.seen(9, begun + 2 * SECOND);
         assert_eq!(progress.stalled_for(begun + 4 * SECOND), 3 * SECOND, "more does not make it shorter");
-        progress.committed(&batch(7, 2, 2), begun + 4 * SECOND);
+        progress.committed(batch(7, 2, 2), begun + 4 * SECOND);
         assert_eq!(progress.stalled_for(begun + 5 * SECOND), SECOND, "the rest is due since the commit");
-        progress.committed(&batch(9, 2, 2), begun + 5 * SECOND);
+        progress.committed(batch(9, 2, 2), begun + 5 * SECOND);
         assert_eq!(progress.stalled_for(begun + 9 * SECOND), Duration::ZERO);
     }
 
@@ -207,7 +215,7 @@ mod tests {
         let begun = Instant::now();
         let mut progress = taken(5, 17, begun);
         assert_eq!(progress.lag(begun, time("2025-11-12T12:00:00Z")).events, 12, "nothing is known of them");
-        progress.committed(&batch(7, 2, 20), begun);
+        progress.committed(batch(7, 2, 20), begun);
         let lag = progress.lag(begun, time("2025-11-12T12:00:00Z"));
         assert_eq!((lag.envelopes, lag.events), (10, 100));
     }

@@ -15,20 +15,21 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::Batcher;
 use crate::ceiling::Ceiling;
-use crate::checkpoint::{self, Checkpoint, Moved, Slice};
+use crate::checkpoint::{self, Checkpoint, Halt, Moved, Slice};
 use crate::commit::{self, CommitError};
-use crate::config::Limits;
 use crate::deltas::Fold;
 use crate::generation::GenerationId;
 use crate::isolation::Isolation;
 use crate::lease::{self, Instance};
+use crate::limits::Limits;
 use crate::log::Log;
 use crate::models::Known;
 use crate::partitions::{PartitionState, Partitions};
 use crate::recent;
 use crate::repeats::{RecentIds, WindowSeconds};
-use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
+use crate::source::{HistoryError, REST_MAX, SourceError, Stream};
 use crate::turns::{Turn, Turns};
 use crate::width::Width;
 use stumble::Stumble;
@@ -172,8 +173,8 @@ impl Projection {
         loop {
             let turn = self.turn(&mut ceiling, checkpoint, &stream).await?;
             let opened = stream.open(self.slice, checkpoint).await;
-            let mut source = self.noting_halts(opened, stream.created).await?;
-            checkpoint::resumed(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
+            let mut source = Batcher::new(self.noting_halts(opened, stream.created).await?);
+            checkpoint::clear_halt(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
             self.partitions.set(self.slice.partition, PartitionState::Following);
             if !std::mem::replace(&mut is_told, true) {
                 tracing::info!(
@@ -230,8 +231,8 @@ impl Projection {
                     return Err(Stumble::Passed { from, to });
                 }
             }
-            let noted = checkpoint::halted(&self.parts.pool, self.slice, fault, created).await;
-            noted.map_err(Stumble::Checkpoint)?;
+            let halt = Halt { reason: fault.to_string(), resume_sequence: fault.resume_at(), stream_created: created };
+            checkpoint::record_halt(&self.parts.pool, self.slice, &halt).await.map_err(Stumble::Checkpoint)?;
         }
         Err(stumble)
     }
@@ -240,7 +241,7 @@ impl Projection {
     /// longer than a source stays fresh without being read.
     async fn fold(
         &self,
-        source: &mut Source,
+        source: &mut Batcher,
         (recent, known): (&mut RecentIds, &mut Known),
         mut checkpoint: Checkpoint,
         (ceiling, is_wide): (&mut Ceiling, bool),
@@ -264,7 +265,7 @@ impl Projection {
             };
             let batch = source.next_batch(&self.parts.fold, recent, limits, until).await?;
             let read_at = Instant::now();
-            let is_full = batch.is_full(limits);
+            let is_full = limits.are_reached_by(&batch);
             // What is built anew was traced when it was counted first.
             let span = if ceiling.is_active() { source.span(self.slice.partition) } else { None };
             let committed = commit::commit(&self.parts.pool, (self.slice, known), checkpoint, &batch).await;

@@ -5,8 +5,8 @@
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
-use crate::checkpoint::{self, Checkpoint, Slice, as_bigint};
-use crate::commit::Batch;
+use crate::bigint::as_bigint;
+use crate::checkpoint::{self, Advance, Checkpoint, Slice};
 use crate::instruments;
 use crate::repeats::{CorruptIds, OutOfTurn, RecentIds, SeenIds, WindowSeconds};
 
@@ -57,7 +57,7 @@ pub async fn load(
             before = Some(row.stream_sequence);
         }
     }
-    instruments::forgotten(slice, forgotten);
+    instruments::forgotten(&slice.labels(), forgotten);
     Ok(recent)
 }
 
@@ -90,30 +90,29 @@ pub(crate) async fn recall(db: &mut PgConnection, slice: Slice, mut ids: OutOfTu
 }
 
 /// Adds a batch's ids, and deletes what has left the window or is forgotten because of the bound.
-pub(crate) async fn add(db: &mut PgConnection, slice: Slice, from: Checkpoint, batch: &Batch) -> sqlx::Result<()> {
-    let seen = &batch.deltas.seen;
-    let state = seen.state.unwrap_or(from.dedup);
+pub(crate) async fn add(db: &mut PgConnection, slice: Slice, advance: Advance, seen: &SeenIds) -> sqlx::Result<()> {
+    let Advance { from, to, .. } = advance;
     if !seen.stored.is_empty() {
         sqlx::query!(
             "insert into recent_event_id (generation_id, partition_id, stream_sequence, log_slot, ids)
              values ($1, $2, $3, $4, $5)",
             slice.generation.0,
             slice.partition_id(),
-            as_bigint(batch.last_sequence),
-            as_bigint(state.log_slot),
+            as_bigint(to.sequence),
+            as_bigint(to.dedup.log_slot),
             seen.stored,
         )
         .execute(&mut *db)
         .await?;
     }
     // Once a slot: between two slots nothing leaves.
-    if state.oldest_slot() > from.dedup.oldest_slot() {
+    if to.dedup.oldest_slot() > from.dedup.oldest_slot() {
         sqlx::query!(
             "delete from recent_event_id
              where generation_id = $1 and partition_id = $2 and log_slot < $3",
             slice.generation.0,
             slice.partition_id(),
-            as_bigint(state.oldest_slot()),
+            as_bigint(to.dedup.oldest_slot()),
         )
         .execute(db)
         .await?;

@@ -1,7 +1,10 @@
-//! Envelopes behind the checkpoint, in order and without a gap.
+//! Reads the envelopes of a partition, in order and without a gap.
 //!
-//! The consumer in the log is disposable: it acknowledges nothing, lives in memory, and is made anew at the checkpoint
-//! whenever something is not as it should be. It has a name so that `nats consumer report` shows how far behind it is.
+//! The consumer in the log is disposable: it acknowledges nothing, lives in memory, and is made anew behind the last
+//! envelope whenever something is wrong. It has a name so that `nats consumer report` shows how far behind it is.
+
+/// Records that replace redacted envelopes.
+pub(crate) mod amendments;
 
 /// What can be wrong with the log.
 mod fault;
@@ -18,6 +21,9 @@ pub(crate) mod stored;
 /// What is looked at before the first of them is read.
 mod stream;
 
+/// The streams that the log has, and their ends.
+mod streams;
+
 /// What a consumer delivers, over a connection of its own.
 mod deliveries;
 
@@ -25,26 +31,18 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::{DateTime, SubsecRound, Utc};
-use contract::Partition;
-use futures_util::FutureExt;
-use service::Span;
-use service::traces::{self, SpanContext, SpanKind};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::amendments::Amendments;
 use crate::checkpoint::{Checkpoint, Slice};
-use crate::commit::Batch;
-use crate::config::Limits;
-use crate::deltas::Fold;
-use crate::instruments;
 use crate::log::Log;
-use crate::repeats::RecentIds;
 
+use amendments::Amendments;
 use deliveries::Deliveries;
 pub(crate) use envelope::Entry;
 pub(crate) use fault::log_error;
 pub use fault::{HistoryError, SourceError};
 pub use stream::Stream;
+pub(crate) use streams::{StreamEnd, partitions};
 
 /// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
 /// broke is delivered for the server, and nobody sends it again.
@@ -77,74 +75,33 @@ pub struct Source {
     /// Where it began.
     checkpoint: Checkpoint,
     expected: u64,
-    /// What happened behind the last batch.
-    fault: Option<SourceError>,
-    /// Of the envelopes of the last batch that somebody traces.
-    traces: Vec<SpanContext>,
 }
 
 impl Source {
-    /// Waits for an envelope, and folds all that follow until the batch is full, the log is drained, or sequence `until`
-    /// is in it, which must lie behind the checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// See [`SourceError`]. What came before a fault is a batch of its own; the fault is told next time.
-    pub async fn next_batch(
-        &mut self,
-        fold: &Fold,
-        recent: &mut RecentIds,
-        limits: Limits,
-        until: u64,
-    ) -> Result<Batch, SourceError> {
-        assert!(self.expected <= until, "there is something left to read");
-        if let Some(fault) = self.fault.take() {
-            return Err(fault);
-        }
-        self.traces.clear();
-        let mut batch =
-            Batch { deltas: fold.begin(), last_sequence: 0, last_logged_at: None, envelopes: 0, pending: 0 };
-        let (mut begun, mut rests) = (None, limits.effort.begin());
-        while self.expected <= until && !batch.is_full(limits) {
-            if begun.is_some_and(|begun: Instant| begun.elapsed() > limits.batch_time_max) {
-                break;
-            }
-            // With more in the log it is worth waiting for; otherwise what has come is all there is.
-            let is_drained = batch.envelopes > 0 && batch.pending == 0;
-            let logged = if is_drained { self.next().now_or_never() } else { Some(self.next().await) };
-            let Some(logged) = logged else { break };
-            begun.get_or_insert_with(Instant::now);
-            match logged {
-                Ok(logged) => self.add(&mut batch, fold, recent, &logged),
-                Err(fault) if batch.envelopes > 0 => {
-                    self.fault = Some(fault);
-                    break;
-                }
-                Err(fault) => return Err(fault),
-            }
-            rests.rest().await;
-        }
-        batch.deltas.sort();
-        if let Some(begun) = begun {
-            instruments::folded(begun.elapsed());
-        }
-        Ok(batch)
-    }
-
-    /// The next envelope as it lies in the log, for those who do not fold it; waits while there is none.
+    /// Reads the next envelope; waits while there is none. Cancel safe: a future that is dropped while it waits loses
+    /// nothing.
     ///
     /// # Errors
     ///
     /// See [`SourceError`].
-    pub(crate) async fn next_logged(&mut self) -> Result<Entry, SourceError> {
-        let logged = self.next().await?;
-        self.passed(&logged);
-        Ok(logged)
+    pub(crate) async fn next_entry(&mut self) -> Result<Entry, SourceError> {
+        let entry = self.expected_entry().await?;
+        self.expected = entry.sequence + 1;
+        Ok(entry)
     }
 
-    /// The envelope of the expected sequence, once it is there: from the stream, or what stands for it. Dropped while it
-    /// waits, it loses nothing.
-    async fn next(&mut self) -> Result<Entry, SourceError> {
+    /// Sequence of the next envelope.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.expected
+    }
+
+    /// Number of envelopes that are known to follow one that has just been read.
+    pub(crate) fn pending_behind(&self, entry: &Entry) -> u64 {
+        entry.pending + u64::from(self.held.is_some() || self.silent_until >= self.expected)
+    }
+
+    /// Waits for the envelope of the expected sequence, from the stream or from the record that replaces it.
+    async fn expected_entry(&mut self) -> Result<Entry, SourceError> {
         loop {
             if let Some(held) = self.held.take_if(|held| held.sequence == self.expected) {
                 return Ok(held);
@@ -240,32 +197,6 @@ impl Source {
             Ok(None) => SourceError::Lost { expected, found },
             Err(err) => err,
         }
-    }
-
-    /// Adds an envelope to the batch.
-    fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut RecentIds, logged: &Entry) {
-        if self.traces.len() < traces::CONTEXTS_MAX {
-            self.traces.extend(logged.trace.clone());
-        }
-        if logged.is_erased {
-            fold.pass(recent, &mut batch.deltas, logged.message());
-        } else {
-            fold.add(recent, &mut batch.deltas, logged.message());
-        }
-        batch.last_sequence = logged.sequence;
-        batch.last_logged_at = Some(as_stored(logged.logged_at));
-        batch.envelopes += 1;
-        self.passed(logged);
-        batch.pending = logged.pending + u64::from(self.held.is_some() || self.silent_until >= self.expected);
-    }
-
-    fn passed(&mut self, logged: &Entry) {
-        self.expected = logged.sequence + 1;
-    }
-
-    /// The span of the last batch, from now on: in the trace of its first envelope that has one, with links to others.
-    pub(crate) fn span(&self, partition: Partition) -> Option<Span> {
-        Span::following(format!("commit {}", partition.subject()), SpanKind::Consumer, &self.traces)
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {

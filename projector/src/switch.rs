@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::comparison::Comparison;
+use crate::context::Workshop;
 use crate::generation::{self, Generation, GenerationId, Promotion, Status};
-use crate::generations::Workshop;
 pub(crate) use rendezvous::{Positions, hold, positions};
 
 /// Between two looks at whether there is something to switch to.

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::config::{BATCH_BYTES_MAX, Limits};
+use crate::limits::{BATCH_BYTES_MAX, Limits};
 
 /// Bytes of the deltas in one that nobody looks at yet. Where all that a log has fits into a partition's first batch, it is copied, several
 /// times as fast as what is added to rows that are there.

@@ -19,10 +19,9 @@ use futures_util::TryStreamExt;
 use super::Whose;
 use super::take_out::{self, TakeOut};
 use super::whose::Remainder;
-use crate::amendments;
 use crate::archive::Line;
 use crate::log::Log;
-use crate::source::Entry;
+use crate::source::{Entry, amendments};
 
 /// Others who erase may be faster, so often.
 const TRIES_MAX: u32 = 16;

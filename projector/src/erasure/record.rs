@@ -4,7 +4,7 @@ use contract::SketchKey;
 use sqlx::PgPool;
 
 use super::Whose;
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
 use crate::generation::GenerationId;
 
 /// Notes that an erasure begins, or finds the one that was begun and not finished, and answers its number.

@@ -11,8 +11,8 @@ use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
 use super::{Whose, walk};
-use crate::amendments;
 use crate::log::Log;
+use crate::source::amendments;
 
 /// Where the log ended in each partition when it was erased from: what lies behind came since.
 pub(crate) type Ends = BTreeMap<Partition, u64>;

@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, Slice};
 use crate::generation::GenerationId;
 use crate::log::Log;
 use crate::repeats::DedupState;
-use crate::source::{Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
+use crate::source::{self, Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -147,7 +147,7 @@ impl Walk {
             Some(source) => source,
             None => Box::pin(self.open()).await?,
         };
-        let logged = source.next_logged().await?;
+        let logged = source.next_entry().await?;
         self.asked_at = Instant::now();
         self.source = Some(source);
         Ok(logged)
@@ -170,7 +170,7 @@ impl Walk {
 /// The log is away.
 pub(crate) async fn all(log: &Log) -> anyhow::Result<Vec<Walk>> {
     let mut walks = Vec::new();
-    for partition in crate::log_end::partitions(log).await.context("looking for the log's partitions")? {
+    for partition in source::partitions(log).await.context("looking for the log's partitions")? {
         walks.push(Walk::through(log, partition).await?);
     }
     Ok(walks)

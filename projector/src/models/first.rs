@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use super::copy::CopyRows;
 use super::group::Group;
 use super::referrers::host_or_empty;
-use crate::checkpoint::{Slice, as_bigint};
+use crate::bigint::as_bigint;
+use crate::checkpoint::Slice;
 use crate::deltas::Deltas;
 
 /// The statements for one grain: days, or all days.
@@ -132,5 +133,5 @@ fn sketch(deltas: &Deltas, users: &[Digest]) -> Option<(i64, Vec<u8>)> {
         sketch.insert(*user);
     }
     let sealed = sketch.seal();
-    Some((deltas.version().users(&sealed), sealed.bytes))
+    Some((as_bigint(deltas.version().users(&sealed)), sealed.bytes))
 }

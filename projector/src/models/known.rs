@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use super::caps::Bounds;
 use super::group::{Grains, Group, Keys};
 use crate::checkpoint::Slice;
-use crate::commit::CommitError;
+use crate::commit_error::CommitError;
 
 /// Bytes of a slice: the sketches of 600 large sites, or of ten thousand small ones. Four slices take 32 MiB.
 const BYTES_MAX: usize = 8 << 20;

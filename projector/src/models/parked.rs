@@ -2,7 +2,8 @@
 
 use sqlx::PgConnection;
 
-use crate::checkpoint::{Slice, as_bigint};
+use crate::bigint::as_bigint;
+use crate::checkpoint::Slice;
 use crate::deltas::Parked;
 
 /// Keeps events of the stream that the checkpoint is about.

@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 
 use super::group::{Grains, Group, Keys};
 use super::known::State;
-use crate::checkpoint::{Slice, as_bigint};
-use crate::commit::CommitError;
+use crate::bigint::as_bigint;
+use crate::checkpoint::Slice;
+use crate::commit_error::CommitError;
 
 /// Rows of one grain.
 #[derive(Default)]

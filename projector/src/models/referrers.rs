@@ -5,7 +5,7 @@ use contract::Referrer;
 use contract::referrer::Host;
 
 use super::group::{Group, Keys};
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
 
 /// Rows of one grain.
 #[derive(Default)]

@@ -2,7 +2,8 @@
 
 use sqlx::PgConnection;
 
-use crate::checkpoint::{Slice, as_bigint};
+use crate::bigint::as_bigint;
+use crate::checkpoint::Slice;
 use crate::deltas::Deltas;
 
 pub(super) async fn add(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {

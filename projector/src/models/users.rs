@@ -1,32 +1,12 @@
 //! Users per site, event type and day, and per site and event type: stored sketches, opened, added to, and sealed.
 
-use contract::sketch::CorruptSketch;
 use contract::{KeyId, Sketch};
 
 use super::group::{Group, Keys};
 use super::known::State;
+use crate::bigint::as_bigint;
+use crate::commit_error::UnusableSketch;
 use crate::deltas::Deltas;
-
-/// A stored sketch that nothing can be added to.
-#[derive(Debug, thiserror::Error)]
-pub enum UnusableSketch {
-    /// Its bytes were changed.
-    #[error("the stored sketch of site {site_id} cannot be read")]
-    Corrupt {
-        /// Whose users they are.
-        site_id: String,
-        /// What is wrong with it.
-        source: CorruptSketch,
-    },
-    /// Its generation says another key.
-    #[error("the stored sketch of site {site_id} was made with key {found}, not with its generation's")]
-    Key {
-        /// Whose users they are.
-        site_id: String,
-        /// The key it was made with.
-        found: KeyId,
-    },
-}
 
 /// Sketches of one grain that are others now.
 #[derive(Default)]
@@ -59,7 +39,7 @@ pub(super) fn add(deltas: &Deltas, group: &Group<'_>, state: &mut State) -> Resu
     if stored == Some(sealed.bytes.as_slice()) {
         return Ok(None);
     }
-    let counted = deltas.version().users(&sealed);
+    let counted = as_bigint(deltas.version().users(&sealed));
     state.sketch = Some(sealed.bytes);
     Ok(Some(counted))
 }

@@ -1,7 +1,7 @@
 //! Views per site, event type and day, and per site and event type.
 
 use super::group::{Group, Keys};
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
 
 /// Rows of one grain.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use contract::top_paths::TOP_PATHS_KEPT;
 use futures_util::TryStreamExt;
 use sqlx::PgExecutor;
 
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
 use crate::generation::GenerationId;
 
 /// A month of a site, an event type and a partition.

@@ -2,7 +2,8 @@
 
 use sqlx::PgPool;
 
-use crate::checkpoint::{Slice, as_bigint};
+use crate::bigint::as_bigint;
+use crate::checkpoint::Slice;
 use crate::source::Stream;
 
 /// The last sequence that is missing at the beginning of a stream and was counted in a generation; 0 where the stream is

@@ -16,9 +16,9 @@ use contract::Partition;
 
 use super::progress::Progress;
 use crate::archive::{Draft, Line, Lock, Manifest, Range};
+use crate::context::Workshop;
 use crate::erasure::walk::Walk;
-use crate::generations::Workshop;
-use crate::log_end;
+use crate::source;
 
 /// A file ends with the envelope that reaches this: 64 MiB, and one of a MiB at most.
 const FILE_BYTES: u64 = 64 << 20;
@@ -52,7 +52,7 @@ pub struct Options {
 /// The log or the database is away, the disk is full, or what is to be trimmed is needed.
 pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
     let _lock = Lock::take(&options.to)?;
-    for partition in log_end::partitions(&workshop.jetstream).await? {
+    for partition in source::partitions(&workshop.jetstream).await? {
         let mut manifest = Manifest::open(&options.to, partition)?;
         let (before, last) = (manifest.last(), Box::pin(limit::last(workshop, partition, &options)).await?);
         Box::pin(write(workshop, partition, &mut manifest, last)).await?;

@@ -21,12 +21,11 @@ use super::progress::Progress;
 use super::verify;
 use crate::archive::{self, Lock};
 use crate::checkpoint::Slice;
+use crate::context::Workshop;
 use crate::erasure::search::{self, Ends};
 use crate::erasure::{Whose, record};
 use crate::generation::{self, GenerationId};
-use crate::generations::Workshop;
-use crate::log_end;
-use crate::source::Stream;
+use crate::source::{self, Stream};
 
 /// What is to be erased.
 #[derive(Clone, clap::Args)]
@@ -112,7 +111,7 @@ fn lock(archives: &[PathBuf]) -> anyhow::Result<Vec<Lock>> {
 async fn check(workshop: &Workshop) -> anyhow::Result<()> {
     let generations = generation::list(&workshop.pool).await?;
     let active = workshop.active(&generations)?;
-    for partition in log_end::partitions(&workshop.jetstream).await? {
+    for partition in source::partitions(&workshop.jetstream).await? {
         let stream = Stream::find(&workshop.jetstream, partition).await?;
         let counted_in = Slice { generation: active.id, partition };
         let missing = accounted::missing_until(&workshop.pool, counted_in, &stream).await?;

@@ -15,11 +15,10 @@ use contract::SketchKey;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::checkpoint::{self, Slice};
-use crate::commit::CommitError;
+use crate::commit_error::{CommitError, is_refusal};
 use crate::deltas::{Deltas, Fold, Message, Parked};
 use crate::fold_version::FoldVersion;
 use crate::generation::GenerationId;
-use crate::isolation::is_refusal;
 use crate::repeats::{OutOfTurn, WindowSeconds};
 use crate::{models, recent};
 use pages::Pages;

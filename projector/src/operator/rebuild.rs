@@ -7,11 +7,11 @@ use contract::Partition;
 use sqlx::{Connection, PgConnection};
 
 use super::{accounted, promote};
-use crate::checkpoint::{self, Slice, as_bigint};
+use crate::bigint::as_bigint;
+use crate::checkpoint::{self, Slice};
+use crate::context::Workshop;
 use crate::generation::{self, Generation, GenerationId, Promotion, Status};
-use crate::generations::Workshop;
-use crate::log_end;
-use crate::source::Stream;
+use crate::source::{self, Stream};
 
 /// What a rebuild is asked for.
 #[derive(Debug, Clone, clap::Args)]
@@ -101,7 +101,7 @@ async fn missing(workshop: &Workshop) -> anyhow::Result<Vec<Missing>> {
     let active =
         generation::active(&generations).context("there is no active generation; the first projector makes it")?;
     let mut missing = Vec::new();
-    for partition in log_end::partitions(&workshop.jetstream).await? {
+    for partition in source::partitions(&workshop.jetstream).await? {
         let stream = Stream::find(&workshop.jetstream, partition).await?;
         let counted_in = Slice { generation: active.id, partition };
         let last = accounted::missing_until(&workshop.pool, counted_in, &stream).await?;

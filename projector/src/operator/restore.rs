@@ -8,9 +8,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::progress::Progress;
 use crate::archive::{self, Lock, Manifest};
+use crate::context::Workshop;
 use crate::erasure::Eraser;
 use crate::erasure::take_out::PUBLISH_DEADLINE_MAX;
-use crate::generations::Workshop;
 use crate::source::Stream;
 
 /// Envelopes on their way to the log at once: at most 64 × 256 KiB, 16 MiB.

@@ -11,18 +11,19 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::remembered;
+use crate::batch::Batcher;
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::{Batch, CommitError, commit};
-use crate::config::Limits;
+use crate::context::Workshop;
 use crate::deltas::Fold;
 use crate::generation::{self, GenerationId, Identity, Status};
-use crate::generations::Workshop;
 use crate::isolation::{self, Isolation};
 use crate::lease;
+use crate::limits::Limits;
 use crate::models::Known;
 use crate::recent;
 use crate::repeats::{DedupState, RecentIds};
-use crate::source::{HistoryError, REST_MAX, Source, SourceError, Stream};
+use crate::source::{HistoryError, REST_MAX, SourceError, Stream};
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
 const TRIES_MAX: u32 = 20;
@@ -182,7 +183,7 @@ impl Folder {
             if self.checkpoint.sequence >= until {
                 return Ok(());
             }
-            let mut source = stream.open(self.slice, self.checkpoint).await?;
+            let mut source = Batcher::new(stream.open(self.slice, self.checkpoint).await?);
             let mut read_at = Instant::now();
             while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
                 if self.isolation.is_found(self.checkpoint.sequence) {
@@ -205,9 +206,9 @@ impl Folder {
     }
 
     /// Parks what Postgres refuses of the envelope behind the checkpoint.
-    async fn park_refused(&mut self, source: &mut Source) -> anyhow::Result<()> {
+    async fn park_refused(&mut self, source: &mut Batcher) -> anyhow::Result<()> {
         let Workshop { pool, window, .. } = &self.workshop;
-        let entry = source.next_logged().await?;
+        let entry = source.next_entry().await?;
         let from = (self.slice, self.checkpoint);
         let isolated = isolation::commit_by_lines(pool, from, (&self.fold, &mut self.recent), &entry).await?;
         self.isolation.parked();

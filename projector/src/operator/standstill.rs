@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
 use crate::checkpoint::Checkpoint;
-use crate::generations::Workshop;
+use crate::context::Workshop;
 use crate::repeats::DedupState;
 use crate::source::{HistoryError, SourceError, Stream};
 

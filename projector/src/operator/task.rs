@@ -9,7 +9,7 @@ use super::{
     acknowledge, archive, diff, forget, parked, promote, rebuild, repeats, restore, standstill, status, verify,
 };
 use crate::config::Config;
-use crate::generations::Workshop;
+use crate::context::Workshop;
 
 /// What an operator asks or decides.
 #[derive(Debug, clap::Subcommand)]

@@ -14,7 +14,8 @@ fn beginning() -> Checkpoint {
 pub(crate) fn taken(partitions: &Partitions, number: u16, end: u64) {
     partitions.taken(partition(number), beginning());
     partitions.set(partition(number), PartitionState::Following);
-    partitions.seen(&[LogEnd { partition: partition(number), sequence: end }], Instant::now());
+    partitions
+        .seen(&[StreamEnd { partition: partition(number), sequence: end, bytes: 0, bytes_max: None }], Instant::now());
 }
 
 #[test]

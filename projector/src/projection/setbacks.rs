@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use super::stumble::Stumble;
 use super::{Projection, Tenure};
+use crate::batch::Batcher;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Batch, CommitError};
 use crate::isolation;
 use crate::lease;
 use crate::partitions::PartitionState;
 use crate::repeats::RecentIds;
-use crate::source::Source;
 use crate::width::Width;
 
 /// For finding out who owns a partition, after a fault.
@@ -42,12 +42,12 @@ impl Projection {
     /// the partition is to be read anew then.
     pub(super) async fn park_refused(
         &self,
-        source: &mut Source,
+        source: &mut Batcher,
         recent: &mut RecentIds,
         from: Checkpoint,
         tenure: &mut Tenure,
     ) -> Stumble {
-        let entry = match source.next_logged().await {
+        let entry = match source.next_entry().await {
             Ok(entry) => entry,
             Err(fault) => return fault.into(),
         };

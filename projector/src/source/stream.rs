@@ -4,9 +4,9 @@ use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use contract::Partition;
 
+use super::amendments::Amendments;
 use super::stored::{self, Stored};
 use super::{HistoryError, Source, SourceError, as_stored, log_error};
-use crate::amendments::Amendments;
 use crate::checkpoint::{Checkpoint, Slice};
 use crate::log::Log;
 
@@ -84,8 +84,6 @@ impl Stream {
             seen_missing: 0,
             checkpoint,
             expected,
-            fault: None,
-            traces: vec![],
         };
         let begin = first.as_ref().map_or(expected.max(last + 1), |first| first.sequence + 1);
         if let Some(first) = first {

@@ -30,6 +30,19 @@ impl Capped {
         [capped.paths_total, capped.hosts_total] = others(renamed.total.as_ref());
         capped
     }
+
+    /// The counts by the kind that a metric calls them.
+    pub(crate) fn by_kind(self) -> [(&'static str, u64); 6] {
+        let Self { types, undated, paths_daily, paths_total, hosts_daily, hosts_total } = self;
+        [
+            ("types", types),
+            ("far_months", undated),
+            ("paths_daily", paths_daily),
+            ("paths_total", paths_total),
+            ("hosts_daily", hosts_daily),
+            ("hosts_total", hosts_total),
+        ]
+    }
 }
 
 impl AddAssign for Capped {

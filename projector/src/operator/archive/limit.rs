@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use contract::Partition;
 
 use super::Options;
+use crate::context::Workshop;
 use crate::erasure::walk::Walk;
-use crate::generations::Workshop;
 use crate::operator::progress::Progress;
 
 /// The last sequence that is to be archived; 0 where none is.

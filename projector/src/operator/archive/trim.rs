@@ -8,15 +8,14 @@ use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
-use crate::amendments;
 use crate::archive::{Line, Manifest};
-use crate::checkpoint::as_bigint;
+use crate::bigint::as_bigint;
+use crate::context::Workshop;
 use crate::erasure::TakeOut;
 use crate::erasure::walk::Walk;
-use crate::generations::Workshop;
 use crate::log::Log;
 use crate::operator::progress::Progress;
-use crate::source::Entry;
+use crate::source::{Entry, amendments};
 
 /// Takes out of the log what is archived, up to a sequence, and up to what ingest may still send again: that stays until a
 /// later run.

@@ -9,10 +9,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
 use super::Options;
+use crate::context::Workshop;
 use crate::erasure::search::Ends;
 use crate::erasure::walk::{self, Walk};
 use crate::erasure::{Eraser, Whose, record};
-use crate::generations::Workshop;
 use crate::operator::progress::Progress;
 use crate::source::Entry;
 

@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 use sqlx::{Connection, PgPool};
 use tokio::time::sleep;
 
+use crate::context::Workshop;
 use crate::generation::{self, GenerationId, Promotion, Status};
-use crate::generations::Workshop;
 use crate::operator::promote;
 
 /// Tries to drop a generation, or to write a table anew: a report may be in the way.

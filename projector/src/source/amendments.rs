@@ -14,8 +14,8 @@ use async_nats::jetstream::{self, ErrorCode};
 use contract::Partition;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::{Entry, SourceError, log_error, stored};
 use crate::log::Log;
-use crate::source::{Entry, SourceError, log_error, stored};
 
 /// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
 const AHEAD: usize = 64;
