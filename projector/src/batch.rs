@@ -6,12 +6,13 @@ use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::Instant;
 
+use crate::checkpoint::Checkpoint;
 use crate::commit::Batch;
 use crate::deltas::Fold;
 use crate::instruments;
 use crate::limits::Limits;
 use crate::repeats::RecentIds;
-use crate::source::{Entry, Source, SourceError, as_stored};
+use crate::source::{Entry, Position, Source, SourceError, as_stored};
 
 /// Folds the envelopes of a reader into batches.
 pub(crate) struct Batcher {
@@ -20,6 +21,13 @@ pub(crate) struct Batcher {
     fault: Option<SourceError>,
     /// Span contexts of the last batch's envelopes.
     traces: Vec<SpanContext>,
+}
+
+impl From<Checkpoint> for Position {
+    fn from(checkpoint: Checkpoint) -> Self {
+        let Checkpoint { sequence, stream_created, logged_at, .. } = checkpoint;
+        Self { sequence, stream_created, logged_at }
+    }
 }
 
 impl Batcher {

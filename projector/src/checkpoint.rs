@@ -25,6 +25,11 @@ impl Slice {
         i32::from(self.partition.number())
     }
 
+    /// What the names of the log's consumers begin with that read for the slice.
+    pub(crate) fn consumer(self) -> String {
+        format!("g{}-p{}", self.generation.0, self.partition)
+    }
+
     /// Labels of the slice's metrics.
     pub(crate) fn labels(self) -> Labels {
         Labels::new(self.generation, self.partition)

@@ -172,7 +172,7 @@ impl Projection {
         let mut is_told = false;
         loop {
             let turn = self.turn(&mut ceiling, checkpoint, &stream).await?;
-            let opened = stream.open(self.slice, checkpoint).await;
+            let opened = stream.open(self.slice.consumer(), checkpoint.into()).await;
             let mut source = Batcher::new(self.noting_halts(opened, stream.created).await?);
             checkpoint::clear_halt(pool, self.slice).await.map_err(Stumble::Checkpoint)?;
             self.partitions.set(self.slice.partition, PartitionState::Following);

@@ -21,6 +21,9 @@ pub(crate) mod stored;
 /// What is looked at before the first of them is read.
 mod stream;
 
+/// What was read last of a stream.
+mod position;
+
 /// The streams that the log has, and their ends.
 mod streams;
 
@@ -31,17 +34,18 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::{DateTime, SubsecRound, Utc};
+use contract::Partition;
 use tokio::time::timeout;
 
-use crate::checkpoint::{Checkpoint, Slice};
 use crate::log::Log;
 
 use amendments::Amendments;
 use deliveries::Deliveries;
 pub(crate) use envelope::Entry;
 pub(crate) use fault::log_error;
-pub use fault::{HistoryError, SourceError};
-pub use stream::Stream;
+pub(crate) use fault::{HistoryError, SourceError};
+pub(crate) use position::Position;
+pub(crate) use stream::Stream;
 pub(crate) use streams::{StreamEnd, partitions};
 
 /// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
@@ -55,10 +59,12 @@ pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
 /// that is delivered breaks a connection.
 const SINGLY: u64 = 256;
 
-/// A partition's envelopes from the checkpoint on.
-pub struct Source {
+/// Reads the envelopes of one partition behind a position.
+pub(crate) struct Source {
     log: Log,
-    slice: Slice,
+    partition: Partition,
+    /// What the names of its consumers begin with.
+    consumer: String,
     /// None yet where envelopes are asked for one at a time.
     deliveries: Option<Deliveries>,
     /// Up to here they are.
@@ -73,7 +79,7 @@ pub struct Source {
     /// Where the stream ended at the last look, while nothing comes.
     seen_missing: u64,
     /// Where it began.
-    checkpoint: Checkpoint,
+    position: Position,
     expected: u64,
 }
 
@@ -136,13 +142,13 @@ impl Source {
     async fn subscribe(&mut self, from: u64) -> Result<(), SourceError> {
         // Boxed, as all that is asked of the log: what the client library needs for it is large, and every reader would
         // carry it along.
-        self.deliveries = Some(Box::pin(Deliveries::open(&self.log, self.slice, from)).await?);
+        self.deliveries = Some(Box::pin(Deliveries::open(&self.log, self.partition, &self.consumer, from)).await?);
         Ok(())
     }
 
     /// Takes the next envelope that the log has, without a consumer. Where there is none yet, one is waited for again.
     async fn ask(&mut self) -> Result<(), SourceError> {
-        let events = self.slice.partition.stream();
+        let events = self.partition.stream();
         match stored::first_from(&self.log, &events, self.expected).await? {
             Some(stored) => self.hold(stored),
             None => self.singly_until = 0,
@@ -188,7 +194,7 @@ impl Source {
     /// Why `found` came and not what was expected. That it did not come does not say that it is gone: the log does.
     async fn lost_or_gone(&mut self, found: u64) -> SourceError {
         let expected = self.expected;
-        let first = match stored::first_from(&self.log, &self.slice.partition.stream(), expected).await {
+        let first = match stored::first_from(&self.log, &self.partition.stream(), expected).await {
             Ok(first) => first.map(|first| first.sequence),
             Err(err) => return err,
         };
@@ -200,7 +206,7 @@ impl Source {
     }
 
     fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
-        stream::check_counted(self.checkpoint, sequence, published)
+        stream::check_counted(self.position, sequence, published)
     }
 }
 

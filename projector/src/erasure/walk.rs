@@ -8,10 +8,7 @@ use anyhow::{Context as _, ensure};
 use contract::Partition;
 use tokio::time::{Instant, sleep};
 
-use crate::checkpoint::{Checkpoint, Slice};
-use crate::generation::GenerationId;
 use crate::log::Log;
-use crate::repeats::DedupState;
 use crate::source::{self, Entry, HistoryError, REST_MAX, Source, SourceError, Stream};
 
 /// Tries to go on after a fault: the log may restart meanwhile.
@@ -155,11 +152,8 @@ impl Walk {
 
     async fn open(&self) -> Result<Source, SourceError> {
         let stream = Stream::find(&self.log, self.partition).await?;
-        let stream_created = stream.created;
-        let dedup = DedupState::default();
-        let checkpoint = Checkpoint { sequence: self.at, epoch: 0, stream_created, logged_at: None, dedup };
-        // No generation has this number: the consumer's name tells that nothing is folded.
-        stream.open(Slice { generation: GenerationId(0), partition: self.partition }, checkpoint).await
+        // No generation has the number 0: the consumer's name tells that nothing is folded.
+        stream.open(format!("g0-p{}", self.partition), stream.position(self.at)).await
     }
 }
 

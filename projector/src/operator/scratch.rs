@@ -183,7 +183,7 @@ impl Folder {
             if self.checkpoint.sequence >= until {
                 return Ok(());
             }
-            let mut source = Batcher::new(stream.open(self.slice, self.checkpoint).await?);
+            let mut source = Batcher::new(stream.open(self.slice.consumer(), self.checkpoint.into()).await?);
             let mut read_at = Instant::now();
             while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
                 if self.isolation.is_found(self.checkpoint.sequence) {

@@ -4,10 +4,8 @@
 use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
-use crate::checkpoint::Checkpoint;
 use crate::context::Workshop;
-use crate::repeats::DedupState;
-use crate::source::{HistoryError, SourceError, Stream};
+use crate::source::{HistoryError, Position, SourceError, Stream};
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
 ///
@@ -24,22 +22,20 @@ pub(super) async fn confirm(workshop: &Workshop, partition_id: u16, to: u64) -> 
         i64::try_from(to).context("--to is no sequence")?,
     );
     for row in rows.fetch_all(&workshop.pool).await? {
-        let checkpoint = Checkpoint {
+        let position = Position {
             sequence: row.stream_sequence.try_into().context("a checkpoint")?,
-            epoch: 0,
             stream_created: row.stream_created,
             logged_at: row.logged_at,
-            dedup: DedupState::default(),
         };
         let stream = Stream::find(&workshop.jetstream, partition).await?;
-        let found = stream.first_behind(checkpoint, &mut stream.amendments()).await;
-        check(partition, checkpoint, found.map(|_| ()), to)?;
+        let found = stream.first_behind(position, &mut stream.amendments()).await;
+        check(partition, position, found.map(|_| ()), to)?;
     }
     Ok(())
 }
 
-fn check(partition: Partition, checkpoint: Checkpoint, found: Result<(), SourceError>, to: u64) -> anyhow::Result<()> {
-    let expected = checkpoint.sequence + 1;
+fn check(partition: Partition, position: Position, found: Result<(), SourceError>, to: u64) -> anyhow::Result<()> {
+    let expected = position.sequence + 1;
     match found {
         Ok(()) => bail!(
             "nothing was acknowledged: sequence {expected} of partition {partition} is still in the log, or nothing is \

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
+use contract::Partition;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{SourceError, log_error};
-use crate::checkpoint::Slice;
 use crate::log::Log;
 
 /// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
@@ -39,15 +39,20 @@ pub(super) struct Deliveries {
 struct Broken;
 
 impl Deliveries {
-    /// Makes a consumer that begins with a sequence.
+    /// Makes a consumer that begins with a sequence, and whose name begins with `consumer`.
     ///
     /// # Errors
     ///
     /// The log is away.
-    pub(super) async fn open(log: &Log, slice: Slice, start_sequence: u64) -> Result<Self, SourceError> {
+    pub(super) async fn open(
+        log: &Log,
+        partition: Partition,
+        consumer: &str,
+        start_sequence: u64,
+    ) -> Result<Self, SourceError> {
         let connection = log.connection().await.map_err(log_error("connecting for messages"))?;
         let config = pull::Config {
-            name: Some(format!("g{}-p{}-{}", slice.generation.0, slice.partition, nuid::next())),
+            name: Some(format!("{consumer}-{}", nuid::next())),
             description: Some("Tidemark projector: reads behind its checkpoint, acknowledges nothing".to_owned()),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
             ack_policy: AckPolicy::None,
@@ -57,7 +62,7 @@ impl Deliveries {
             num_replicas: 1,
             ..Default::default()
         };
-        let stream = connection.log.get_stream_no_info(slice.partition.stream()).await;
+        let stream = connection.log.get_stream_no_info(partition.stream()).await;
         let stream = stream.map_err(log_error("looking at the stream"))?;
         let consumer = stream.create_consumer(config).await.map_err(log_error("making a consumer"))?;
         let messages = consumer

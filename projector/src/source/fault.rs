@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// Why there is nothing to read. All but [`SourceError::History`] pass: open the partition again at its checkpoint.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// The log is not the one that was folded, or not all of it.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -39,7 +39,7 @@ pub enum SourceError {
 /// The log and the checkpoint do not belong together, or a piece of history is gone. The partition stops: going on
 /// would skip events in silence, or count them twice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HistoryError {
+pub(crate) enum HistoryError {
     /// Messages were deleted, purged, or dropped by age.
     #[error(
         "sequences {from} to {to} are gone from the stream: events in them were never counted. Restore the stream, or \

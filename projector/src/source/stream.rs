@@ -6,17 +6,16 @@ use contract::Partition;
 
 use super::amendments::Amendments;
 use super::stored::{self, Stored};
-use super::{HistoryError, Source, SourceError, as_stored, log_error};
-use crate::checkpoint::{Checkpoint, Slice};
+use super::{HistoryError, Position, Source, SourceError, as_stored, log_error};
 use crate::log::Log;
 
 /// What a stream says of itself.
-pub struct Stream {
+pub(crate) struct Stream {
     log: Log,
     partition: Partition,
     handle: jetstream::stream::Stream,
     /// When it was made.
-    pub created: DateTime<Utc>,
+    pub(crate) created: DateTime<Utc>,
 }
 
 impl Stream {
@@ -37,7 +36,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away.
-    pub async fn missing_until(&self) -> Result<u64, SourceError> {
+    pub(crate) async fn missing_until(&self) -> Result<u64, SourceError> {
         let first = self.first_sequence();
         if first == 1 {
             return Ok(0);
@@ -58,23 +57,30 @@ impl Stream {
     }
 
     /// The sequence that it ends with.
-    pub fn last_sequence(&self) -> u64 {
+    pub(crate) fn last_sequence(&self) -> u64 {
         self.handle.cached_info().state.last_sequence
     }
 
-    /// Checks that the stream continues what the checkpoint stands for, and begins to read behind it.
+    /// A position in this very stream.
+    pub(crate) fn position(&self, sequence: u64) -> Position {
+        Position { sequence, stream_created: self.created, logged_at: None }
+    }
+
+    /// Checks that the stream continues a position, and begins to read behind it. `consumer` is what the names of the
+    /// log's consumers begin with.
     ///
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
-    pub async fn open(&self, slice: Slice, checkpoint: Checkpoint) -> Result<Source, SourceError> {
-        let (mut amendments, expected) = (self.amendments(), checkpoint.sequence + 1);
-        let first = self.first_behind(checkpoint, &mut amendments).await?;
+    pub(crate) async fn open(&self, consumer: String, position: Position) -> Result<Source, SourceError> {
+        let (mut amendments, expected) = (self.amendments(), position.sequence + 1);
+        let first = self.first_behind(position, &mut amendments).await?;
         let last = self.last_sequence();
         let is_silent = first.is_none() && last >= expected;
         let mut source = Source {
             log: self.log.clone(),
-            slice,
+            partition: self.partition,
+            consumer,
             deliveries: None,
             singly_until: 0,
             stream: self.handle.clone(),
@@ -82,7 +88,7 @@ impl Stream {
             amendments,
             held: None,
             seen_missing: 0,
-            checkpoint,
+            position,
             expected,
         };
         let begin = first.as_ref().map_or(expected.max(last + 1), |first| first.sequence + 1);
@@ -95,24 +101,24 @@ impl Stream {
         Ok(source)
     }
 
-    /// Checks that the stream continues what the checkpoint stands for, and answers its first envelope behind it, if
-    /// there is one. What is between the two has been erased, and something stands for it.
+    /// Checks that the stream continues a position, and answers its first envelope behind it, if there is one. What is
+    /// between the two has been erased, and something stands for it.
     ///
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
     pub(crate) async fn first_behind(
         &self,
-        checkpoint: Checkpoint,
+        position: Position,
         amendments: &mut Amendments,
     ) -> Result<Option<Stored>, SourceError> {
-        let (last, events, expected) = (self.last_sequence(), self.partition.stream(), checkpoint.sequence + 1);
-        self.check_history(last, checkpoint)?;
+        let (last, events, expected) = (self.last_sequence(), self.partition.stream(), position.sequence + 1);
+        self.check_history(last, position)?;
         // Where the last envelope's time is known: is it still the one that was folded?
-        if checkpoint.logged_at.is_some()
-            && let Some(counted) = stored::at(&self.log, &events, checkpoint.sequence).await?
+        if position.logged_at.is_some()
+            && let Some(counted) = stored::at(&self.log, &events, position.sequence).await?
         {
-            check_counted(checkpoint, counted.sequence, counted.logged_at)?;
+            check_counted(position, counted.sequence, counted.logged_at)?;
         }
         let first = stored::first_from(&self.log, &events, expected).await?;
         match gap(amendments, expected, first.as_ref().map(|first| first.sequence), last).await? {
@@ -121,12 +127,12 @@ impl Stream {
         }
     }
 
-    fn check_history(&self, last: u64, checkpoint: Checkpoint) -> Result<(), HistoryError> {
-        if self.created != checkpoint.stream_created && !self.reaches_back_to(checkpoint) {
-            return Err(HistoryError::Recreated { known: checkpoint.stream_created, found: self.created });
+    fn check_history(&self, last: u64, position: Position) -> Result<(), HistoryError> {
+        if self.created != position.stream_created && !self.reaches_back_to(position) {
+            return Err(HistoryError::Recreated { known: position.stream_created, found: self.created });
         }
-        if last < checkpoint.sequence {
-            return Err(HistoryError::Rewound { last, checkpoint: checkpoint.sequence });
+        if last < position.sequence {
+            return Err(HistoryError::Rewound { last, checkpoint: position.sequence });
         }
         Ok(())
     }
@@ -134,10 +140,10 @@ impl Stream {
     /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
     /// when it restores a backup. In a stream that was made anew everything is younger than what was counted. Taken for
     /// one, a restored stream would be counted a second time, once somebody acknowledged it.
-    fn reaches_back_to(&self, checkpoint: Checkpoint) -> bool {
+    fn reaches_back_to(&self, position: Position) -> bool {
         let state = &self.handle.cached_info().state;
         let is_older = |counted| as_stored(state.first_timestamp) <= counted;
-        state.messages > 0 && state.first_sequence <= checkpoint.sequence && checkpoint.logged_at.is_some_and(is_older)
+        state.messages > 0 && state.first_sequence <= position.sequence && position.logged_at.is_some_and(is_older)
     }
 }
 
@@ -157,15 +163,11 @@ pub(super) async fn gap(
     Ok(Some(HistoryError::Gap { from: expected, to: amendments.gap_end(expected, end) }))
 }
 
-/// Whether an envelope is still the one that the checkpoint stands for, where it is its last one.
-pub(super) fn check_counted(
-    checkpoint: Checkpoint,
-    sequence: u64,
-    published: DateTime<Utc>,
-) -> Result<(), HistoryError> {
+/// Whether an envelope is still the one at a position, where it has its sequence.
+pub(super) fn check_counted(position: Position, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
     let found = as_stored(published);
-    match checkpoint.logged_at {
-        Some(known) if sequence == checkpoint.sequence && known != found => {
+    match position.logged_at {
+        Some(known) if sequence == position.sequence && known != found => {
             Err(HistoryError::Replaced { sequence, known, found })
         }
         _ => Ok(()),
