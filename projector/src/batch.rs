@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
 use crate::commit::Batch;
+use crate::commit_lines::EnvelopeLines;
 use crate::deltas::Fold;
 use crate::instruments;
 use crate::limits::Limits;
@@ -83,18 +84,39 @@ impl Batcher {
         Ok(batch)
     }
 
-    /// Reads the next envelope without folding it.
+    /// Begins the span of the last batch: in the trace of its first envelope that has one, with links to the others.
+    pub(crate) fn span(&self, partition: Partition) -> Option<Span> {
+        Span::following(format!("commit {}", partition.subject()), SpanKind::Consumer, &self.traces)
+    }
+
+    /// Reads the next envelope, and folds each of its lines by itself.
     ///
     /// # Errors
     ///
     /// See [`SourceError`].
-    pub(crate) async fn next_entry(&mut self) -> Result<Entry, SourceError> {
-        self.reader.next_entry().await
-    }
-
-    /// Begins the span of the last batch: in the trace of its first envelope that has one, with links to the others.
-    pub(crate) fn span(&self, partition: Partition) -> Option<Span> {
-        Span::following(format!("commit {}", partition.subject()), SpanKind::Consumer, &self.traces)
+    pub(crate) async fn next_lines(
+        &mut self,
+        fold: &Fold,
+        recent: &mut RecentIds,
+    ) -> Result<EnvelopeLines, SourceError> {
+        let entry = self.reader.next_entry().await?;
+        let mut deltas = fold.begin();
+        let lines = if entry.is_erased {
+            fold.pass(recent, &mut deltas, entry.message());
+            Vec::new()
+        } else {
+            fold.by_lines(recent, &mut deltas, entry.message())
+        };
+        // Each line is one event, whatever becomes of it.
+        deltas.events = lines.len() as u64;
+        let batch = Batch {
+            deltas,
+            last_sequence: entry.sequence,
+            last_logged_at: Some(as_stored(entry.logged_at)),
+            envelopes: 1,
+            pending: entry.pending,
+        };
+        Ok(EnvelopeLines { batch, lines })
     }
 
     fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut RecentIds, entry: &Entry) {

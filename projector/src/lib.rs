@@ -88,6 +88,9 @@ mod assignment;
 /// Finding the event that Postgres refuses.
 mod isolation;
 
+/// An envelope, line by line.
+mod commit_lines;
+
 /// The statements that add to read models.
 mod models;
 

@@ -14,10 +14,11 @@ use super::remembered;
 use crate::batch::Batcher;
 use crate::checkpoint::{self, Checkpoint, Slice};
 use crate::commit::{Batch, CommitError, commit};
+use crate::commit_lines::commit_lines;
 use crate::context::Workshop;
 use crate::deltas::Fold;
 use crate::generation::{self, GenerationId, Identity, Status};
-use crate::isolation::{self, Isolation};
+use crate::isolation::Isolation;
 use crate::lease;
 use crate::limits::Limits;
 use crate::models::Known;
@@ -208,9 +209,8 @@ impl Folder {
     /// Parks what Postgres refuses of the envelope behind the checkpoint.
     async fn park_refused(&mut self, source: &mut Batcher) -> anyhow::Result<()> {
         let Workshop { pool, window, .. } = &self.workshop;
-        let entry = source.next_entry().await?;
-        let from = (self.slice, self.checkpoint);
-        let isolated = isolation::commit_by_lines(pool, from, (&self.fold, &mut self.recent), &entry).await?;
+        let lines = source.next_lines(&self.fold, &mut self.recent).await?;
+        let isolated = commit_lines(pool, self.slice, self.checkpoint, lines).await?;
         self.isolation.parked();
         self.checkpoint = isolated.checkpoint;
         self.counts.add(&isolated.batch);

@@ -10,7 +10,7 @@ use super::{Projection, Tenure};
 use crate::batch::Batcher;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Batch, CommitError};
-use crate::isolation;
+use crate::commit_lines::commit_lines;
 use crate::lease;
 use crate::partitions::PartitionState;
 use crate::repeats::RecentIds;
@@ -47,12 +47,11 @@ impl Projection {
         from: Checkpoint,
         tenure: &mut Tenure,
     ) -> Stumble {
-        let entry = match source.next_entry().await {
-            Ok(entry) => entry,
+        let lines = match source.next_lines(&self.parts.fold, recent).await {
+            Ok(lines) => lines,
             Err(fault) => return fault.into(),
         };
-        let fold = &self.parts.fold;
-        match isolation::commit_by_lines(&self.parts.pool, (self.slice, from), (fold, recent), &entry).await {
+        match commit_lines(&self.parts.pool, self.slice, from, lines).await {
             Ok(isolated) => {
                 self.isolation.parked();
                 tenure.committed = true;
