@@ -405,8 +405,8 @@ mod tests {
         let (_, limit) = query.split_once("mem_limit: ").expect("a limit");
         assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
         let documented = format!("{} MiB", needed >> 20).replace("1308", "1,308");
-        let architecture = include_str!("../../ARCHITECTURE.md");
-        assert!(architecture.contains(&documented), "ARCHITECTURE.md says {documented}");
+        let limits = include_str!("../../docs/limits.md");
+        assert!(limits.contains(&documented), "docs/limits.md does not say {documented}");
     }
 
     #[test]
