@@ -156,7 +156,7 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     watched.fires("TidemarkLogNearlyFull", &[("partition", "3")], nothing).await;
     watched.fires("TidemarkLogNearlyFull", &[("server", "1")], nothing).await;
     let halted = watched.fires("TidemarkPartitionHalted", &[("partition", "1")], nothing).await;
-    assert_eq!(halted, "Partition 1 of generation 1 stands still until somebody helps");
+    assert_eq!(halted, "Partition 1 of generation 1 is halted and needs a decision");
     let parked = watched.fires("TidemarkEventsParked", &[("partition", "2")], nothing).await;
     assert_eq!(parked, "Events of partition 2 that could not be read wait for a decision: 1");
     every_panel_shows_something(&watched).await?;
