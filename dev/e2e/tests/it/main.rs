@@ -132,6 +132,9 @@ mod alerts;
 /// Versions, variables, and configurations that are checked.
 mod command_line;
 
+/// Documents link to what exists, and list what programs say.
+mod documents;
+
 /// What containers are told of is documented, and there.
 mod containers;
 
