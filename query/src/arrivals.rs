@@ -15,10 +15,10 @@ use crate::as_of::AsOf;
 use crate::config::Config;
 use crate::conflicts;
 use crate::connections::Connections;
-use crate::instruments;
 use crate::lease::Lease;
 use crate::log_ends::LogEnds;
-use crate::stats::{StatsError, count};
+use crate::metrics;
+use crate::report_error::{ReportError, count};
 
 /// Between two looks at the checkpoints: 50 short statements a second as long as anybody waits. A report comes at most
 /// two of these after what it waits for: one until its turn, one because it may be told of a look that is as old.
@@ -50,8 +50,8 @@ impl Arrivals {
     ///
     /// # Errors
     ///
-    /// [`StatsError::NotContained`] if it still does not at `until`, [`StatsError::NoSuchEvent`] if it never will, and
-    /// [`StatsError::TooManyWaiting`] if it does not now and no other request, or none of the client, may wait. Others
+    /// [`ReportError::NotContained`] if it still does not at `until`, [`ReportError::NoSuchEvent`] if it never will, and
+    /// [`ReportError::TooManyWaiting`] if it does not now and no other request, or none of the client, may wait. Others
     /// say that it cannot be told.
     pub(crate) async fn wait(
         &self,
@@ -59,29 +59,34 @@ impl Arrivals {
         receipt: Receipt,
         client: &Client,
         until: Instant,
-    ) -> Result<(), StatsError> {
+    ) -> Result<(), ReportError> {
         let asked = Instant::now();
         let first_look = timeout_at(until, self.contain(db, receipt, asked)).await;
-        if first_look.unwrap_or(Err(StatsError::NoConnection))? {
+        if first_look.unwrap_or(Err(ReportError::NoConnection))? {
             return Ok(());
         }
         let _place = self.place(client)?;
         let begun = Instant::now();
         let arrived = timeout_at(until, self.look_until_contained(db, receipt, asked)).await;
-        let arrived = arrived.unwrap_or(Err(StatsError::NotContained(receipt)));
+        let arrived = arrived.unwrap_or(Err(ReportError::NotContained(receipt)));
         let outcome = if arrived.is_ok() { "arrived" } else { "missed" };
-        instruments::waited(outcome, begun.elapsed());
+        metrics::waited(outcome, begun.elapsed());
         arrived
     }
 
-    fn place(&self, client: &Client) -> Result<Place, StatsError> {
+    fn place(&self, client: &Client) -> Result<Place, ReportError> {
         self.places.take(client).map_err(|err| match err {
-            NoPlace::AllTaken => StatsError::TooManyWaiting,
-            NoPlace::ClientHasMost => StatsError::TooManyWaitingOfClient,
+            NoPlace::AllTaken => ReportError::TooManyWaiting,
+            NoPlace::ClientHasMost => ReportError::TooManyWaitingOfClient,
         })
     }
 
-    async fn look_until_contained(&self, db: &Connections, receipt: Receipt, asked: Instant) -> Result<(), StatsError> {
+    async fn look_until_contained(
+        &self,
+        db: &Connections,
+        receipt: Receipt,
+        asked: Instant,
+    ) -> Result<(), ReportError> {
         loop {
             sleep(LOOK_INTERVAL).await;
             if self.contain(db, receipt, asked).await? {
@@ -92,7 +97,7 @@ impl Arrivals {
 
     /// Whether the checkpoints were beyond the event at the last look, just now or a moment ago. A receipt that was
     /// given before `asked` and of which the log knows nothing is none.
-    async fn contain(&self, db: &Connections, receipt: Receipt, asked: Instant) -> Result<bool, StatsError> {
+    async fn contain(&self, db: &Connections, receipt: Receipt, asked: Instant) -> Result<bool, ReportError> {
         let now = Instant::now();
         // Held while Postgres is asked, on purpose: whoever comes meanwhile waits for that answer instead of asking the
         // same. Who holds it and leaves lets the next one ask.
@@ -100,25 +105,25 @@ impl Arrivals {
         // Where Postgres takes longer than the interval, all who have come meanwhile share the look after this one.
         let look = match last.take().filter(|look| look.at >= now || look.at.elapsed() < LOOK_INTERVAL) {
             Some(look) => look,
-            None => conflicts::tried_twice(|| look(db)).await?,
+            None => conflicts::retry_once(ReportError::conflict, || look(db)).await?,
         };
         let look = last.insert(look);
         if look.as_of.contains(receipt) {
             return Ok(true);
         }
         let since_asked = look.at.saturating_duration_since(asked);
-        if look.log_ends.rule_out(receipt, since_asked) { Err(StatsError::NoSuchEvent(receipt)) } else { Ok(false) }
+        if look.log_ends.rule_out(receipt, since_asked) { Err(ReportError::NoSuchEvent(receipt)) } else { Ok(false) }
     }
 }
 
 /// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
-async fn look(db: &Connections) -> Result<Look, StatsError> {
+async fn look(db: &Connections) -> Result<Look, ReportError> {
     let at = Instant::now();
     let mut lease = Lease::take_for_all(db).await?;
     let rows = sqlx::query_file!("src/arrivals.sql").fetch_all(&mut *lease).await?;
     lease.end();
     if !rows.iter().all(|row| row.has_generation) {
-        return Err(StatsError::NoGeneration);
+        return Err(ReportError::NoGeneration);
     }
     let (mut contained, mut log_ends) = (Vec::new(), LogEnds::default());
     for row in rows {
@@ -128,7 +133,7 @@ async fn look(db: &Connections) -> Result<Look, StatsError> {
         contained.extend(sequence.map(|sequence| (partition_id, sequence)));
         let observed = row.end_sequence.zip(row.end_age_ms);
         let observed =
-            observed.map(|(end, age_ms)| Ok::<_, StatsError>((count(end)?, Duration::from_millis(count(age_ms)?))));
+            observed.map(|(end, age_ms)| Ok::<_, ReportError>((count(end)?, Duration::from_millis(count(age_ms)?))));
         log_ends.add(partition_id, sequence, observed.transpose()?);
     }
     Ok(Look { at, as_of: contained.into_iter().collect(), log_ends })

@@ -67,8 +67,8 @@ use service::access::Grant;
 
 use crate::canonical::Pairs;
 use crate::refusals;
+use crate::report_error::ReportError;
 use crate::reports::{Reports, SharedReports};
-use crate::stats::StatsError;
 use address::{Address, Parameters};
 use view::Frame;
 
@@ -117,7 +117,7 @@ async fn show(reports: Reports, grant: Grant, uri: Uri) -> Response {
     }
 }
 
-async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response, StatsError> {
+async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response, ReportError> {
     let today = reading::today(reports).await?;
     let sent = Parameters::read(uri.query().unwrap_or_default());
     let address = sent.and_then(|sent| Address::read(sent, today));
@@ -155,11 +155,11 @@ fn all_sites(frame: &Frame, sites: &[view::SiteSummary]) -> Markup {
 }
 
 /// What cannot be read now may be read soon. The cause is logged where a report's is.
-fn unavailable(err: StatsError) -> Response {
+fn unavailable(err: ReportError) -> Response {
     let sentence = match err {
-        StatsError::NoGeneration => "There are no read models yet: the projector has still to make them.",
-        StatsError::TimedOut => "These days took too long to read. Fewer of them may work.",
-        StatsError::CorruptSketch(_) | StatsError::KeysDiffer(_) | StatsError::Negative => {
+        ReportError::NoGeneration => "There are no read models yet: the projector has still to make them.",
+        ReportError::TimedOut => "These days took too long to read. Fewer of them may work.",
+        ReportError::CorruptSketch(_) | ReportError::KeysDiffer(_) | ReportError::Negative => {
             "What is stored is damaged, and has to be rebuilt by an operator."
         }
         _ => "The read models cannot be read.",

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::canonical::Pairs;
 use crate::listing::{Cell, List, Table};
+use crate::report_error::ReportError;
 use crate::request::{InvalidRequest, Period, Sent};
-use crate::stats::StatsError;
 use crate::tally::Tally;
 use crate::version::Version;
 
@@ -94,7 +94,7 @@ impl List for Request {
         self.period.last()
     }
 
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, EventTypes), StatsError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, EventTypes), ReportError> {
         let mut rows = self.rows(db);
         let (mut version, mut event_types) = (None, Vec::new());
         let mut open: Option<(String, Tally)> = None;
@@ -117,13 +117,13 @@ impl List for Request {
         event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
         event_types
             .sort_by(|one, other| other.views.cmp(&one.views).then_with(|| one.event_type.cmp(&other.event_type)));
-        let version = version.ok_or(StatsError::NoGeneration)?;
+        let version = version.ok_or(ReportError::NoGeneration)?;
         Ok((version, EventTypes { site_id: self.site_id.as_str().to_owned(), event_types }))
     }
 }
 
 impl EventTypeCounts {
-    fn of((event_type, mut tally): (String, Tally)) -> Result<Self, StatsError> {
+    fn of((event_type, mut tally): (String, Tally)) -> Result<Self, ReportError> {
         Ok(Self { event_type, views: tally.views, unique_users: tally.unique_users()? })
     }
 }

@@ -15,8 +15,8 @@ use utoipa::OpenApi;
 
 use crate::caching::{self, Caching};
 use crate::dashboard;
-use crate::instruments;
 use crate::live::{self, Live};
+use crate::metrics::{self, Gauges};
 use crate::openapi::Document;
 use crate::readiness::Readiness;
 use crate::refusals;
@@ -35,10 +35,22 @@ pub(crate) fn health(reports: &SharedReports, live: &Live, readiness: Readiness)
         let readiness = readiness.clone();
         async move { readiness.told().await.map_err(|lack| lack.to_string()) }
     };
-    let health = Health::new(ready, move || instruments::sample(&sampled, &watched));
+    let health = Health::new(ready, move || metrics::sample(&gauges(&sampled, &watched)));
     // After the line above, which installs the recorder that takes descriptions.
-    instruments::describe();
+    metrics::describe();
     health
+}
+
+fn gauges(reports: &SharedReports, live: &Live) -> Gauges {
+    let (reports_in_progress, reports_max) = reports.in_progress();
+    let (live_clients, live_clients_max) = live.clients();
+    Gauges {
+        reports: reports_in_progress,
+        reports_max,
+        live_clients,
+        live_clients_max,
+        connections: reports.connections(),
+    }
 }
 
 /// Everything that clients are answered; `health` are the routes of probes, and of metrics where operators have no address.
@@ -110,7 +122,7 @@ async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Re
         Err(refusal) if refusal.status().is_client_error() => "refused",
         Err(_) => "unavailable",
     };
-    instruments::answered(outcome, started.elapsed());
+    metrics::answered(outcome, started.elapsed());
     answer
 }
 

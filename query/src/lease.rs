@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connections::{Connected, Connections};
-use crate::instruments;
+use crate::metrics;
 
 /// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
 /// left: whoever took it next would read the rest first, and if Postgres hangs, wait for it forever.
@@ -40,7 +40,7 @@ impl Lease {
     }
 
     fn of(connected: Connected, asked: Instant) -> Self {
-        instruments::connected(asked.elapsed());
+        metrics::connected(asked.elapsed());
         Self { connection: Some(connected) }
     }
 

@@ -18,6 +18,9 @@ mod request;
 /// A report, read in one snapshot.
 mod stats;
 
+/// Why a report cannot be read.
+mod report_error;
+
 /// Where reports are read, in places and with connections that clients share.
 mod reports;
 
@@ -87,8 +90,8 @@ mod dashboard;
 /// The interface's description.
 mod openapi;
 
-/// What is measured.
-mod instruments;
+/// Metrics, by name.
+mod metrics;
 
 pub use canonical::Target;
 pub use config::{Config, KEYS_FILE, VARIABLES};

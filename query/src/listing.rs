@@ -12,9 +12,9 @@ use sqlx::PgConnection;
 use crate::caching::{self, Caching};
 use crate::canonical::Pairs;
 use crate::refusals;
+use crate::report_error::ReportError;
 use crate::reports::Reports;
 use crate::request::{InvalidRequest, Sent};
-use crate::stats::StatsError;
 use crate::version::Version;
 
 /// Which of the two is wanted.
@@ -66,8 +66,8 @@ pub(crate) trait List: Sized {
     ///
     /// # Errors
     ///
-    /// See [`StatsError`]; there may be rows left to read then.
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Self::Report), StatsError>;
+    /// See [`ReportError`]; there may be rows left to read then.
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Self::Report), ReportError>;
 
     /// Where the next page begins, if there is one.
     fn next_cursor(_: &Self::Report) -> Option<&str> {

@@ -14,8 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::canonical::Pairs;
 use crate::cursor::Cursor;
 use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
+use crate::report_error::{ReportError, count};
 use crate::request::{InvalidRequest, Period, Sent};
-use crate::stats::{PathViews, StatsError, count};
+use crate::stats::PathViews;
 use crate::version::Version;
 
 /// Bytes of what is looked for: a path has no more.
@@ -174,14 +175,14 @@ impl List for Request {
         self.period.last()
     }
 
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Paths), StatsError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Paths), ReportError> {
         let rows = self.rows(db).await?;
-        let first = rows.first().ok_or(StatsError::NoGeneration)?;
+        let first = rows.first().ok_or(ReportError::NoGeneration)?;
         let version =
             Version { generation_id: first.generation_id, checkpoints: first.checkpoints.clone(), today: first.today };
         let paths = rows.into_iter().filter_map(|row| row.path.zip(row.views));
         let paths = paths.map(|(path, views)| Ok(PathViews { path, views: count(views)? }));
-        let mut paths = paths.collect::<Result<Vec<_>, StatsError>>()?;
+        let mut paths = paths.collect::<Result<Vec<_>, ReportError>>()?;
         let has_more = paths.len() > self.paths_max.into();
         paths.truncate(self.paths_max.into());
         let last = paths.last().filter(|_| has_more);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use service::Refusal;
 
+use crate::report_error::ReportError;
 use crate::request::InvalidRequest;
-use crate::stats::StatsError;
 
 impl From<InvalidRequest> for Refusal {
     fn from(err: InvalidRequest) -> Self {
@@ -15,21 +15,21 @@ impl From<InvalidRequest> for Refusal {
 
 /// Refuses a report, and logs why: this is where the reason ends. `site_id` is whose report it was, if it was of one. What
 /// is logged without being asked for outlives an erasure, so it names no site.
-pub(crate) fn refuse(err: StatsError, site_id: Option<&str>) -> Refusal {
+pub(crate) fn refuse(err: ReportError, site_id: Option<&str>) -> Refusal {
     let refusal = match err {
-        StatsError::NoSuchEvent(_) => Refusal::bad_request(code(&err), sentence(&err)),
+        ReportError::NoSuchEvent(_) => Refusal::bad_request(code(&err), sentence(&err)),
         _ => Refusal::unavailable(code(&err), sentence(&err)),
     };
     // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by asking
     // all at once.
     let is_expected = matches!(
         err,
-        StatsError::NotContained(_)
-            | StatsError::NoSuchEvent(_)
-            | StatsError::TooManyWaiting
-            | StatsError::TooManyWaitingOfClient
-            | StatsError::TooManyReports
-            | StatsError::TooManyReportsOfClient
+        ReportError::NotContained(_)
+            | ReportError::NoSuchEvent(_)
+            | ReportError::TooManyWaiting
+            | ReportError::TooManyWaitingOfClient
+            | ReportError::TooManyReports
+            | ReportError::TooManyReportsOfClient
     );
     let error = format!("{:#}", anyhow::Error::from(err));
     if is_expected {
@@ -41,53 +41,53 @@ pub(crate) fn refuse(err: StatsError, site_id: Option<&str>) -> Refusal {
     refusal
 }
 
-fn sentence(err: &StatsError) -> Cow<'static, str> {
+fn sentence(err: &ReportError) -> Cow<'static, str> {
     match err {
-        StatsError::NoGeneration => "there are no read models yet; ask again when the projector has made them".into(),
-        StatsError::NoReferrers => {
+        ReportError::NoGeneration => "there are no read models yet; ask again when the projector has made them".into(),
+        ReportError::NoReferrers => {
             "the active generation does not count referrers yet; ask again when the rebuild is done".into()
         }
-        StatsError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
-        StatsError::NoConnection | StatsError::Database(_) | StatsError::Conflict(_) => {
+        ReportError::TimedOut => "the report took too long; ask again later, or for fewer days".into(),
+        ReportError::NoConnection | ReportError::Database(_) | ReportError::Conflict(_) => {
             "reports cannot be read at the moment; ask again later".into()
         }
-        StatsError::CorruptSketch(_)
-        | StatsError::CorruptTopPaths(_)
-        | StatsError::KeysDiffer(_)
-        | StatsError::Negative => {
+        ReportError::CorruptSketch(_)
+        | ReportError::CorruptTopPaths(_)
+        | ReportError::KeysDiffer(_)
+        | ReportError::Negative => {
             "what is stored about the site is damaged and has to be rebuilt by an operator".into()
         }
-        StatsError::NotContained(receipt) => {
+        ReportError::NotContained(receipt) => {
             format!("reports do not contain the event of receipt {receipt} yet; ask again later").into()
         }
-        StatsError::NoSuchEvent(receipt) => {
+        ReportError::NoSuchEvent(receipt) => {
             format!("the log has no event of receipt {receipt}; after takes a receipt that an event was answered with")
                 .into()
         }
-        StatsError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
-        StatsError::TooManyWaitingOfClient => {
+        ReportError::TooManyWaiting => "too many reports wait for their events to arrive; ask again later".into(),
+        ReportError::TooManyWaitingOfClient => {
             "too many reports of this client wait for their events to arrive; ask again later".into()
         }
-        StatsError::TooManyReports => "too many reports are asked for at once; ask again later".into(),
-        StatsError::TooManyReportsOfClient => {
+        ReportError::TooManyReports => "too many reports are asked for at once; ask again later".into(),
+        ReportError::TooManyReportsOfClient => {
             "too many reports are asked for at once by this client; ask again later".into()
         }
     }
 }
 
-fn code(err: &StatsError) -> &'static str {
+fn code(err: &ReportError) -> &'static str {
     match err {
-        StatsError::NoGeneration => "no_read_models",
-        StatsError::NoReferrers => "no_referrers_yet",
-        StatsError::TimedOut => "report_too_slow",
-        StatsError::NoConnection | StatsError::Database(_) | StatsError::Conflict(_) => "database_unavailable",
-        StatsError::CorruptSketch(_)
-        | StatsError::CorruptTopPaths(_)
-        | StatsError::KeysDiffer(_)
-        | StatsError::Negative => "damaged",
-        StatsError::NotContained(_) => "not_contained_yet",
-        StatsError::NoSuchEvent(_) => "no_such_event",
-        StatsError::TooManyWaiting | StatsError::TooManyWaitingOfClient => "too_many_waiting",
-        StatsError::TooManyReports | StatsError::TooManyReportsOfClient => "too_many_reports",
+        ReportError::NoGeneration => "no_read_models",
+        ReportError::NoReferrers => "no_referrers_yet",
+        ReportError::TimedOut => "report_too_slow",
+        ReportError::NoConnection | ReportError::Database(_) | ReportError::Conflict(_) => "database_unavailable",
+        ReportError::CorruptSketch(_)
+        | ReportError::CorruptTopPaths(_)
+        | ReportError::KeysDiffer(_)
+        | ReportError::Negative => "damaged",
+        ReportError::NotContained(_) => "not_contained_yet",
+        ReportError::NoSuchEvent(_) => "no_such_event",
+        ReportError::TooManyWaiting | ReportError::TooManyWaitingOfClient => "too_many_waiting",
+        ReportError::TooManyReports | ReportError::TooManyReportsOfClient => "too_many_reports",
     }
 }

@@ -15,8 +15,9 @@ use crate::conflicts;
 use crate::connections::Connections;
 use crate::lease::Lease;
 use crate::listing::List;
+use crate::report_error::ReportError;
 use crate::request::Request;
-use crate::stats::{Snapshot, Stats, StatsError};
+use crate::stats::{Snapshot, Stats};
 use crate::version::Version;
 
 /// What reports of all clients are read with.
@@ -77,8 +78,8 @@ impl Reports {
     ///
     /// # Errors
     ///
-    /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn read(&self, request: &Request) -> Result<(Version, Stats), StatsError> {
+    /// See [`ReportError`]; nothing was changed by having tried.
+    pub(crate) async fn read(&self, request: &Request) -> Result<(Version, Stats), ReportError> {
         let Shared { db, timeout, after_timeout, arrivals, .. } = &*self.shared.0;
         let _place = self.place()?;
         let begun = Instant::now();
@@ -101,14 +102,14 @@ impl Reports {
     ///
     /// # Errors
     ///
-    /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), StatsError> {
+    /// See [`ReportError`]; nothing was changed by having tried.
+    pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), ReportError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.shared.0.timeout;
-        conflicts::tried_twice(|| async move {
+        conflicts::retry_once(ReportError::conflict, || async move {
             let mut lease = self.lease(deadline).await?;
             let read = timeout_at(deadline, list.read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+            lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
         })
         .await
     }
@@ -117,31 +118,31 @@ impl Reports {
     ///
     /// # Errors
     ///
-    /// See [`StatsError`]; nothing was changed by having tried.
-    pub(crate) async fn version(&self) -> Result<Version, StatsError> {
+    /// See [`ReportError`]; nothing was changed by having tried.
+    pub(crate) async fn version(&self) -> Result<Version, ReportError> {
         let _place = self.place()?;
         let deadline = Instant::now() + self.shared.0.timeout;
-        conflicts::tried_twice(|| async move {
+        conflicts::retry_once(ReportError::conflict, || async move {
             let mut lease = self.lease(deadline).await?;
             let read = timeout_at(deadline, Version::read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+            lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
         })
         .await
     }
 
-    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, StatsError> {
-        conflicts::tried_twice(|| async move {
+    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, ReportError> {
+        conflicts::retry_once(ReportError::conflict, || async move {
             let mut lease = self.lease(deadline).await?;
             let read = timeout_at(deadline, Snapshot::read(&mut lease, request)).await;
-            lease.end_with(read.unwrap_or(Err(StatsError::TimedOut)))
+            lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
         })
         .await
     }
 
-    fn place(&self) -> Result<Place, StatsError> {
+    fn place(&self) -> Result<Place, ReportError> {
         self.shared.0.places.take(&self.client).map_err(|err| match err {
-            NoPlace::AllTaken => StatsError::TooManyReports,
-            NoPlace::ClientHasMost => StatsError::TooManyReportsOfClient,
+            NoPlace::AllTaken => ReportError::TooManyReports,
+            NoPlace::ClientHasMost => ReportError::TooManyReportsOfClient,
         })
     }
 

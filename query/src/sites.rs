@@ -11,8 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::canonical::Pairs;
 use crate::cursor::Cursor;
 use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
+use crate::report_error::ReportError;
 use crate::request::{InvalidRequest, Sent};
-use crate::stats::StatsError;
 use crate::tally::Tally;
 use crate::version::Version;
 
@@ -80,7 +80,7 @@ struct Open {
 }
 
 impl Open {
-    fn close(mut self) -> Result<SiteCounts, StatsError> {
+    fn close(mut self) -> Result<SiteCounts, ReportError> {
         let (views, unique_users) = (self.tally.views, self.tally.unique_users()?);
         Ok(SiteCounts { site_id: self.site_id, last_day: self.last_day, views, unique_users })
     }
@@ -139,7 +139,7 @@ impl List for Request {
         None
     }
 
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Sites), StatsError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Sites), ReportError> {
         let after = self.after.as_ref().map_or("", |after| after.key.as_str());
         // One more than is shown tells whether there is another page.
         let sites_max = i64::from(self.sites_max) + 1;
@@ -168,7 +168,7 @@ impl List for Request {
             }
         }
         sites.extend(open.take().map(Open::close).transpose()?);
-        Ok((version.ok_or(StatsError::NoGeneration)?, self.page(sites)))
+        Ok((version.ok_or(ReportError::NoGeneration)?, self.page(sites)))
     }
 
     fn next_cursor(sites: &Sites) -> Option<&str> {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use contract::sketch::{Accuracy, Bounds, Count};
 
-use crate::stats::{StatsError, count};
+use crate::report_error::{ReportError, count};
 use crate::users::Users;
 
 /// What rows so far add up to.
@@ -22,7 +22,7 @@ impl Tally {
     /// # Errors
     ///
     /// There cannot be as many.
-    pub(crate) fn add_views(&mut self, views: i64) -> Result<(), StatsError> {
+    pub(crate) fn add_views(&mut self, views: i64) -> Result<(), ReportError> {
         self.views += count(views)?;
         Ok(())
     }
@@ -38,7 +38,7 @@ impl Tally {
         day: Option<NaiveDate>,
         users: i64,
         sketch: Option<Vec<u8>>,
-    ) -> Result<(), StatsError> {
+    ) -> Result<(), ReportError> {
         let users = count(users)?;
         match sketch {
             None => self.only_users = Some(users),
@@ -60,7 +60,7 @@ impl Tally {
         month: NaiveDate,
         users: Bounds,
         sketch: Vec<u8>,
-    ) -> Result<(), StatsError> {
+    ) -> Result<(), ReportError> {
         Ok(self.users.add(Some(month), users, sketch)?)
     }
 
@@ -69,7 +69,7 @@ impl Tally {
     /// # Errors
     ///
     /// What is stored is damaged.
-    pub(crate) fn unique_users(&mut self) -> Result<u64, StatsError> {
+    pub(crate) fn unique_users(&mut self) -> Result<u64, ReportError> {
         match self.only_users {
             Some(users) => Ok(users),
             None => Ok(std::mem::take(&mut self.users).count()?.users),

@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::canonical::Pairs;
 use crate::listing::{Cell, List, Table};
+use crate::report_error::ReportError;
 use crate::request::{InvalidRequest, Sent};
-use crate::stats::StatsError;
 use crate::tally::Tally;
 use crate::users;
 use crate::version::Version;
@@ -163,7 +163,7 @@ impl List for Request {
         Some(self.last)
     }
 
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Timeseries), StatsError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Timeseries), ReportError> {
         let mut rows = sqlx::query_file!(
             "src/timeseries.sql",
             self.site_id.as_str(),
@@ -197,7 +197,7 @@ impl List for Request {
                 (_, sketch) => tally.add_users(Some(day), users, sketch)?,
             }
         }
-        Ok((version.ok_or(StatsError::NoGeneration)?, building.end()?))
+        Ok((version.ok_or(ReportError::NoGeneration)?, building.end()?))
     }
 }
 
@@ -218,7 +218,7 @@ impl<'a> Building<'a> {
     }
 
     /// Where a day's numbers go. All buckets before are closed.
-    fn tally_of(&mut self, day: NaiveDate) -> Result<&mut Tally, StatsError> {
+    fn tally_of(&mut self, day: NaiveDate) -> Result<&mut Tally, ReportError> {
         while day > self.open.last
             && let Some(next) = self.coming.next()
         {
@@ -228,7 +228,7 @@ impl<'a> Building<'a> {
         Ok(&mut self.tally)
     }
 
-    fn close(&mut self) -> Result<(), StatsError> {
+    fn close(&mut self) -> Result<(), ReportError> {
         let mut tally = std::mem::take(&mut self.tally);
         let Metrics { views, unique_users } = self.request.metrics;
         self.buckets.push(BucketCounts {
@@ -239,7 +239,7 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<Timeseries, StatsError> {
+    fn end(mut self) -> Result<Timeseries, ReportError> {
         self.tally_of(NaiveDate::MAX)?;
         self.close()?;
         Ok(Timeseries {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use contract::sketch::{Bounds, Count, Members, NotAdded};
 
-use crate::stats::{StatsError, count};
+use crate::report_error::{ReportError, count};
 
 /// What the summary of a month says about its users, as it is stored.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +15,9 @@ pub(crate) struct Summed {
 }
 
 impl TryFrom<Summed> for Bounds {
-    type Error = StatsError;
+    type Error = ReportError;
 
-    fn try_from(Summed { least, most, low, high }: Summed) -> Result<Self, StatsError> {
+    fn try_from(Summed { least, most, low, high }: Summed) -> Result<Self, ReportError> {
         Ok(Self { least: count(least)?, most: count(most)?, low: count(low)?, high: count(high)? })
     }
 }

@@ -6,7 +6,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use crate::stats::StatsError;
+use crate::report_error::ReportError;
 
 /// The state of the read models in one moment, and the day it was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl Version {
     /// # Errors
     ///
     /// No generation is active, or Postgres cannot say.
-    pub(crate) async fn read(db: &mut PgConnection) -> Result<Self, StatsError> {
+    pub(crate) async fn read(db: &mut PgConnection) -> Result<Self, ReportError> {
         let version = sqlx::query_file_as!(Self, "src/version.sql").fetch_optional(db).await?;
-        version.ok_or(StatsError::NoGeneration)
+        version.ok_or(ReportError::NoGeneration)
     }
 }

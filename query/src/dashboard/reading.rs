@@ -10,15 +10,16 @@ use super::said;
 use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
 use super::{EVENT_TYPES_MAX, PATHS_MAX, SITES_MAX, days};
 use crate::listing::List;
+use crate::report_error::ReportError;
 use crate::reports::Reports;
 use crate::request::{Include, Period, Request};
 use crate::sites::SiteCounts;
-use crate::stats::{PathViews, Stats, StatsError};
+use crate::stats::{PathViews, Stats};
 use crate::timeseries::{Interval, Metrics};
 use crate::{event_types, paths, sites, timeseries};
 
 /// The UTC day, by the clock of Postgres.
-pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, StatsError> {
+pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, ReportError> {
     Ok(reports.version().await?.today)
 }
 
@@ -28,7 +29,7 @@ pub(super) async fn frame(
     grant: &Grant,
     address: Address,
     today: NaiveDate,
-) -> Result<(Frame, Vec<SiteSummary>), StatsError> {
+) -> Result<(Frame, Vec<SiteSummary>), ReportError> {
     let request = sites_from("", SITES_MAX, &EventType::PAGE_VIEW).within(grant);
     let (_, page) = reports.list(&request).await?;
     let summaries: Vec<_> = page.sites.into_iter().filter_map(summary).collect();
@@ -42,7 +43,7 @@ pub(super) async fn report(
     address: &Address,
     site: &SiteId<'static>,
     today: NaiveDate,
-) -> Result<Option<Report>, StatsError> {
+) -> Result<Option<Report>, ReportError> {
     let period = address.period(today);
     let known = sites_from(site.as_str(), 1, &address.event_type);
     let trend = trend_request(address, site, period);
@@ -88,7 +89,7 @@ async fn chosen(
     address: &Address,
     site: &SiteId<'static>,
     period: days::Period,
-) -> Result<Stats, StatsError> {
+) -> Result<Stats, ReportError> {
     let before = days::Period::ending(period.first - Days::new(1), period.days());
     let request = Request {
         include: Some(Include::Referrers),
@@ -97,7 +98,7 @@ async fn chosen(
         ..stats_request(address, site, in_days(period))
     };
     let read = match reports.read(&request).await {
-        Err(StatsError::NoReferrers) => reports.read(&Request { include: None, ..request }).await,
+        Err(ReportError::NoReferrers) => reports.read(&Request { include: None, ..request }).await,
         read => read,
     };
     Ok(read?.1)
@@ -140,7 +141,7 @@ async fn found(
     address: &Address,
     site: &SiteId<'static>,
     period: days::Period,
-) -> Result<Option<Vec<PathViews>>, StatsError> {
+) -> Result<Option<Vec<PathViews>>, ReportError> {
     if address.search.is_empty() {
         return Ok(None);
     }

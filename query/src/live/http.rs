@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::totals::Totals;
 use super::watched::{Pair, Subscription};
 use super::{Live, LiveError};
-use crate::instruments;
+use crate::metrics;
 use crate::request::parameters::{OfEventType, OfSite};
 
 /// With which a client says what it has seen.
@@ -87,7 +87,7 @@ fn events(
         let shutdown = shutdown.clone();
         async move {
             let totals = shutdown.run_until_cancelled(subscription.other_than(seen.as_deref())).await??;
-            instruments::pushed();
+            metrics::pushed();
             Some((Ok(event(&totals)), (subscription, Some(totals.id().to_owned()))))
         }
     })

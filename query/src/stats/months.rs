@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::lists::Place;
 use super::reading::Reading;
-use super::{StatsError, count};
+use crate::report_error::{ReportError, count};
 use crate::request::{Period, Request};
 use crate::users;
 use crate::version::Version;
@@ -43,7 +43,7 @@ struct Summed {
 
 /// Reads it; none where it takes the days one by one: there is no whole month, or not all of them are summed up as they are
 /// now. Whether the first paths follow from it is left open.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Option<Reading>, StatsError> {
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Option<Reading>, ReportError> {
     let Some(Whole { first, behind }) = Whole::within(request.period) else { return Ok(None) };
     let Period::Range { first: first_day, last: last_day } = request.period else { return Ok(None) };
     let mut rows = sqlx::query_file_as!(
@@ -62,7 +62,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Opt
         summed.add(row)?;
     }
     if !summed.reading.has_version() {
-        return Err(StatsError::NoGeneration);
+        return Err(ReportError::NoGeneration);
     }
     Ok(summed.into_reading())
 }
@@ -99,7 +99,7 @@ fn first_from(day: NaiveDate) -> Option<NaiveDate> {
 }
 
 impl Summed {
-    fn add(&mut self, row: Row) -> Result<(), StatsError> {
+    fn add(&mut self, row: Row) -> Result<(), ReportError> {
         if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
             self.reading.set_version(Version { generation_id, checkpoints, today });
             self.now = count(row.views.unwrap_or_default())?;

@@ -4,8 +4,8 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::StatsError;
 use super::reading::Reading;
+use crate::report_error::ReportError;
 use crate::request::Request;
 
 /// A row of `numbers_daily.sql` and `numbers_all_time.sql`: a partition, and the state of the generation.
@@ -24,7 +24,7 @@ pub(super) async fn read(
     db: &mut PgConnection,
     request: &Request,
     day: Option<NaiveDate>,
-) -> Result<Option<Reading>, StatsError> {
+) -> Result<Option<Reading>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let rows = match day {
         Some(day) => {
@@ -33,6 +33,6 @@ pub(super) async fn read(
         None => sqlx::query_file_as!(Row, "src/stats/numbers_all_time.sql", site_id, event_type).fetch_all(db).await?,
     };
     let mut rows = rows.into_iter();
-    let row = rows.next().ok_or(StatsError::NoGeneration)?;
+    let row = rows.next().ok_or(ReportError::NoGeneration)?;
     if rows.next().is_some() { Ok(None) } else { Reading::of_numbers(row, day).map(Some) }
 }

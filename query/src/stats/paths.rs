@@ -3,8 +3,9 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use super::PathViews;
 use super::lists::Place;
-use super::{PathViews, StatsError, count};
+use crate::report_error::{ReportError, count};
 use crate::request::{Period, Request};
 
 /// A row of `paths_daily.sql`, `paths_all_time.sql` and `path_views.sql`.
@@ -14,7 +15,7 @@ struct Row {
 }
 
 /// Adds up all paths, and answers the first ones.
-pub(super) async fn add_up(tx: &mut PgConnection, request: &Request) -> Result<Vec<PathViews>, StatsError> {
+pub(super) async fn add_up(tx: &mut PgConnection, request: &Request) -> Result<Vec<PathViews>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let paths_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
@@ -36,7 +37,7 @@ pub(super) async fn look_up(
     tx: &mut PgConnection,
     request: &Request,
     needed: &[(Place, String)],
-) -> Result<Vec<(String, u64)>, StatsError> {
+) -> Result<Vec<(String, u64)>, ReportError> {
     let days: Vec<_> = needed.iter().filter_map(|(place, _)| place.day).collect();
     let partitions: Vec<_> = needed.iter().map(|(place, _)| place.partition_id).collect();
     let paths: Vec<&str> = needed.iter().map(|(_, path)| path.as_str()).collect();

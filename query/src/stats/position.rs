@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use crate::as_of::AsOf;
-use crate::stats::{StatsError, count};
+use crate::report_error::{ReportError, count};
 
 /// An older observation of a stream's end says nothing. Projectors look once a second: five looks that were missed in a
 /// row are no delay, the projector or the log is away.
@@ -53,7 +53,7 @@ pub(super) struct Positions(Vec<Position>);
 
 impl Positions {
     /// Reads those of the active generation, in the transaction of a report.
-    pub(super) async fn read(tx: &mut PgConnection) -> Result<Self, StatsError> {
+    pub(super) async fn read(tx: &mut PgConnection) -> Result<Self, ReportError> {
         let rows = sqlx::query_file_as!(Row, "src/stats/positions.sql").fetch_all(tx).await?;
         rows.into_iter().map(Position::try_from).collect::<Result<_, _>>().map(Self)
     }
@@ -82,17 +82,17 @@ impl Positions {
 }
 
 impl TryFrom<Row> for Position {
-    type Error = StatsError;
+    type Error = ReportError;
 
-    fn try_from(row: Row) -> Result<Self, StatsError> {
+    fn try_from(row: Row) -> Result<Self, ReportError> {
         let known = |number: Option<i64>| count(number.unwrap_or_default());
         let checkpoint = |sequence| {
             let age = Duration::from_millis(known(row.age_ms)?);
-            Ok::<_, StatsError>(Checkpoint { sequence: count(sequence)?, events: known(row.events)?, age })
+            Ok::<_, ReportError>(Checkpoint { sequence: count(sequence)?, events: known(row.events)?, age })
         };
         let log_end = |sequence| {
             let age = Duration::from_millis(known(row.end_age_ms)?);
-            Ok::<_, StatsError>(LogEnd { sequence: count(sequence)?, age })
+            Ok::<_, ReportError>(LogEnd { sequence: count(sequence)?, age })
         };
         Ok(Self {
             partition_id: count(row.partition_id.into())?,

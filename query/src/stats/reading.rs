@@ -12,8 +12,9 @@ use super::lists::{Lists, Place, Verdict};
 use super::meta::Meta;
 use super::position::Positions;
 use super::referrers::Referrers;
-use super::{PathViews, Stats, StatsError, count, months, numbers, paths, transaction};
+use super::{PathViews, Stats, months, numbers, paths, transaction};
 use crate::as_of::AsOf;
+use crate::report_error::{ReportError, count};
 use crate::request::{Period, Request};
 use crate::users::Users;
 use crate::version::Version;
@@ -56,7 +57,7 @@ pub(super) struct Reading {
 /// Most often one statement is enough. Where it leaves open how many users there are, or which the first paths are, all of it
 /// is read again, and the paths with it, in one transaction. Long ranges, where that is likely, begin with it; and so does
 /// what is to say which part of the log it contains.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
     let read = match request.period {
         _ if request.tells_position() => None,
         Period::AllTime => numbers::read(db, request, None).await?,
@@ -79,7 +80,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
 }
 
 /// Reads a report in a transaction that [`transaction::begin`] has begun.
-pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
     let mut reading = match months::read(tx, request).await?.and_then(|reading| reading.decided(request)) {
         Some(reading) => reading,
         None => read_days(tx, request).await?,
@@ -91,7 +92,7 @@ pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Res
 }
 
 /// The same, whatever months were summed up to.
-async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
     let mut reading = read_rows(tx, request).await?;
     reading.top_paths = match reading.lists.verdict(request.paths_max.into()) {
         Verdict::Decided(paths) => paths,
@@ -104,13 +105,13 @@ async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, 
     Ok(reading)
 }
 
-async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, StatsError> {
+async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
     let mut rows = rows(db, request);
     let mut reading = Reading::default();
     while let Some(row) = rows.try_next().await? {
         reading.add(row)?;
     }
-    if reading.version.is_none() { Err(StatsError::NoGeneration) } else { Ok(reading) }
+    if reading.version.is_none() { Err(ReportError::NoGeneration) } else { Ok(reading) }
 }
 
 fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
@@ -137,8 +138,8 @@ impl Reading {
     }
 
     /// The answer to the request that was read for.
-    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
-        let version = self.version.ok_or(StatsError::NoGeneration)?;
+    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), ReportError> {
+        let version = self.version.ok_or(ReportError::NoGeneration)?;
         let users = self.known_users.map_or_else(|| self.users.count(), Ok)?;
         let stats = Stats {
             site_id: request.site_id.as_str().to_owned(),
@@ -155,7 +156,7 @@ impl Reading {
     }
 
     /// Of a single row that says it all.
-    pub(super) fn of_numbers(row: numbers::Row, day: Option<NaiveDate>) -> Result<Self, StatsError> {
+    pub(super) fn of_numbers(row: numbers::Row, day: Option<NaiveDate>) -> Result<Self, ReportError> {
         let numbers::Row { generation_id, checkpoints, today, partition_id, views, top_paths, users } = row;
         let mut reading = Self { version: Some(Version { generation_id, checkpoints, today }), ..Self::default() };
         if let Some((partition_id, views)) = partition_id.zip(views) {
@@ -186,7 +187,7 @@ impl Reading {
         }
     }
 
-    fn add(&mut self, row: Row) -> Result<(), StatsError> {
+    fn add(&mut self, row: Row) -> Result<(), ReportError> {
         if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
             self.version = Some(Version { generation_id, checkpoints, today });
         } else if let Some((partition_id, views)) = row.partition_id.zip(row.views) {
@@ -204,12 +205,12 @@ impl Reading {
         day: Option<NaiveDate>,
         users: Bounds,
         sketch: Vec<u8>,
-    ) -> Result<(), StatsError> {
+    ) -> Result<(), ReportError> {
         Ok(self.users.add(day, users, sketch)?)
     }
 
     /// Adds views, with the list of top paths there.
-    pub(super) fn add_views(&mut self, place: Place, views: i64, top_paths: Option<&str>) -> Result<(), StatsError> {
+    pub(super) fn add_views(&mut self, place: Place, views: i64, top_paths: Option<&str>) -> Result<(), ReportError> {
         self.total_views += count(views)?;
         self.lists.add(place, top_paths.map(TopPaths::from_json).transpose()?);
         Ok(())

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{StatsError, count};
+use crate::report_error::{ReportError, count};
 use crate::request::{Period, Request};
 
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
@@ -45,7 +45,7 @@ struct Row {
 }
 
 /// Reads them, in the transaction of a report.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Referrers, StatsError> {
+pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Referrers, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
@@ -59,15 +59,15 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Ref
         Period::Day(day) => days(Some(day), Some(day)).fetch_optional(db).await?,
         Period::Range { first, last } => days(first, last).fetch_optional(db).await?,
     };
-    let row = row.ok_or(StatsError::NoGeneration)?;
+    let row = row.ok_or(ReportError::NoGeneration)?;
     if row.fold_version < FOLD_WITH_REFERRERS {
-        return Err(StatsError::NoReferrers);
+        return Err(ReportError::NoReferrers);
     }
     let top = row.hosts.into_iter().zip(row.host_views);
     Ok(Referrers {
         top: top
             .map(|(host, views)| Ok(HostViews { host, views: count(views)? }))
-            .collect::<Result<_, StatsError>>()?,
+            .collect::<Result<_, ReportError>>()?,
         own: count(row.own)?,
         none: count(row.none)?,
         unreadable: count(row.unreadable)?,

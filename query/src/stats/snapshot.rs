@@ -3,8 +3,9 @@
 use sqlx::PgConnection;
 
 use super::reading::{self, Reading};
-use super::{Stats, StatsError, referrers, transaction};
+use super::{Stats, referrers, transaction};
 use crate::as_of::AsOf;
+use crate::report_error::ReportError;
 use crate::request::{Include, Request};
 use crate::version::Version;
 
@@ -17,7 +18,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Reads a report, the rows of which `db` may not have sent all when this fails.
-    pub(crate) async fn read(db: &mut PgConnection, request: &Request) -> Result<Self, StatsError> {
+    pub(crate) async fn read(db: &mut PgConnection, request: &Request) -> Result<Self, ReportError> {
         if request.include.is_none() && request.previous.is_none() {
             return Ok(Self { reading: reading::read(db, request).await?, before: None });
         }
@@ -25,7 +26,7 @@ impl Snapshot {
     }
 
     /// Reads it with several statements, in one transaction.
-    async fn read_together(db: &mut PgConnection, request: &Request) -> Result<Self, StatsError> {
+    async fn read_together(db: &mut PgConnection, request: &Request) -> Result<Self, ReportError> {
         let mut tx = transaction::begin(db, request.period).await?;
         let referrers = match request.include {
             Some(Include::Referrers) => Some(referrers::read(&mut tx, request).await?),
@@ -46,7 +47,7 @@ impl Snapshot {
     }
 
     /// The answer to the request that was read for.
-    pub(crate) fn into_stats(self, request: &Request) -> Result<(Version, Stats), StatsError> {
+    pub(crate) fn into_stats(self, request: &Request) -> Result<(Version, Stats), ReportError> {
         let (version, stats) = self.reading.into_stats(request)?;
         let Some((days, before)) = request.previous.zip(self.before) else { return Ok((version, stats)) };
         let (_, before) = before.into_stats(request)?;

@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-use crate::live::Live;
-use crate::reports::SharedReports;
-
 const REPORT_S: &str = "query_report_duration_seconds";
 const REPORTS: &str = "query_reports";
 const REPORTS_MAX: &str = "query_reports_max";
@@ -48,15 +45,22 @@ pub(crate) fn describe() {
     let _ = histogram!(CONNECTION_WAIT_S);
 }
 
-/// Sets what is only looked at when somebody asks.
-pub(crate) fn sample(reports: &SharedReports, live: &Live) {
-    let (in_progress, in_progress_max) = reports.in_progress();
-    let (clients, clients_max) = live.clients();
-    let connections = reports.connections();
-    gauge!(REPORTS).set(as_float(in_progress));
-    gauge!(REPORTS_MAX).set(as_float(in_progress_max));
-    gauge!(LIVE_CLIENTS).set(as_float(clients));
-    gauge!(LIVE_CLIENTS_MAX).set(as_float(clients_max));
+/// Values of the gauges at one moment.
+pub(crate) struct Gauges {
+    pub(crate) reports: usize,
+    pub(crate) reports_max: usize,
+    pub(crate) live_clients: usize,
+    pub(crate) live_clients_max: usize,
+    pub(crate) connections: deadpool::managed::Status,
+}
+
+/// Sets the gauges, when metrics are scraped.
+pub(crate) fn sample(gauges: &Gauges) {
+    let connections = gauges.connections;
+    gauge!(REPORTS).set(as_float(gauges.reports));
+    gauge!(REPORTS_MAX).set(as_float(gauges.reports_max));
+    gauge!(LIVE_CLIENTS).set(as_float(gauges.live_clients));
+    gauge!(LIVE_CLIENTS_MAX).set(as_float(gauges.live_clients_max));
     gauge!(CONNECTIONS, "state" => "idle").set(as_float(connections.available));
     gauge!(CONNECTIONS, "state" => "busy").set(as_float(connections.size.saturating_sub(connections.available)));
     gauge!(CONNECTIONS_MAX).set(as_float(connections.max_size));
