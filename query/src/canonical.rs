@@ -6,13 +6,12 @@ use chrono::NaiveDate;
 use service::{Refusal, query_string};
 
 use crate::dashboard;
-use crate::listing::{Format, List};
+use crate::listing::Format;
 use crate::live::Pair;
-use crate::request::{InvalidRequest, Request, Sent};
-use crate::{event_types, paths, sites, timeseries};
-
-/// Names and values of parameters.
-pub(crate) type Pairs = Vec<(&'static str, String)>;
+use crate::params::{
+    EventTypesRequest, ListParams, Pairs, ParamError, PathsRequest, RawParams, SitesRequest, StatsRequest,
+    TimeseriesRequest,
+};
 
 /// What takes a query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +44,11 @@ impl Target {
     /// The refusal that is answered; a page answers it with a sentence instead of a code.
     pub fn canonical(self, query: &str, today: NaiveDate) -> Result<String, Refusal> {
         let pairs = match self {
-            Self::Stats => Request::parse(Some(query))?.pairs(),
-            Self::Timeseries => list::<timeseries::Request>(query)?,
-            Self::Paths => list::<paths::Request>(query)?,
-            Self::EventTypes => list::<event_types::Request>(query)?,
-            Self::Sites => list::<sites::Request>(query)?,
+            Self::Stats => StatsRequest::parse(Some(query))?.pairs(),
+            Self::Timeseries => list::<TimeseriesRequest>(query)?,
+            Self::Paths => list::<PathsRequest>(query)?,
+            Self::EventTypes => list::<EventTypesRequest>(query)?,
+            Self::Sites => list::<SitesRequest>(query)?,
             Self::Live => Pair::parse(Some(query))?.pairs(),
             Self::Page => dashboard::pairs(query, today)?,
         };
@@ -57,10 +56,10 @@ impl Target {
     }
 }
 
-fn list<L: List>(query: &str) -> Result<Pairs, InvalidRequest> {
-    let mut sent = Sent::read(Some(query), L::PARAMETERS)?;
-    let format = Format::of(sent.take("format").as_deref(), &HeaderMap::new())?;
-    let mut pairs = L::check(&mut sent)?.pairs();
+fn list<L: ListParams>(query: &str) -> Result<Pairs, ParamError> {
+    let mut params = RawParams::read(Some(query), L::PARAMETERS)?;
+    let format = Format::of(params.take("format").as_deref(), &HeaderMap::new())?;
+    let mut pairs = L::check(&mut params)?.pairs();
     pairs.push(("format", format.name().to_owned()));
     Ok(pairs)
 }

@@ -65,7 +65,7 @@ use maud::{Markup, html};
 use service::Refusal;
 use service::access::Grant;
 
-use crate::canonical::Pairs;
+use crate::params::Pairs;
 use crate::refusals;
 use crate::report_error::ReportError;
 use crate::reports::{Reports, SharedReports};

@@ -1,30 +1,21 @@
 //! The types of a site's events: which there are, and how many of each.
 
 use chrono::NaiveDate;
-use contract::SiteId;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::canonical::Pairs;
-use crate::listing::{Cell, List, Table};
+use crate::params::EventTypesRequest;
+use crate::read::{Query, Versioned};
 use crate::report_error::ReportError;
-use crate::request::{InvalidRequest, Period, Sent};
 use crate::tally::Tally;
 use crate::version::Version;
 
 /// Types of any answer: those with the most events. A site has a handful of them; where somebody invents one an event,
 /// this is an answer of 100 KB, and as many sketches a day.
 const TYPES_MAX: u16 = 1_000;
-
-/// A list of event types that can be answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) site_id: SiteId<'static>,
-    pub(crate) period: Period,
-}
 
 /// The types of a site's events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +52,7 @@ struct Row {
     sketch: Option<Vec<u8>>,
 }
 
-impl Request {
+impl EventTypesRequest {
     fn rows<'a>(&'a self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Row>> {
         let (site_id, types_max) = (self.site_id.as_str(), i64::from(TYPES_MAX));
         match self.period.days() {
@@ -73,28 +64,10 @@ impl Request {
     }
 }
 
-impl List for Request {
-    type Report = EventTypes;
+impl Query for EventTypesRequest {
+    type Answer = Versioned<EventTypes>;
 
-    const PARAMETERS: &'static [&'static str] = &["site_id", "date", "from", "to", "format"];
-
-    fn check(sent: &mut Sent) -> Result<Self, InvalidRequest> {
-        Ok(Self { site_id: sent.site_id()?, period: sent.period()? })
-    }
-
-    fn pairs(&self) -> Pairs {
-        [vec![("site_id", self.site_id.as_str().to_owned())], self.period.pairs()].concat()
-    }
-
-    fn site_id(&self) -> Option<&str> {
-        Some(self.site_id.as_str())
-    }
-
-    fn last_day(&self) -> Option<NaiveDate> {
-        self.period.last()
-    }
-
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, EventTypes), ReportError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<Versioned<EventTypes>, ReportError> {
         let mut rows = self.rows(db);
         let (mut version, mut event_types) = (None, Vec::new());
         let mut open: Option<(String, Tally)> = None;
@@ -118,21 +91,12 @@ impl List for Request {
         event_types
             .sort_by(|one, other| other.views.cmp(&one.views).then_with(|| one.event_type.cmp(&other.event_type)));
         let version = version.ok_or(ReportError::NoGeneration)?;
-        Ok((version, EventTypes { site_id: self.site_id.as_str().to_owned(), event_types }))
+        Ok(Versioned { version, report: EventTypes { site_id: self.site_id.as_str().to_owned(), event_types } })
     }
 }
 
 impl EventTypeCounts {
     fn of((event_type, mut tally): (String, Tally)) -> Result<Self, ReportError> {
         Ok(Self { event_type, views: tally.views, unique_users: tally.unique_users()? })
-    }
-}
-
-impl From<EventTypes> for Table {
-    fn from(types: EventTypes) -> Self {
-        let rows = types.event_types.into_iter().map(|counts| {
-            vec![Cell::Text(counts.event_type), Cell::Number(counts.views), Cell::Number(counts.unique_users)]
-        });
-        Self { columns: vec!["event_type", "views", "unique_users"], rows: Box::new(rows) }
     }
 }

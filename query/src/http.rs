@@ -1,71 +1,45 @@
-//! Routes, and what they answer.
+//! Answers of `GET /stats`, and what all reports have in common.
 
 use std::time::Instant;
 
-use axum::extract::RawQuery;
+use axum::extract::{FromRef, FromRequestParts, RawQuery};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use service::access::{Access, Grant};
-use service::health::Health;
+use service::Refusal;
+use service::access::Grant;
 use service::refusal::RefusalBody;
-use service::{Refusal, documentation, requests};
-use utoipa::OpenApi;
 
 use crate::caching::{self, Caching};
-use crate::dashboard;
-use crate::live::{self, Live};
-use crate::metrics::{self, Gauges};
-use crate::openapi::Document;
-use crate::readiness::Readiness;
+use crate::metrics;
+use crate::params::StatsRequest;
+use crate::params::descriptions::{DayParams, EventTypeParam, SiteParam, StatsParams};
+use crate::read::Versioned;
 use crate::refusals;
 use crate::reports::{Reports, SharedReports};
-use crate::request::parameters::{OfDays, OfEventType, OfSite};
-use crate::request::{Request, StatsParameters};
 use crate::stats::Stats;
 
 /// Reports that are lists.
 pub(crate) mod lists;
 
-/// Whether reports can be read, and what is measured.
-pub(crate) fn health(reports: &SharedReports, live: &Live, readiness: Readiness) -> Health {
-    let (sampled, watched) = (reports.clone(), live.clone());
-    let ready = move || {
-        let readiness = readiness.clone();
-        async move { readiness.told().await.map_err(|lack| lack.to_string()) }
-    };
-    let health = Health::new(ready, move || metrics::sample(&gauges(&sampled, &watched)));
-    // After the line above, which installs the recorder that takes descriptions.
-    metrics::describe();
-    health
+/// The routes of reports.
+pub(crate) fn router() -> Router<SharedReports> {
+    Router::new().route("/stats", get(stats)).merge(lists::router())
 }
 
-fn gauges(reports: &SharedReports, live: &Live) -> Gauges {
-    let (reports_in_progress, reports_max) = reports.in_progress();
-    let (live_clients, live_clients_max) = live.clients();
-    Gauges {
-        reports: reports_in_progress,
-        reports_max,
-        live_clients,
-        live_clients_max,
-        connections: reports.connections(),
+impl<S> FromRequestParts<S> for Reports
+where
+    S: Send + Sync,
+    SharedReports: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let client = Grant::from_request_parts(parts, state).await?.client().clone();
+        Ok(SharedReports::from_ref(state).of_client(client))
     }
-}
-
-/// Everything that clients are answered; `health` are the routes of probes, and of metrics where operators have no address.
-pub(crate) fn router(reports: SharedReports, live: Live, (health, access): (Router, &Access)) -> Router {
-    let all = Router::new()
-        .route("/stats", get(stats))
-        .merge(lists::router())
-        .merge(dashboard::router())
-        .with_state(reports)
-        .merge(live::router(live))
-        .merge(documentation::router(access.describe(Document::openapi())))
-        .merge(health)
-        .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    requests::measured(access.guard(all))
 }
 
 /// Views, users and top paths of a site: of a day, of some days, or of all time.
@@ -75,7 +49,7 @@ pub(crate) fn router(reports: SharedReports, live: Live, (health, access): (Rout
     get,
     path = "/stats",
     tag = "reports",
-    params(OfSite, OfDays, OfEventType, StatsParameters),
+    params(SiteParam, DayParams, EventTypeParam, StatsParams),
     responses(
         (status = 200, description = "All numbers of one moment: total_views is the sum over all paths. With include=referrers it is the \
             sum over all referrers, too.", body = Stats,
@@ -132,7 +106,7 @@ async fn answer(
     headers: &HeaderMap,
     query: Option<&str>,
 ) -> Result<Response, Refusal> {
-    let request = Request::parse(query)?;
+    let request = StatsRequest::parse(query)?;
     let site_id = request.site_id.as_str();
     grant.check(site_id)?;
     let refuse = |err| refusals::refuse(err, Some(site_id));
@@ -144,8 +118,8 @@ async fn answer(
             return Ok(caching.not_modified());
         }
     }
-    let (version, stats) = reports.read(&request).await.map_err(refuse)?;
+    let Versioned { version, report } = reports.read(&request).await.map_err(refuse)?;
     tracing::trace!(site.id = site_id, "Answered a report");
     let caching = if is_kept { Caching::of(&version, request.period.last()) } else { Caching::never() };
-    Ok(caching.describe(Json(stats).into_response()))
+    Ok(caching.describe(Json(report).into_response()))
 }

@@ -6,20 +6,26 @@
 /// What the environment sets.
 mod config;
 
-/// Routes, and what errors become there.
+/// All routes of the service.
+mod routes;
+
+/// Answers of reports.
 mod http;
 
 /// What is told to those who get no report.
 mod refusals;
 
-/// What a report is asked for.
-mod request;
+/// Query strings, read strictly.
+mod params;
 
 /// A report, read in one snapshot.
 mod stats;
 
 /// Why a report cannot be read.
 mod report_error;
+
+/// What all reports have in common.
+mod read;
 
 /// Where reports are read, in places and with connections that clients share.
 mod reports;
@@ -41,9 +47,6 @@ mod event_types;
 
 /// The sites that there are.
 mod sites;
-
-/// Where a page of a list ends.
-mod cursor;
 
 /// Views and users of rows that belong together.
 mod tally;
@@ -120,10 +123,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    let (health, operators) = http::health(&reports, &live, readiness).split(config.query_ops_listen.is_some());
+    let (health, operators) = routes::health(&reports, &live, readiness).split(config.query_ops_listen.is_some());
     let operators = server::serve_operators(config.query_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("QUERY_OPS_LISTEN")?;
-    let router = access.answer_pages(http::router(reports, live, (health, &access)), Pages::Read(origins));
+    let router = access.answer_pages(routes::router(reports, live, (health, &access)), Pages::Read(origins));
     let router = hosts.guard(router, address.ip());
     let serving = server::serve(listener, served, router, shutdown.clone());
     // Beside the future of the process, which is large enough.

@@ -6,50 +6,15 @@
 
 use chrono::NaiveDate;
 use contract::path::normalized;
-use contract::{EventType, SiteId};
 use serde::Serialize;
 use sqlx::PgConnection;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use crate::canonical::Pairs;
-use crate::cursor::Cursor;
-use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
+use crate::params::PathsRequest;
+use crate::read::{Query, Versioned};
 use crate::report_error::{ReportError, count};
-use crate::request::{InvalidRequest, Period, Sent};
 use crate::stats::PathViews;
 use crate::version::Version;
-
-/// Bytes of what is looked for: a path has no more.
-const PATTERN_BYTES_MAX: usize = 2_048;
-
-/// A page of paths that can be answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) site_id: SiteId<'static>,
-    pub(crate) event_type: EventType<'static>,
-    pub(crate) period: Period,
-    /// What a path begins with.
-    pub(crate) prefix: String,
-    /// What is anywhere in it.
-    pub(crate) search: String,
-    pub(crate) paths_max: u16,
-    /// The last entry of the page before.
-    pub(crate) after: Option<Cursor>,
-}
-
-/// What only paths take, described.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "this is a description: nothing is ever read into it")]
-pub(crate) struct PathParameters {
-    /// What a path must begin with, at most 2,048 bytes. Upper and lower case differ, and no character is a wildcard.
-    /// `/caf%C3%A9` and `/café` find the same paths.
-    #[param(example = "/blog/")]
-    prefix: Option<String>,
-    /// What must be anywhere in a path, in the same way.
-    #[param(example = "post")]
-    search: Option<String>,
-}
 
 /// A page of paths.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +41,7 @@ struct Row {
     views: Option<i64>,
 }
 
-impl Request {
+impl PathsRequest {
     async fn rows(&self, db: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
         let (site_id, event_type) = (self.site_id.as_str(), self.event_type.as_str());
         // One more than is shown tells whether there is another page.
@@ -124,58 +89,12 @@ impl Request {
             }
         }
     }
-
-    /// What a cursor belongs to: all that says which paths there are, and in which order.
-    fn read_cursor(&self, text: &str) -> Result<Cursor, InvalidRequest> {
-        self.with_identity(|identity| Cursor::read(text, identity)).ok_or(InvalidRequest::Cursor)
-    }
-
-    fn with_identity<T>(&self, use_identity: impl FnOnce(&[&str]) -> T) -> T {
-        let period = format!("{:?}", self.period);
-        use_identity(&["paths", self.site_id.as_str(), self.event_type.as_str(), &period, &self.prefix, &self.search])
-    }
 }
 
-impl List for Request {
-    type Report = Paths;
+impl Query for PathsRequest {
+    type Answer = Versioned<Paths>;
 
-    const PARAMETERS: &'static [&'static str] =
-        &["site_id", "date", "from", "to", "event_type", "prefix", "search", "limit", "cursor", "format"];
-
-    fn check(sent: &mut Sent) -> Result<Self, InvalidRequest> {
-        let mut request = Self {
-            site_id: sent.site_id()?,
-            period: sent.period()?,
-            event_type: sent.event_type()?,
-            prefix: sent.pattern("prefix", PATTERN_BYTES_MAX)?,
-            search: sent.pattern("search", PATTERN_BYTES_MAX)?,
-            paths_max: sent.limit(PAGE_DEFAULT, PAGE_MAX)?,
-            after: None,
-        };
-        request.after = sent.take("cursor").map(|text| request.read_cursor(&text)).transpose()?;
-        Ok(request)
-    }
-
-    fn pairs(&self) -> Pairs {
-        let mut pairs = vec![("site_id", self.site_id.as_str().to_owned())];
-        pairs.extend(self.period.pairs());
-        pairs.push(("event_type", self.event_type.as_str().to_owned()));
-        pairs.extend([("prefix", self.prefix.clone()), ("search", self.search.clone())]);
-        pairs.push(("limit", self.paths_max.to_string()));
-        let cursor = self.after.as_ref().map(|after| self.with_identity(|identity| after.write(identity)));
-        pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
-        pairs
-    }
-
-    fn site_id(&self) -> Option<&str> {
-        Some(self.site_id.as_str())
-    }
-
-    fn last_day(&self) -> Option<NaiveDate> {
-        self.period.last()
-    }
-
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Paths), ReportError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<Versioned<Paths>, ReportError> {
         let rows = self.rows(db).await?;
         let first = rows.first().ok_or(ReportError::NoGeneration)?;
         let version =
@@ -186,22 +105,8 @@ impl List for Request {
         let has_more = paths.len() > self.paths_max.into();
         paths.truncate(self.paths_max.into());
         let last = paths.last().filter(|_| has_more);
-        let next_cursor = last.map(|last| {
-            let cursor = Cursor { number: last.views, key: last.path.clone() };
-            self.with_identity(|identity| cursor.write(identity))
-        });
+        let next_cursor = last.map(|last| self.cursor_behind(&last.path, last.views));
         let (site_id, event_type) = (self.site_id.as_str().to_owned(), self.event_type.as_str().to_owned());
-        Ok((version, Paths { site_id, event_type, paths, next_cursor }))
-    }
-
-    fn next_cursor(paths: &Paths) -> Option<&str> {
-        paths.next_cursor.as_deref()
-    }
-}
-
-impl From<Paths> for Table {
-    fn from(paths: Paths) -> Self {
-        let rows = paths.paths.into_iter().map(|top| vec![Cell::Text(top.path), Cell::Number(top.views)]);
-        Self { columns: vec!["path", "views"], rows: Box::new(rows) }
+        Ok(Versioned { version, report: Paths { site_id, event_type, paths, next_cursor } })
     }
 }

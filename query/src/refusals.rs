@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use service::Refusal;
 
+use crate::params::ParamError;
 use crate::report_error::ReportError;
-use crate::request::InvalidRequest;
 
-impl From<InvalidRequest> for Refusal {
-    fn from(err: InvalidRequest) -> Self {
+impl From<ParamError> for Refusal {
+    fn from(err: ParamError) -> Self {
         Self::bad_request(err.code(), err.to_string())
     }
 }

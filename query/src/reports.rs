@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
-use service::Refusal;
-use service::access::{Client, Grant, NoPlace, Place, Places};
+use service::access::{Client, NoPlace, Place, Places};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::arrivals::{Arrivals, LOOK_INTERVAL};
@@ -14,13 +11,13 @@ use crate::config::Config;
 use crate::conflicts;
 use crate::connections::Connections;
 use crate::lease::Lease;
-use crate::listing::List;
+use crate::params::StatsRequest;
+use crate::read::{CurrentVersion, Query, Versioned};
 use crate::report_error::ReportError;
-use crate::request::Request;
-use crate::stats::{Snapshot, Stats};
+use crate::stats::Stats;
 use crate::version::Version;
 
-/// What reports of all clients are read with.
+/// The means to read reports of all clients.
 #[derive(Clone)]
 pub(crate) struct SharedReports(Arc<Shared>);
 
@@ -35,7 +32,7 @@ struct Shared {
     places: Places,
 }
 
-/// Reports of one client. A handler takes it as an argument.
+/// Reports of one client.
 #[derive(Clone)]
 pub(crate) struct Reports {
     shared: SharedReports,
@@ -49,6 +46,11 @@ impl SharedReports {
         Self(Arc::new(Shared { db, timeout, after_timeout, arrivals: Arrivals::new(config), places }))
     }
 
+    /// Reports of a client.
+    pub(crate) fn of_client(&self, client: Client) -> Reports {
+        Reports { shared: self.clone(), client }
+    }
+
     /// How many reports are in progress, and how many may be.
     pub(crate) fn in_progress(&self) -> (usize, usize) {
         self.0.places.taken()
@@ -60,36 +62,23 @@ impl SharedReports {
     }
 }
 
-impl<S> FromRequestParts<S> for Reports
-where
-    S: Send + Sync,
-    SharedReports: FromRef<S>,
-{
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let client = Grant::from_request_parts(parts, state).await?.client().clone();
-        Ok(Self { shared: SharedReports::from_ref(state), client })
-    }
-}
-
 impl Reports {
-    /// Reads a report, which contains the event it is to be read after.
+    /// Reads a report, which contains the event that it is to be read after.
     ///
     /// # Errors
     ///
-    /// See [`ReportError`]; nothing was changed by having tried.
-    pub(crate) async fn read(&self, request: &Request) -> Result<(Version, Stats), ReportError> {
+    /// See [`ReportError`].
+    pub(crate) async fn read(&self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
         let Shared { db, timeout, after_timeout, arrivals, .. } = &*self.shared.0;
         let _place = self.place()?;
         let begun = Instant::now();
         let deadline = begun + *timeout;
         let Some(receipt) = request.after else {
-            return self.snapshot(request, deadline).await?.into_stats(request);
+            return self.query(request, deadline).await?.into_stats(request);
         };
         loop {
             arrivals.wait(db, receipt, &self.client, begun + *after_timeout).await?;
-            let snapshot = self.snapshot(request, deadline).await?;
+            let snapshot = self.query(request, deadline).await?;
             // Not if a generation has become active meanwhile that is not as far as the one before it.
             if snapshot.as_of().contains(receipt) {
                 return snapshot.into_stats(request);
@@ -98,42 +87,30 @@ impl Reports {
         }
     }
 
-    /// Reads a list, and which state of the read models that was.
+    /// Reads a list.
     ///
     /// # Errors
     ///
-    /// See [`ReportError`]; nothing was changed by having tried.
-    pub(crate) async fn list<L: List>(&self, list: &L) -> Result<(Version, L::Report), ReportError> {
+    /// See [`ReportError`].
+    pub(crate) async fn list<R>(&self, list: &impl Query<Answer = Versioned<R>>) -> Result<Versioned<R>, ReportError> {
         let _place = self.place()?;
-        let deadline = Instant::now() + self.shared.0.timeout;
-        conflicts::retry_once(ReportError::conflict, || async move {
-            let mut lease = self.lease(deadline).await?;
-            let read = timeout_at(deadline, list.read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
-        })
-        .await
+        self.query(list, Instant::now() + self.shared.0.timeout).await
     }
 
-    /// Reads which state the read models are in, and nothing of them.
+    /// Reads the version of the read models, without any report.
     ///
     /// # Errors
     ///
-    /// See [`ReportError`]; nothing was changed by having tried.
+    /// See [`ReportError`].
     pub(crate) async fn version(&self) -> Result<Version, ReportError> {
         let _place = self.place()?;
-        let deadline = Instant::now() + self.shared.0.timeout;
-        conflicts::retry_once(ReportError::conflict, || async move {
-            let mut lease = self.lease(deadline).await?;
-            let read = timeout_at(deadline, Version::read(&mut lease)).await;
-            lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
-        })
-        .await
+        self.query(&CurrentVersion, Instant::now() + self.shared.0.timeout).await
     }
 
-    async fn snapshot(&self, request: &Request, deadline: Instant) -> Result<Snapshot, ReportError> {
+    async fn query<Q: Query>(&self, query: &Q, deadline: Instant) -> Result<Q::Answer, ReportError> {
         conflicts::retry_once(ReportError::conflict, || async move {
             let mut lease = self.lease(deadline).await?;
-            let read = timeout_at(deadline, Snapshot::read(&mut lease, request)).await;
+            let read = timeout_at(deadline, query.read(&mut lease)).await;
             lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))
         })
         .await

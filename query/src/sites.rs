@@ -1,47 +1,16 @@
 //! The sites that have sent events, page by page in the order of their names.
 
 use chrono::NaiveDate;
-use contract::EventType;
 use futures_util::TryStreamExt;
 use serde::Serialize;
-use service::access::Grant;
 use sqlx::PgConnection;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use crate::canonical::Pairs;
-use crate::cursor::Cursor;
-use crate::listing::{Cell, List, PAGE_DEFAULT, PAGE_MAX, Table};
+use crate::params::SitesRequest;
+use crate::read::{Query, Versioned};
 use crate::report_error::ReportError;
-use crate::request::{InvalidRequest, Sent};
 use crate::tally::Tally;
 use crate::version::Version;
-
-/// Bytes of what is looked for: a site has no more.
-const PATTERN_BYTES_MAX: usize = 64;
-
-/// A page of sites that can be answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    /// Of which the numbers are. Sites without it are in the list, too.
-    pub(crate) event_type: EventType<'static>,
-    /// What a site begins with.
-    pub(crate) prefix: String,
-    /// Of which sites; none is all.
-    pub(crate) among: Option<Vec<String>>,
-    pub(crate) sites_max: u16,
-    /// The last entry of the page before.
-    pub(crate) after: Option<Cursor>,
-}
-
-/// What only sites take, described.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "this is a description: nothing is ever read into it")]
-pub(crate) struct SitesParameters {
-    /// What a site must begin with, at most 64 bytes. Upper and lower case differ, and no character is a wildcard.
-    #[param(example = "site-")]
-    prefix: Option<String>,
-}
 
 /// A page of sites.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,60 +55,20 @@ impl Open {
     }
 }
 
-impl Request {
-    /// What a cursor belongs to: all that says which sites there are.
-    fn identity(&self) -> [&str; 3] {
-        ["sites", self.event_type.as_str(), &self.prefix]
-    }
-
+impl SitesRequest {
     fn page(&self, mut sites: Vec<SiteCounts>) -> Sites {
         let has_more = sites.len() > self.sites_max.into();
         sites.truncate(self.sites_max.into());
         let last = sites.last().filter(|_| has_more);
-        let next_cursor = last.map(|last| Cursor { number: 0, key: last.site_id.clone() }.write(&self.identity()));
+        let next_cursor = last.map(|last| self.cursor_behind(&last.site_id));
         Sites { event_type: self.event_type.as_str().to_owned(), sites, next_cursor }
     }
 }
 
-impl List for Request {
-    type Report = Sites;
+impl Query for SitesRequest {
+    type Answer = Versioned<Sites>;
 
-    const PARAMETERS: &'static [&'static str] = &["event_type", "prefix", "limit", "cursor", "format"];
-
-    fn check(sent: &mut Sent) -> Result<Self, InvalidRequest> {
-        let mut request = Self {
-            event_type: sent.event_type()?,
-            prefix: sent.pattern("prefix", PATTERN_BYTES_MAX)?,
-            among: None,
-            sites_max: sent.limit(PAGE_DEFAULT, PAGE_MAX)?,
-            after: None,
-        };
-        let cursor = sent.take("cursor");
-        let cursor = cursor.map(|text| Cursor::read(&text, &request.identity()).ok_or(InvalidRequest::Cursor));
-        request.after = cursor.transpose()?;
-        Ok(request)
-    }
-
-    fn pairs(&self) -> Pairs {
-        let mut pairs = vec![("event_type", self.event_type.as_str().to_owned()), ("prefix", self.prefix.clone())];
-        pairs.push(("limit", self.sites_max.to_string()));
-        pairs.extend(self.after.as_ref().map(|after| ("cursor", after.write(&self.identity()))));
-        pairs
-    }
-
-    fn within(self, grant: &Grant) -> Self {
-        Self { among: grant.sites(), ..self }
-    }
-
-    fn site_id(&self) -> Option<&str> {
-        None
-    }
-
-    fn last_day(&self) -> Option<NaiveDate> {
-        None
-    }
-
-    async fn read(&self, db: &mut PgConnection) -> Result<(Version, Sites), ReportError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<Versioned<Sites>, ReportError> {
         let after = self.after.as_ref().map_or("", |after| after.key.as_str());
         // One more than is shown tells whether there is another page.
         let sites_max = i64::from(self.sites_max) + 1;
@@ -168,20 +97,6 @@ impl List for Request {
             }
         }
         sites.extend(open.take().map(Open::close).transpose()?);
-        Ok((version.ok_or(ReportError::NoGeneration)?, self.page(sites)))
-    }
-
-    fn next_cursor(sites: &Sites) -> Option<&str> {
-        sites.next_cursor.as_deref()
-    }
-}
-
-impl From<Sites> for Table {
-    fn from(sites: Sites) -> Self {
-        let rows = sites.sites.into_iter().map(|site| {
-            let numbers = [site.views, site.unique_users].map(Cell::Number);
-            [Cell::Text(site.site_id), Cell::Day(site.last_day)].into_iter().chain(numbers).collect()
-        });
-        Self { columns: vec!["site_id", "last_day", "views", "unique_users"], rows: Box::new(rows) }
+        Ok(Versioned { version: version.ok_or(ReportError::NoGeneration)?, report: self.page(sites) })
     }
 }

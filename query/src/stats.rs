@@ -43,7 +43,6 @@ mod meta;
 use comparison::{Changes, Previous};
 pub(crate) use meta::{Meta, UsersError};
 pub(crate) use referrers::Referrers;
-pub(crate) use snapshot::Snapshot;
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]

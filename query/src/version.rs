@@ -4,9 +4,6 @@
 //! another one only when these are.
 
 use chrono::NaiveDate;
-use sqlx::PgConnection;
-
-use crate::report_error::ReportError;
 
 /// The state of the read models in one moment, and the day it was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +13,4 @@ pub(crate) struct Version {
     pub(crate) checkpoints: String,
     /// The UTC day by the clock of Postgres.
     pub(crate) today: NaiveDate,
-}
-
-impl Version {
-    /// Reads it without any report.
-    ///
-    /// # Errors
-    ///
-    /// No generation is active, or Postgres cannot say.
-    pub(crate) async fn read(db: &mut PgConnection) -> Result<Self, ReportError> {
-        let version = sqlx::query_file_as!(Self, "src/version.sql").fetch_optional(db).await?;
-        version.ok_or(ReportError::NoGeneration)
-    }
 }

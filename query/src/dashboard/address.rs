@@ -6,7 +6,8 @@ use contract::field::InvalidField;
 use contract::{EventType, SiteId};
 use service::query_string;
 
-use super::days::{DAYS_MAX, Period, Range};
+use super::days::{DAYS_MAX, Range};
+use crate::params::DayRange;
 
 /// The address of the list of sites. Like all addresses of pages it is relative to the page, which is in one folder with
 /// all that it loads: so the dashboard works below any path of a host.
@@ -45,7 +46,7 @@ pub(super) struct Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     Range(Range),
-    Custom(Period),
+    Custom(DayRange),
 }
 
 /// Why an address leads nowhere. The message is a sentence for whoever follows it.
@@ -118,7 +119,7 @@ impl Address {
     }
 
     /// The days it is about.
-    pub(super) fn period(&self, today: NaiveDate) -> Period {
+    pub(super) fn period(&self, today: NaiveDate) -> DayRange {
         match self.choice {
             Choice::Range(range) => range.until(today),
             Choice::Custom(period) => period,
@@ -143,7 +144,7 @@ impl Address {
         }
         match self.choice {
             Choice::Range(range) => pairs.push(("range", range.name().to_owned())),
-            Choice::Custom(Period { first, last }) => {
+            Choice::Custom(DayRange { first, last }) => {
                 pairs.extend([("from", first.to_string()), ("to", last.to_string())]);
             }
         }
@@ -185,9 +186,9 @@ impl Choice {
         if first.year() < 0 {
             return Err(InvalidAddress::Day);
         }
-        match (Period { first, last }).days() {
+        match (DayRange { first, last }).days() {
             0 => Err(InvalidAddress::Backwards),
-            1..=DAYS_MAX => Ok(Self::Custom(Period { first, last })),
+            1..=DAYS_MAX => Ok(Self::Custom(DayRange { first, last })),
             _ => Err(InvalidAddress::TooLong),
         }
     }

@@ -1,6 +1,8 @@
 //! The UTC days that a page is about.
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
+
+use crate::params::{DayRange, Interval};
 
 /// Days of the longest range: ten years, which are 121 bars of a month.
 pub(super) const DAYS_MAX: u64 = 3_660;
@@ -22,21 +24,6 @@ pub(super) enum Range {
     Month,
     Quarter,
     Year,
-}
-
-/// Days from the first to the last, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Period {
-    pub(super) first: NaiveDate,
-    pub(super) last: NaiveDate,
-}
-
-/// What a bar of the trend stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interval {
-    Day,
-    Week,
-    Month,
 }
 
 impl Range {
@@ -69,8 +56,8 @@ impl Range {
     }
 
     /// The days it stands for today.
-    pub(super) fn until(self, today: NaiveDate) -> Period {
-        Period::ending(today, self.days())
+    pub(super) fn until(self, today: NaiveDate) -> DayRange {
+        DayRange::ending(today, self.days())
     }
 
     fn days(self) -> u64 {
@@ -84,44 +71,17 @@ impl Range {
     }
 }
 
-impl Period {
-    /// That many days, the last of which is given.
-    pub(super) fn ending(last: NaiveDate, days: u64) -> Self {
-        Self { first: last - Days::new(days - 1), last }
-    }
-
-    /// How many days it has, if it is not backwards.
-    pub(super) fn days(self) -> u64 {
-        let between = self.last.signed_duration_since(self.first).num_days();
-        u64::try_from(between + 1).unwrap_or_default()
-    }
-
-    pub(super) fn contains(self, day: NaiveDate) -> bool {
-        (self.first..=self.last).contains(&day)
-    }
-
-    /// What its trend shows: a single day among those before it, anything else as it is.
-    pub(super) fn of_trend(self) -> Self {
-        if self.days() == 1 { Self::ending(self.last, CONTEXT_DAYS) } else { self }
-    }
-
-    /// In what steps its trend is shown.
-    pub(super) fn interval(self) -> Interval {
-        match self.days() {
-            days if days <= DAILY_DAYS_MAX => Interval::Day,
-            days if days <= WEEKLY_DAYS_MAX => Interval::Week,
-            _ => Interval::Month,
-        }
-    }
+/// The days of a page's trend: a single day stands among those before it.
+pub(super) fn of_trend(days: DayRange) -> DayRange {
+    if days.days() == 1 { DayRange::ending(days.last, CONTEXT_DAYS) } else { days }
 }
 
-impl Interval {
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
+/// The length of the bars of a trend.
+pub(super) fn interval(days: DayRange) -> Interval {
+    match days.days() {
+        days if days <= DAILY_DAYS_MAX => Interval::Day,
+        days if days <= WEEKLY_DAYS_MAX => Interval::Week,
+        _ => Interval::Month,
     }
 }
 
@@ -160,16 +120,16 @@ mod tests {
             (367, Interval::Month, 14),
             (DAYS_MAX, Interval::Month, 122),
         ] {
-            let period = Period::ending(day("2025-11-12"), days);
-            assert_eq!(period.interval(), interval, "{days}: {bars_max}");
+            let period = DayRange::ending(day("2025-11-12"), days);
+            assert_eq!(super::interval(period), interval, "{days}: {bars_max}");
         }
     }
 
     #[test]
     fn a_single_day_stands_among_those_before_it() {
         let single = Range::Today.until(day("2025-11-12"));
-        assert_eq!(single.of_trend(), Period { first: day("2025-10-30"), last: day("2025-11-12") });
+        assert_eq!(of_trend(single), DayRange { first: day("2025-10-30"), last: day("2025-11-12") });
         let week = Range::Week.until(day("2025-11-12"));
-        assert_eq!(week.of_trend(), week);
+        assert_eq!(of_trend(week), week);
     }
 }

@@ -9,14 +9,16 @@ use super::address::Address;
 use super::said;
 use super::view::{Bucket, EventTypeTotals, Frame, Report, Share, SiteSummary, Totals, Trend};
 use super::{EVENT_TYPES_MAX, PATHS_MAX, SITES_MAX, days};
-use crate::listing::List;
+use crate::event_types::EventTypes;
+use crate::params::{
+    DayRange, EventTypesRequest, Include, ListParams, Metrics, PathsRequest, Period, SitesRequest, StatsRequest,
+    TimeseriesRequest,
+};
 use crate::report_error::ReportError;
 use crate::reports::Reports;
-use crate::request::{Include, Period, Request};
 use crate::sites::SiteCounts;
 use crate::stats::{PathViews, Stats};
-use crate::timeseries::{Interval, Metrics};
-use crate::{event_types, paths, sites, timeseries};
+use crate::timeseries::Timeseries;
 
 /// The UTC day, by the clock of Postgres.
 pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, ReportError> {
@@ -31,7 +33,7 @@ pub(super) async fn frame(
     today: NaiveDate,
 ) -> Result<(Frame, Vec<SiteSummary>), ReportError> {
     let request = sites_from("", SITES_MAX, &EventType::PAGE_VIEW).within(grant);
-    let (_, page) = reports.list(&request).await?;
+    let page = reports.list(&request).await?.report;
     let summaries: Vec<_> = page.sites.into_iter().filter_map(summary).collect();
     let sites = summaries.iter().map(|summary| summary.site.clone()).collect();
     Ok((Frame { address, today, sites, has_more_sites: page.next_cursor.is_some() }, summaries))
@@ -47,7 +49,7 @@ pub(super) async fn report(
     let period = address.period(today);
     let known = sites_from(site.as_str(), 1, &address.event_type);
     let trend = trend_request(address, site, period);
-    let event_types = event_types::Request { site_id: site.clone(), period: in_days(period) };
+    let event_types = EventTypesRequest { site_id: site.clone(), period: period.into() };
     let today_request = stats_request(address, site, Period::Day(today));
     let (known, chosen, today_stats, trend, found, event_types) = try_join!(
         reports.list(&known),
@@ -58,7 +60,7 @@ pub(super) async fn report(
         reports.list(&event_types),
     )?;
     // The first of those that begin with its name is the site itself, if it is there.
-    let Some(known) = known.1.sites.into_iter().find(|known| known.site_id == site.as_str()) else {
+    let Some(known) = known.report.sites.into_iter().find(|known| known.site_id == site.as_str()) else {
         return Ok(None);
     };
     let (totals, previous) = (Totals::from(&chosen), said::previous(&chosen));
@@ -72,13 +74,13 @@ pub(super) async fn report(
         totals,
         previous,
         users_error,
-        today: Totals::from(&today_stats.1),
-        trend: shown_trend(trend.1, period),
+        today: Totals::from(&today_stats.report),
+        trend: shown_trend(trend.report, period),
         paths: paths.into_iter().map(|top| Share { name: top.path, views: top.views }).collect(),
         has_more_paths,
         freshness,
         referrers: chosen.referrers.map(Into::into),
-        event_types: shown_event_types(event_types.1),
+        event_types: shown_event_types(event_types.report),
         last_day: known.last_day,
     }))
 }
@@ -88,24 +90,24 @@ async fn chosen(
     reports: &Reports,
     address: &Address,
     site: &SiteId<'static>,
-    period: days::Period,
+    period: DayRange,
 ) -> Result<Stats, ReportError> {
-    let before = days::Period::ending(period.first - Days::new(1), period.days());
-    let request = Request {
+    let before = DayRange::ending(period.first - Days::new(1), period.days());
+    let request = StatsRequest {
         include: Some(Include::Referrers),
-        previous: Some((before.first, before.last)),
+        previous: Some(before),
         with_meta: true,
-        ..stats_request(address, site, in_days(period))
+        ..stats_request(address, site, period.into())
     };
     let read = match reports.read(&request).await {
-        Err(ReportError::NoReferrers) => reports.read(&Request { include: None, ..request }).await,
+        Err(ReportError::NoReferrers) => reports.read(&StatsRequest { include: None, ..request }).await,
         read => read,
     };
-    Ok(read?.1)
+    Ok(read?.report)
 }
 
-fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> Request {
-    Request {
+fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> StatsRequest {
+    StatsRequest {
         site_id: site.clone(),
         event_type: address.event_type.clone(),
         period,
@@ -118,18 +120,13 @@ fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> R
     }
 }
 
-fn trend_request(address: &Address, site: &SiteId<'static>, period: days::Period) -> timeseries::Request {
-    let shown = period.of_trend();
-    timeseries::Request {
+fn trend_request(address: &Address, site: &SiteId<'static>, period: DayRange) -> TimeseriesRequest {
+    let shown = days::of_trend(period);
+    TimeseriesRequest {
         site_id: site.clone(),
         event_type: address.event_type.clone(),
-        first: shown.first,
-        last: shown.last,
-        interval: match shown.interval() {
-            days::Interval::Day => Interval::Day,
-            days::Interval::Week => Interval::Week,
-            days::Interval::Month => Interval::Month,
-        },
+        days: shown,
+        interval: days::interval(shown),
         metrics: Metrics::ALL,
     }
 }
@@ -140,29 +137,25 @@ async fn found(
     reports: &Reports,
     address: &Address,
     site: &SiteId<'static>,
-    period: days::Period,
+    period: DayRange,
 ) -> Result<Option<Vec<PathViews>>, ReportError> {
     if address.search.is_empty() {
         return Ok(None);
     }
-    let request = paths::Request {
+    let request = PathsRequest {
         site_id: site.clone(),
         event_type: address.event_type.clone(),
-        period: in_days(period),
+        period: period.into(),
         prefix: String::new(),
         search: address.search.clone(),
         paths_max: PATHS_MAX + 1,
         after: None,
     };
-    Ok(Some(reports.list(&request).await?.1.paths))
+    Ok(Some(reports.list(&request).await?.report.paths))
 }
 
-fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> sites::Request {
-    sites::Request { event_type: event_type.clone(), prefix: prefix.to_owned(), among: None, sites_max, after: None }
-}
-
-fn in_days(period: days::Period) -> Period {
-    Period::Range { first: Some(period.first), last: Some(period.last) }
+fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> SitesRequest {
+    SitesRequest { event_type: event_type.clone(), prefix: prefix.to_owned(), among: None, sites_max, after: None }
 }
 
 fn summary(counts: SiteCounts) -> Option<SiteSummary> {
@@ -172,15 +165,15 @@ fn summary(counts: SiteCounts) -> Option<SiteSummary> {
     Some(SiteSummary { site, totals, last_day: counts.last_day })
 }
 
-fn shown_trend(trend: timeseries::Timeseries, period: days::Period) -> Trend {
+fn shown_trend(trend: Timeseries, period: DayRange) -> Trend {
     let buckets = trend.buckets.into_iter().map(|counts| Bucket {
-        period: days::Period { first: counts.bucket.first, last: counts.bucket.last },
+        period: counts.bucket,
         totals: Totals { views: counts.views.unwrap_or_default(), users: counts.unique_users.unwrap_or_default() },
     });
-    Trend { interval: period.of_trend().interval(), buckets: buckets.collect() }
+    Trend { interval: days::interval(days::of_trend(period)), buckets: buckets.collect() }
 }
 
-fn shown_event_types(event_types: event_types::EventTypes) -> Vec<EventTypeTotals> {
+fn shown_event_types(event_types: EventTypes) -> Vec<EventTypeTotals> {
     let rows = event_types.event_types.into_iter().filter_map(|counts| {
         let totals = Totals { views: counts.views, users: counts.unique_users };
         Some(EventTypeTotals { event_type: EventType::counted(counts.event_type).ok()?, totals })

@@ -6,11 +6,12 @@ use service::query_string;
 
 use super::address::{Address, Choice, HOME};
 use super::cards;
-use super::days::{Period, Range};
+use super::days::Range;
 use super::ranking;
 use super::trend;
 use super::view::{Frame, Report};
 use super::words;
+use crate::params::DayRange;
 
 pub(super) fn report(report: &Report, frame: &Frame) -> Markup {
     let address = &frame.address;
@@ -95,7 +96,7 @@ fn nothing_here(report: &Report, address: &Address, noun: &str) -> Markup {
         p.hint role="status" {
             "No " (noun) "s in these days. "
             @if let Some(day) = report.last_day.filter(is_elsewhere) {
-                @let choice = Choice::Custom(Period::ending(day, report.period.days()));
+                @let choice = Choice::Custom(DayRange::ending(day, report.period.days()));
                 "The last events of this site were on " (words::day(day)) ": "
                 a href=(address.with(choice).link()) { "show the days until then" } "."
             }

@@ -1,10 +1,11 @@
 use super::address::{Address, Choice};
-use super::days::{Interval, Period, Range};
+use super::days::Range;
 use super::view::{
     Bucket, EventTypeTotals, Frame, Freshness, Referrers, Report, Share, SiteSummary, Totals, Trend, UsersError,
 };
 use super::words::SHOWN_CHARS_MAX;
 use super::{freshness, notice, overview, page, report};
+use crate::params::{DayRange, Interval};
 
 use chrono::{Days, NaiveDate};
 use contract::{EventType, SiteId};
@@ -33,7 +34,7 @@ fn sample() -> Report {
     let buckets = (0_u32..30).map(|number| {
         let day = period.first + Days::new(number.into());
         let totals = Totals { views: 100 + 10 * u64::from(number % 7), users: 40 + 3 * u64::from(number % 7) };
-        Bucket { period: Period { first: day, last: day }, totals }
+        Bucket { period: DayRange { first: day, last: day }, totals }
     });
     Report {
         site: site("shop.example"),

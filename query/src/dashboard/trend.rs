@@ -6,10 +6,10 @@
 
 use maud::{Markup, html};
 
-use super::days::Interval;
 use super::scale::Scale;
 use super::view::{Bucket, Report, Trend};
 use super::words;
+use crate::params::Interval;
 
 /// Pixels from the top to the highest line, with room for its number.
 const TOP: f64 = 10.0;
@@ -52,7 +52,7 @@ pub(super) fn trend(report: &Report, noun: &str) -> Markup {
 }
 
 fn heading(trend: &Trend, noun: &str) -> String {
-    format!("{}s and users by {}", capitalized(noun), trend.interval.noun())
+    format!("{}s and users by {}", capitalized(noun), trend.interval.name())
 }
 
 fn scale(trend: &Trend) -> Scale {

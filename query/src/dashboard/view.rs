@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use contract::{EventType, SiteId};
 
 use super::address::Address;
-use super::days::{Interval, Period};
+use crate::params::{DayRange, Interval};
 
 /// What every page has around it.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Frame {
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) site: SiteId<'static>,
-    pub(super) period: Period,
+    pub(super) period: DayRange,
     pub(super) totals: Totals,
     /// Of the period before, as long as this one.
     pub(super) previous: Totals,
@@ -68,7 +68,7 @@ pub(super) struct Trend {
 /// One bar: a day, or a week or month as far as it is in the period.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
-    pub(super) period: Period,
+    pub(super) period: DayRange,
     pub(super) totals: Totals,
 }
 

@@ -10,13 +10,16 @@ use service::access::Grant;
 use service::refusal::RefusalBody;
 
 use super::measured;
-use crate::event_types::{self, EventTypes};
+use crate::event_types::EventTypes;
 use crate::listing;
-use crate::paths::{self, PathParameters, Paths};
+use crate::params::descriptions::{
+    DayParams, EventTypeParam, FormatParam, PageParams, PathParams, SiteParam, SitesParams, TimeseriesParams,
+};
+use crate::params::{EventTypesRequest, PathsRequest, SitesRequest, TimeseriesRequest};
+use crate::paths::Paths;
 use crate::reports::{Reports, SharedReports};
-use crate::request::parameters::{Formatted, OfDays, OfEventType, OfSite, Paged};
-use crate::sites::{self, Sites, SitesParameters};
-use crate::timeseries::{self, Timeseries, TimeseriesParameters};
+use crate::sites::Sites;
+use crate::timeseries::Timeseries;
 
 pub(super) fn router() -> Router<SharedReports> {
     Router::new()
@@ -35,7 +38,7 @@ pub(super) fn router() -> Router<SharedReports> {
     get,
     path = "/timeseries",
     tag = "reports",
-    params(OfSite, TimeseriesParameters, OfEventType, Formatted),
+    params(SiteParam, TimeseriesParams, EventTypeParam, FormatParam),
     responses(
         (status = 200, description = "All intervals, of one moment.",
             headers(
@@ -58,7 +61,7 @@ pub(crate) async fn timeseries(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<timeseries::Request>(&reports, &grant, &headers, query.as_deref())).await
+    measured(listing::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// All paths of a site, the most viewed ones first, page by page.
@@ -69,7 +72,7 @@ pub(crate) async fn timeseries(
     get,
     path = "/paths",
     tag = "reports",
-    params(OfSite, OfDays, OfEventType, PathParameters, Paged, Formatted),
+    params(SiteParam, DayParams, EventTypeParam, PathParams, PageParams, FormatParam),
     responses(
         (status = 200, description = "A page of one moment.",
             headers(
@@ -93,7 +96,7 @@ pub(crate) async fn paths(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<paths::Request>(&reports, &grant, &headers, query.as_deref())).await
+    measured(listing::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The types of a site's events, those with the most events first.
@@ -101,7 +104,7 @@ pub(crate) async fn paths(
     get,
     path = "/events/types",
     tag = "reports",
-    params(OfSite, OfDays, Formatted),
+    params(SiteParam, DayParams, FormatParam),
     responses(
         (status = 200, description = "All types, of one moment.",
             headers(
@@ -124,7 +127,7 @@ pub(crate) async fn event_types(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<event_types::Request>(&reports, &grant, &headers, query.as_deref())).await
+    measured(listing::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The sites that have sent events, in byte order, page by page.
@@ -134,7 +137,7 @@ pub(crate) async fn event_types(
     get,
     path = "/sites",
     tag = "reports",
-    params(OfEventType, SitesParameters, Paged, Formatted),
+    params(EventTypeParam, SitesParams, PageParams, FormatParam),
     responses(
         (status = 200, description = "A page of one moment.",
             headers(
@@ -158,5 +161,5 @@ pub(crate) async fn sites(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<sites::Request>(&reports, &grant, &headers, query.as_deref())).await
+    measured(listing::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }

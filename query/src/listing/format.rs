@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::request::InvalidRequest;
+use crate::params::ParamError;
 
 /// The form of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,11 @@ pub(crate) enum Format {
 
 impl Format {
     /// What is wanted; JSON if nothing is said, or nothing that can be had.
-    pub(crate) fn of(sent: Option<&str>, headers: &HeaderMap) -> Result<Self, InvalidRequest> {
+    pub(crate) fn of(sent: Option<&str>, headers: &HeaderMap) -> Result<Self, ParamError> {
         match sent {
             Some("json") => Ok(Self::Json),
             Some("csv") => Ok(Self::Csv),
-            Some(_) => Err(InvalidRequest::Format),
+            Some(_) => Err(ParamError::Format),
             None => Ok(Self::accepted(headers)),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(Format::of(Some("json"), &headers), Ok(Format::Json));
         assert_eq!(Format::of(Some("csv"), &HeaderMap::new()), Ok(Format::Csv));
         for text in ["", "CSV", "xml", "csv,json"] {
-            assert_eq!(Format::of(Some(text), &headers), Err(InvalidRequest::Format));
+            assert_eq!(Format::of(Some(text), &headers), Err(ParamError::Format));
         }
     }
 }

@@ -20,7 +20,7 @@ use super::totals::Totals;
 use super::watched::{Pair, Subscription};
 use super::{Live, LiveError};
 use crate::metrics;
-use crate::request::parameters::{OfEventType, OfSite};
+use crate::params::descriptions::{EventTypeParam, SiteParam};
 
 /// With which a client says what it has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -35,7 +35,7 @@ pub(crate) fn router(live: Live) -> Router {
 
 /// Totals of today, now and whenever they change.
 ///
-/// Server-Sent Events, as `EventSource` reads them. The day is the UTC day; it changes at midnight on the same
+/// Server-RawParams Events, as `EventSource` reads them. The day is the UTC day; it changes at midnight on the same
 /// connection. A client that comes back with the id of the last event it got is sent the totals if they are others
 /// by now. One that is slow misses what was in between. Where there is nothing to tell, a comment comes every 15
 /// seconds.
@@ -44,8 +44,8 @@ pub(crate) fn router(live: Live) -> Router {
     path = "/live",
     tag = "reports",
     params(
-        OfSite,
-        OfEventType,
+        SiteParam,
+        EventTypeParam,
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client got."),
     ),
     responses(

@@ -1,20 +1,19 @@
 //! What is to be watched: the query string, read as strictly as that of a report.
 
 use super::watched::Pair;
-use crate::canonical::Pairs;
-use crate::request::{InvalidRequest, Sent};
+use crate::params::{Pairs, ParamError, RawParams};
 
 impl Pair {
     /// The names of its parameters.
     const PARAMETERS: &[&str] = &["site_id", "event_type"];
 
     /// Reads a query string; `None` is an empty one.
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, InvalidRequest> {
-        let mut sent = Sent::read(query, Self::PARAMETERS)?;
-        Ok(Self { site_id: sent.site_id()?, event_type: sent.event_type()? })
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, ParamError> {
+        let mut params = RawParams::read(query, Self::PARAMETERS)?;
+        Ok(Self { site_id: params.site_id()?, event_type: params.event_type()? })
     }
 
-    /// The parameters that ask for the same.
+    /// The parameters that ask for this.
     pub(crate) fn pairs(&self) -> Pairs {
         vec![("site_id", self.site_id.as_str().to_owned()), ("event_type", self.event_type.as_str().to_owned())]
     }

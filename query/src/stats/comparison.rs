@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Stats;
+use crate::params::DayRange;
 
 /// The numbers of the period before. Of the same moment as the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,19 +35,24 @@ pub(crate) struct Change {
     /// By how many there are more, or fewer if it is negative.
     #[schema(example = 290)]
     pub(crate) absolute: i64,
-    /// The same as a share of what there was before; null where there was nothing.
+    /// The change as a share of the number before; null where that is 0.
     #[schema(example = 0.25)]
     pub(crate) ratio: Option<f64>,
 }
 
 impl Stats {
-    /// The same, compared with those of the period before.
-    pub(super) fn compared_with(self, (from, to): (NaiveDate, NaiveDate), before: &Self) -> Self {
+    /// Adds the period before, and how the numbers have changed since.
+    pub(super) fn compared_with(self, days: DayRange, before: &Self) -> Self {
         let changes = Changes {
             total_views: Change::between(before.total_views, self.total_views),
             unique_users: Change::between(before.unique_users, self.unique_users),
         };
-        let previous = Previous { from, to, total_views: before.total_views, unique_users: before.unique_users };
+        let previous = Previous {
+            from: days.first,
+            to: days.last,
+            total_views: before.total_views,
+            unique_users: before.unique_users,
+        };
         Self { previous: Some(previous), change: Some(changes), ..self }
     }
 }

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 
 use super::lists::Place;
 use super::reading::Reading;
+use crate::params::{Period, StatsRequest};
 use crate::report_error::{ReportError, count};
-use crate::request::{Period, Request};
 use crate::users;
 use crate::version::Version;
 
@@ -43,7 +43,7 @@ struct Summed {
 
 /// Reads it; none where it takes the days one by one: there is no whole month, or not all of them are summed up as they are
 /// now. Whether the first paths follow from it is left open.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Option<Reading>, ReportError> {
+pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Option<Reading>, ReportError> {
     let Some(Whole { first, behind }) = Whole::within(request.period) else { return Ok(None) };
     let Period::Range { first: first_day, last: last_day } = request.period else { return Ok(None) };
     let mut rows = sqlx::query_file_as!(

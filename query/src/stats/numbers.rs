@@ -5,8 +5,8 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::reading::Reading;
+use crate::params::StatsRequest;
 use crate::report_error::ReportError;
-use crate::request::Request;
 
 /// A row of `numbers_daily.sql` and `numbers_all_time.sql`: a partition, and the state of the generation.
 pub(super) struct Row {
@@ -22,7 +22,7 @@ pub(super) struct Row {
 /// Reads it of a day, or of all time; none where it takes sketches: partitions were added, and several have the site.
 pub(super) async fn read(
     db: &mut PgConnection,
-    request: &Request,
+    request: &StatsRequest,
     day: Option<NaiveDate>,
 ) -> Result<Option<Reading>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());

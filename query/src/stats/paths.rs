@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use super::PathViews;
 use super::lists::Place;
+use crate::params::{Period, StatsRequest};
 use crate::report_error::{ReportError, count};
-use crate::request::{Period, Request};
 
 /// A row of `paths_daily.sql`, `paths_all_time.sql` and `path_views.sql`.
 struct Row {
@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// Adds up all paths, and answers the first ones.
-pub(super) async fn add_up(tx: &mut PgConnection, request: &Request) -> Result<Vec<PathViews>, ReportError> {
+pub(super) async fn add_up(tx: &mut PgConnection, request: &StatsRequest) -> Result<Vec<PathViews>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let paths_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
@@ -35,7 +35,7 @@ pub(super) async fn add_up(tx: &mut PgConnection, request: &Request) -> Result<V
 /// Answers the views of some paths on some days, as far as they have any.
 pub(super) async fn look_up(
     tx: &mut PgConnection,
-    request: &Request,
+    request: &StatsRequest,
     needed: &[(Place, String)],
 ) -> Result<Vec<(String, u64)>, ReportError> {
     let days: Vec<_> = needed.iter().filter_map(|(place, _)| place.day).collect();

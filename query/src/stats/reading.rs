@@ -14,8 +14,9 @@ use super::position::Positions;
 use super::referrers::Referrers;
 use super::{PathViews, Stats, months, numbers, paths, transaction};
 use crate::as_of::AsOf;
+use crate::params::{Period, StatsRequest};
+use crate::read::Versioned;
 use crate::report_error::{ReportError, count};
-use crate::request::{Period, Request};
 use crate::users::Users;
 use crate::version::Version;
 
@@ -57,7 +58,7 @@ pub(super) struct Reading {
 /// Most often one statement is enough. Where it leaves open how many users there are, or which the first paths are, all of it
 /// is read again, and the paths with it, in one transaction. Long ranges, where that is likely, begin with it; and so does
 /// what is to say which part of the log it contains.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
+pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Reading, ReportError> {
     let read = match request.period {
         _ if request.tells_position() => None,
         Period::AllTime => numbers::read(db, request, None).await?,
@@ -80,7 +81,7 @@ pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Rea
 }
 
 /// Reads a report in a transaction that [`transaction::begin`] has begun.
-pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
+pub(super) async fn read_within(tx: &mut PgConnection, request: &StatsRequest) -> Result<Reading, ReportError> {
     let mut reading = match months::read(tx, request).await?.and_then(|reading| reading.decided(request)) {
         Some(reading) => reading,
         None => read_days(tx, request).await?,
@@ -92,7 +93,7 @@ pub(super) async fn read_within(tx: &mut PgConnection, request: &Request) -> Res
 }
 
 /// The same, whatever months were summed up to.
-async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
+async fn read_days(tx: &mut PgConnection, request: &StatsRequest) -> Result<Reading, ReportError> {
     let mut reading = read_rows(tx, request).await?;
     reading.top_paths = match reading.lists.verdict(request.paths_max.into()) {
         Verdict::Decided(paths) => paths,
@@ -105,7 +106,7 @@ async fn read_days(tx: &mut PgConnection, request: &Request) -> Result<Reading, 
     Ok(reading)
 }
 
-async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, ReportError> {
+async fn read_rows(db: &mut PgConnection, request: &StatsRequest) -> Result<Reading, ReportError> {
     let mut rows = rows(db, request);
     let mut reading = Reading::default();
     while let Some(row) = rows.try_next().await? {
@@ -114,7 +115,7 @@ async fn read_rows(db: &mut PgConnection, request: &Request) -> Result<Reading, 
     if reading.version.is_none() { Err(ReportError::NoGeneration) } else { Ok(reading) }
 }
 
-fn rows<'a>(db: &'a mut PgConnection, request: &'a Request) -> BoxStream<'a, sqlx::Result<Row>> {
+fn rows<'a>(db: &'a mut PgConnection, request: &'a StatsRequest) -> BoxStream<'a, sqlx::Result<Row>> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
         sqlx::query_file_as!(Row, "src/stats/daily.sql", site_id, event_type, first, last)
@@ -138,10 +139,10 @@ impl Reading {
     }
 
     /// The answer to the request that was read for.
-    pub(super) fn into_stats(self, request: &Request) -> Result<(Version, Stats), ReportError> {
+    pub(super) fn into_stats(self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
         let version = self.version.ok_or(ReportError::NoGeneration)?;
         let users = self.known_users.map_or_else(|| self.users.count(), Ok)?;
-        let stats = Stats {
+        let report = Stats {
             site_id: request.site_id.as_str().to_owned(),
             date: request.period.day(),
             total_views: self.total_views,
@@ -152,7 +153,7 @@ impl Reading {
             change: None,
             meta: request.with_meta.then(|| Meta::of(version.generation_id, &self.positions, users)),
         };
-        Ok((version, stats))
+        Ok(Versioned { version, report })
     }
 
     /// Of a single row that says it all.
@@ -177,7 +178,7 @@ impl Reading {
     }
 
     /// Itself with its first paths, if what was read tells them.
-    fn decided(mut self, request: &Request) -> Option<Self> {
+    fn decided(mut self, request: &StatsRequest) -> Option<Self> {
         match self.lists.verdict(request.paths_max.into()) {
             Verdict::Decided(paths) => {
                 self.top_paths = paths;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use crate::params::{Period, StatsRequest};
 use crate::report_error::{ReportError, count};
-use crate::request::{Period, Request};
 
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
 const FOLD_WITH_REFERRERS: i32 = 3;
@@ -45,7 +45,7 @@ struct Row {
 }
 
 /// Reads them, in the transaction of a report.
-pub(super) async fn read(db: &mut PgConnection, request: &Request) -> Result<Referrers, ReportError> {
+pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Referrers, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
     let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {

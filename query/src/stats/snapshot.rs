@@ -5,9 +5,9 @@ use sqlx::PgConnection;
 use super::reading::{self, Reading};
 use super::{Stats, referrers, transaction};
 use crate::as_of::AsOf;
+use crate::params::{Include, StatsRequest};
+use crate::read::{Query, Versioned};
 use crate::report_error::ReportError;
-use crate::request::{Include, Request};
-use crate::version::Version;
 
 /// All that was read.
 pub(crate) struct Snapshot {
@@ -16,17 +16,20 @@ pub(crate) struct Snapshot {
     before: Option<Reading>,
 }
 
-impl Snapshot {
-    /// Reads a report, the rows of which `db` may not have sent all when this fails.
-    pub(crate) async fn read(db: &mut PgConnection, request: &Request) -> Result<Self, ReportError> {
-        if request.include.is_none() && request.previous.is_none() {
-            return Ok(Self { reading: reading::read(db, request).await?, before: None });
-        }
-        Self::read_together(db, request).await
-    }
+impl Query for StatsRequest {
+    type Answer = Snapshot;
 
-    /// Reads it with several statements, in one transaction.
-    async fn read_together(db: &mut PgConnection, request: &Request) -> Result<Self, ReportError> {
+    async fn read(&self, db: &mut PgConnection) -> Result<Snapshot, ReportError> {
+        if self.include.is_none() && self.previous.is_none() {
+            return Ok(Snapshot { reading: reading::read(db, self).await?, before: None });
+        }
+        Snapshot::read_together(db, self).await
+    }
+}
+
+impl Snapshot {
+    /// Reads a report with several statements, in one transaction.
+    async fn read_together(db: &mut PgConnection, request: &StatsRequest) -> Result<Self, ReportError> {
         let mut tx = transaction::begin(db, request.period).await?;
         let referrers = match request.include {
             Some(Include::Referrers) => Some(referrers::read(&mut tx, request).await?),
@@ -47,10 +50,12 @@ impl Snapshot {
     }
 
     /// The answer to the request that was read for.
-    pub(crate) fn into_stats(self, request: &Request) -> Result<(Version, Stats), ReportError> {
-        let (version, stats) = self.reading.into_stats(request)?;
-        let Some((days, before)) = request.previous.zip(self.before) else { return Ok((version, stats)) };
-        let (_, before) = before.into_stats(request)?;
-        Ok((version, stats.compared_with(days, &before)))
+    pub(crate) fn into_stats(self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
+        let Versioned { version, report } = self.reading.into_stats(request)?;
+        let report = match request.previous.zip(self.before) {
+            Some((days, before)) => report.compared_with(days, &before.into_stats(request)?.report),
+            None => report,
+        };
+        Ok(Versioned { version, report })
     }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, PgConnection, PgTransaction};
 
-use crate::request::Period;
+use crate::params::Period;
 
 /// Begins a transaction in which all statements of a report see the same.
 ///

@@ -1,11 +1,11 @@
-//! Why a request is refused: a sentence for whoever asked, and a code for the program that did.
+//! Why a query string is refused: a sentence for a person, and a code for a program.
 
 use contract::field::InvalidField;
 use service::query_string::NotEncoded;
 
-/// Why no report can be answered. The message is one sentence for the one who asked.
+/// Why a query string is refused. The message says what is wrong and what is right.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidRequest {
+pub(crate) enum ParamError {
     #[error(transparent)]
     NotEncoded(#[from] NotEncoded),
     #[error("the parameter {name:?} is unknown; a report takes {}", listed(.known))]
@@ -50,8 +50,8 @@ pub(crate) enum InvalidRequest {
     TooEarlyToCompare,
 }
 
-impl InvalidRequest {
-    /// For programs; stays what it is when sentences change.
+impl ParamError {
+    /// The code, which does not change when the sentence does.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::NotEncoded(_) => "invalid_query_string",

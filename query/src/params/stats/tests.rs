@@ -1,11 +1,13 @@
+use chrono::NaiveDate;
+
 use super::*;
 
-fn parse(query: &str) -> Request {
-    Request::parse(Some(query)).expect("a report")
+fn parse(query: &str) -> StatsRequest {
+    StatsRequest::parse(Some(query)).expect("a report")
 }
 
 fn refusal(query: &str) -> String {
-    Request::parse(Some(query)).expect_err("no report").to_string()
+    StatsRequest::parse(Some(query)).expect_err("no report").to_string()
 }
 
 fn day(text: &str) -> NaiveDate {
@@ -107,7 +109,7 @@ fn a_site_is_required() {
     for query in ["", "site_id", "site_id=", "date=2025-11-12", "&&"] {
         assert_eq!(refusal(query), "site_id is required");
     }
-    assert_eq!(Request::parse(None), Err(InvalidRequest::SiteRequired));
+    assert_eq!(StatsRequest::parse(None), Err(ParamError::SiteRequired));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where a page of a list ends, as a text that only this service reads: tag, number and key, in base64url.
 //!
-//! The tag ties a cursor to the request it was given for. It is no signature: whoever makes a cursor up can say where
-//! in a list to begin, and nothing else, because whose list it is stands in the request.
+//! The tag ties a cursor to the request that it was given for. It is no signature: a client that makes up a cursor can choose
+//! where in a list to begin, and nothing else, because the request says whose list it is.
 
 use std::hash::Hasher;
 
@@ -38,7 +38,7 @@ impl Cursor {
         (*sent_tag == tag(request, rest)).then_some(Self { number: u64::from_be_bytes(*number), key })
     }
 
-    /// Writes it, for the same request without it.
+    /// Writes the cursor for a request.
     pub(crate) fn write(&self, request: &[&str]) -> String {
         let content = [&self.number.to_be_bytes()[..], self.key.as_bytes()].concat();
         URL_SAFE_NO_PAD.encode([&tag(request, &content)[..], &content].concat())

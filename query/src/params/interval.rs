@@ -1,12 +1,12 @@
-//! Days, weeks and months of the calendar, cut to a range of days.
+//! Days, weeks and months of the calendar.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::request::InvalidRequest;
+use super::{DayRange, ParamError};
 
-/// Of which length the buckets of a time series are.
+/// The length of the buckets of a time series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Interval {
@@ -16,18 +16,7 @@ pub(crate) enum Interval {
     Month,
 }
 
-/// The days of a bucket. The first and the last one of a time series may be cut by the days that were asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Bucket {
-    /// Its first UTC day.
-    #[schema(example = "2025-11-10")]
-    pub(crate) first: NaiveDate,
-    /// Its last UTC day, inclusive.
-    #[schema(example = "2025-11-16")]
-    pub(crate) last: NaiveDate,
-}
-
-/// Buckets, in their order.
+/// The buckets of a range of days, in order. The first and the last one are cut to the range.
 #[derive(Debug)]
 pub(crate) struct Buckets {
     interval: Interval,
@@ -36,13 +25,13 @@ pub(crate) struct Buckets {
 }
 
 impl Interval {
-    pub(super) fn parse(text: &str) -> Result<Self, InvalidRequest> {
+    pub(super) fn parse(text: &str) -> Result<Self, ParamError> {
         let intervals = [Self::Day, Self::Week, Self::Month];
-        intervals.into_iter().find(|interval| interval.name() == text).ok_or(InvalidRequest::Interval)
+        intervals.into_iter().find(|interval| interval.name() == text).ok_or(ParamError::Interval)
     }
 
-    /// As Postgres calls it, too.
-    pub(super) fn name(self) -> &'static str {
+    /// The name in parameters and answers, and in `date_trunc` of Postgres.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -50,12 +39,12 @@ impl Interval {
         }
     }
 
-    /// All buckets between two days, both included.
-    pub(super) fn buckets(self, first: NaiveDate, last: NaiveDate) -> Buckets {
-        Buckets { interval: self, next: first, last }
+    /// The buckets of a range of days.
+    pub(crate) fn buckets(self, days: DayRange) -> Buckets {
+        Buckets { interval: self, next: days.first, last: days.last }
     }
 
-    /// The last day of the one in which a day is.
+    /// The last day of the bucket that has a day.
     fn last_day(self, day: NaiveDate) -> NaiveDate {
         let last = match self {
             Self::Day => Some(day),
@@ -69,16 +58,16 @@ impl Interval {
 }
 
 impl Iterator for Buckets {
-    type Item = Bucket;
+    type Item = DayRange;
 
-    fn next(&mut self) -> Option<Bucket> {
+    fn next(&mut self) -> Option<DayRange> {
         let first = self.next;
         if first > self.last {
             return None;
         }
         let last = self.interval.last_day(first).min(self.last);
         self.next = last.succ_opt().expect("days of requests have years of four digits");
-        Some(Bucket { first, last })
+        Some(DayRange { first, last })
     }
 }
 
@@ -89,7 +78,10 @@ mod tests {
     fn buckets(interval: &str, first: &str, last: &str) -> Vec<String> {
         let day = |text: &str| text.parse().expect("a day");
         let interval = Interval::parse(interval).expect("an interval");
-        interval.buckets(day(first), day(last)).map(|bucket| format!("{}..{}", bucket.first, bucket.last)).collect()
+        interval
+            .buckets(DayRange { first: day(first), last: day(last) })
+            .map(|bucket| format!("{}..{}", bucket.first, bucket.last))
+            .collect()
     }
 
     #[test]
@@ -117,7 +109,7 @@ mod tests {
     #[test]
     fn an_interval_has_a_name() {
         for text in ["", "Day", "hour", "days", "day "] {
-            assert_eq!(Interval::parse(text), Err(InvalidRequest::Interval));
+            assert_eq!(Interval::parse(text), Err(ParamError::Interval));
         }
     }
 }

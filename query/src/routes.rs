@@ -1,0 +1,53 @@
+//! All routes of the service.
+
+use axum::Router;
+use service::access::Access;
+use service::health::Health;
+use service::{Refusal, documentation, requests};
+use utoipa::OpenApi;
+
+use crate::live::{self, Live};
+use crate::metrics::{self, Gauges};
+use crate::openapi::Document;
+use crate::readiness::Readiness;
+use crate::reports::SharedReports;
+use crate::{dashboard, http};
+
+/// Whether reports can be read, and what is measured.
+pub(crate) fn health(reports: &SharedReports, live: &Live, readiness: Readiness) -> Health {
+    let (sampled, watched) = (reports.clone(), live.clone());
+    let ready = move || {
+        let readiness = readiness.clone();
+        async move { readiness.told().await.map_err(|lack| lack.to_string()) }
+    };
+    let health = Health::new(ready, move || metrics::sample(&gauges(&sampled, &watched)));
+    // After the line above, which installs the recorder that takes descriptions.
+    metrics::describe();
+    health
+}
+
+fn gauges(reports: &SharedReports, live: &Live) -> Gauges {
+    let (reports_in_progress, reports_max) = reports.in_progress();
+    let (live_clients, live_clients_max) = live.clients();
+    Gauges {
+        reports: reports_in_progress,
+        reports_max,
+        live_clients,
+        live_clients_max,
+        connections: reports.connections(),
+    }
+}
+
+/// Everything that clients are answered; `health` are the routes of probes, and of metrics where operators have no address.
+pub(crate) fn router(reports: SharedReports, live: Live, (health, access): (Router, &Access)) -> Router {
+    let all = Router::new()
+        .merge(http::router())
+        .merge(dashboard::router())
+        .with_state(reports)
+        .merge(live::router(live))
+        .merge(documentation::router(access.describe(Document::openapi())))
+        .merge(health)
+        .fallback(|| async { Refusal::not_found() })
+        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+    requests::measured(access.guard(all))
+}
