@@ -1,50 +1,14 @@
 //! Folds the log into read models, exactly once. Never serves reports.
 //!
-//! An envelope's way through here: [`source`] → [`deltas`] → [`commit`], once for each partition, over and over. The
-//! checkpoint lies in Postgres and moves in the transaction that writes what it stands for; that is all there is to
-//! exactly once. Whatever fails, the partition is opened again at its checkpoint.
+//! An envelope's way through here: [`log`] → [`deltas`] → [`read_models`], once for each partition, over and over, driven
+//! by the tasks of `worker`. The checkpoint lies in Postgres and moves in the transaction that writes what it stands for;
+//! that is all there is to exactly once. Whatever fails, the partition is opened again at its checkpoint.
 
 /// What can be set from outside.
 pub mod config;
 
-/// The schema, brought to this version.
-pub mod migrate;
-
-/// Complete sets of read models.
-pub mod generation;
-
-/// Which of them this projector builds.
-pub mod plan;
-
-/// All of those, each with its partitions.
-mod generations;
-
-/// All partitions of one, each in its own task.
-mod partitions;
-
-/// One partition, from its checkpoint on.
-mod projection;
-
-/// How far a generation that is built may be folded now.
-mod ceiling;
-
-/// How much of it at once.
-mod width;
-
-/// And who may now.
-pub mod turns;
-
-/// And how hard.
-pub mod effort;
-
-/// Envelopes behind the checkpoint, in order and without a gap.
-pub mod source;
-
-/// Events taken out of the log, for good.
-mod erasure;
-
-/// Old envelopes, as files.
-mod archive;
+/// Reads the log.
+pub mod log;
 
 /// The fold: from events to what they add. Pure.
 pub mod deltas;
@@ -55,74 +19,20 @@ pub mod fold_version;
 /// Event ids that were seen lately, to recognise repeats. Pure.
 pub mod repeats;
 
-/// The same, as Postgres remembers it.
-pub mod recent;
+/// The read models in Postgres.
+pub mod read_models;
 
-/// Who owns a partition.
-pub mod lease;
+/// Follows the log into the read models.
+pub mod worker;
 
-/// How far a partition is folded.
-pub mod checkpoint;
-
-/// One batch, in one transaction.
-pub mod commit;
-
-/// Why that fails.
-mod commit_error;
-
-/// Batches of what is read.
-mod batch;
-
-/// Their limits.
-mod limits;
-
-/// Numbers as Postgres stores them.
-mod bigint;
-
-/// What all tasks share.
-mod context;
-
-/// Partitions in tasks of their own.
-mod assignment;
-
-/// Finding the event that Postgres refuses.
-mod isolation;
-
-/// An envelope, line by line.
-mod commit_lines;
-
-/// The statements that add to read models.
-mod models;
-
-/// Two generations, compared.
-mod comparison;
-
-/// From one generation to another.
-mod switch;
-
-/// Where each stream ends.
-mod log_end;
-
-/// Months that are over, summed up.
-mod months;
-
-/// Whether a partition gets on.
-mod progress;
-
-/// Parked events that wait for somebody.
-mod pending_decisions;
-
-/// What is measured.
-mod instruments;
-
-/// The connection to the log.
-mod log;
-
-/// Health and metrics over HTTP.
-mod ops;
+/// Makes another generation the active one.
+mod cutover;
 
 /// What operators ask and decide.
-pub mod operator;
+pub mod admin;
+
+/// What is measured.
+mod metrics;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -135,12 +45,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use admin::Desk;
+pub use admin::Task;
 use config::{Config, STATEMENT_TIMEOUT};
-use context::Workshop;
 use database::{Session, Use};
-use generations::Generations;
-use operator::Desk;
-pub use operator::Task;
+use worker::context::Workshop;
+use worker::generations::Generations;
+use worker::{bootstrap, health, high_water_mark, monthly_rollup, parked_gauge};
 
 /// Connections to Postgres: two for each of four partitions that are owned, and a few for questions and comparisons.
 const CONNECTIONS_MAX: u32 = 16;
@@ -160,17 +71,17 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let generations = Generations::default();
 
     let mut tasks = JoinSet::new();
-    let ops = ops::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
+    let ops = health::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
     tasks.spawn(serve(listener, ops, shutdown.clone()));
     let (ends, seen) = watch::channel(None);
-    tasks.spawn(log_end::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
-    tasks.spawn(log_end::tell(workshop.pool.clone(), seen, shutdown.clone()));
-    tasks.spawn(pending_decisions::watch(workshop.pool.clone(), shutdown.clone()));
-    tasks.spawn(months::attend(workshop.pool.clone(), generations.clone(), shutdown.clone()));
-    tasks.spawn(switch::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
+    tasks.spawn(high_water_mark::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
+    tasks.spawn(high_water_mark::tell(workshop.pool.clone(), seen, shutdown.clone()));
+    tasks.spawn(parked_gauge::watch(workshop.pool.clone(), shutdown.clone()));
+    tasks.spawn(monthly_rollup::attend(workshop.pool.clone(), generations.clone(), shutdown.clone()));
+    tasks.spawn(cutover::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
-        if plan::wait_for(&workshop.pool, workshop.abilities, &stop).await? {
+        if bootstrap::wait_for(&workshop.pool, workshop.abilities, &stop).await? {
             generations.follow(workshop, stop).await?;
         }
         Ok(())

@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Migrate => {
             let config: MigrateConfig = service::config::from_env()?;
             service::logging::init(config.log_format);
-            projector::migrate::migrate(&config).await?;
+            projector::read_models::migrate::migrate(&config).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

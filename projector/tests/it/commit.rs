@@ -1,10 +1,12 @@
 use chrono::DateTime;
 use contract::{Partition, SketchKey};
 use launcher::servers::postgres::Postgres;
-use projector::checkpoint::{self, Checkpoint, Moved, Slice};
-use projector::commit::{Batch, CommitError, Known, commit};
 use projector::deltas::{Fold, Message};
-use projector::generation::GenerationId;
+use projector::read_models::checkpoint::{self, Checkpoint, Moved, Slice};
+use projector::read_models::commit::{Batch, commit};
+use projector::read_models::error::CommitError;
+use projector::read_models::generation::GenerationId;
+use projector::read_models::write::Known;
 use projector::repeats::{DedupState, RecentIds};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -26,7 +28,7 @@ impl Database {
         let postgres = Postgres::start(folder.path()).await.expect("Postgres starts");
         postgres.create_database("it").await.expect("a database");
         let pool = PgPool::connect(&postgres.owner_url("it")).await.expect("Postgres answers");
-        projector::migrate::MIGRATOR.run(&pool).await.expect("the migrations");
+        projector::read_models::migrate::MIGRATOR.run(&pool).await.expect("the migrations");
         let create = sqlx::query_scalar("select create_generation(1, 1, 3600, 'active')");
         let generation = GenerationId(create.fetch_one(&pool).await.expect("a generation"));
         let slice = Slice { generation, partition: Partition::numbered(0).expect("a partition") };

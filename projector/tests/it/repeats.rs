@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{EventDigest, SketchKey};
-use projector::checkpoint;
-use projector::commit::{Batch, Known, commit};
+use projector::admin::parked::{self, Selection};
 use projector::deltas::{Fold, Message};
 use projector::fold_version::FoldVersion;
-use projector::operator::parked::{self, Selection};
-use projector::recent;
+use projector::read_models::checkpoint;
+use projector::read_models::commit::{Batch, commit};
+use projector::read_models::dedup_store;
+use projector::read_models::write::Known;
 use projector::repeats::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
@@ -55,7 +56,7 @@ impl Projector<'_> {
         fence(pool).await;
         let checkpoint = checkpoint::find(pool, *slice).await.expect("Postgres answers").expect("a checkpoint");
         let mut db = pool.acquire().await.expect("Postgres answers");
-        let mut recent = recent::load(&mut db, *slice, checkpoint, window()).await.expect("ids");
+        let mut recent = dedup_store::load(&mut db, *slice, checkpoint, window()).await.expect("ids");
         let mut deltas = self.fold.begin();
         for (schema, body) in envelopes {
             self.sequence += 1;
@@ -146,10 +147,10 @@ async fn a_partition_that_goes_back_keeps_what_it_remembers() {
                                       resume_sequence = 0, resume_stream_created = now()";
     for _ in 0..2 {
         sqlx::query(halt).execute(pool).await.expect("Postgres answers");
-        projector::operator::acknowledge::acknowledge(pool, 0, 0, "operator").await.expect("it stands still");
+        projector::admin::acknowledge::acknowledge(pool, 0, 0, "operator").await.expect("it stands still");
         let checkpoint = checkpoint::find(pool, database.slice).await.expect("Postgres answers").expect("a checkpoint");
         let mut db = pool.acquire().await.expect("Postgres answers");
-        let recent: RecentIds = recent::load(&mut db, database.slice, checkpoint, window()).await.expect("ids");
+        let recent: RecentIds = dedup_store::load(&mut db, database.slice, checkpoint, window()).await.expect("ids");
         assert_eq!(recent.len(), 3);
     }
 }

@@ -1,9 +1,10 @@
 use chrono::DateTime;
 use contract::SketchKey;
-use projector::checkpoint::Checkpoint;
-use projector::commit::{Batch, Known, commit};
 use projector::deltas::{Fold, Message};
 use projector::fold_version::FoldVersion;
+use projector::read_models::checkpoint::Checkpoint;
+use projector::read_models::commit::{Batch, commit};
+use projector::read_models::write::Known;
 use projector::repeats::{DedupState, RecentIds};
 
 use crate::commit::{Database, at};

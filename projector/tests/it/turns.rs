@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use projector::turns::Turns;
+use projector::worker::pacing::slots::Turns;
 use tokio::time::timeout;
 
 use crate::commit::Database;

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use chrono::DateTime;
 use contract::{EventDigest, Partition};
 use launcher::servers::postgres::Postgres;
-use projector::checkpoint::{Checkpoint, Slice};
-use projector::generation::GenerationId;
-use projector::recent;
+use projector::read_models::checkpoint::{Checkpoint, Slice};
+use projector::read_models::dedup_store;
+use projector::read_models::generation::GenerationId;
 use projector::repeats::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
     let postgres = Postgres::start(folder.path()).await?;
     postgres.create_database("bench").await?;
     let pool = PgPool::connect(&postgres.owner_url("bench")).await?;
-    projector::migrate::MIGRATOR.run(&pool).await.context("applying migrations")?;
+    projector::read_models::migrate::MIGRATOR.run(&pool).await.context("applying migrations")?;
     sqlx::query("select create_generation(1, 1, 3600, 'active')").execute(&pool).await?;
 
     let dedup = remember(&pool, ids).await?;
@@ -91,7 +91,7 @@ async fn load(pool: PgPool, partition: Partition, dedup: DedupState) -> Result<R
         logged_at: None,
         dedup,
     };
-    Ok(recent::load(&mut *pool.acquire().await?, slice, checkpoint, window()).await?)
+    Ok(dedup_store::load(&mut *pool.acquire().await?, slice, checkpoint, window()).await?)
 }
 
 fn window() -> WindowSeconds {

@@ -49,18 +49,18 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "sequence check",
-        file: "projector/src/source.rs",
+        file: "projector/src/log/reader.rs",
         with: "held.take_if(|held| held.sequence == self.expected)",
         without: "held.take_if(|_| true)",
         noticed: Noticed::Chaos,
     },
     Guard {
         name: "one transaction",
-        file: "projector/src/commit.rs",
-        with: "    let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+        file: "projector/src/read_models/commit.rs",
+        with: "    let capped = write::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         without: "    tx.commit().await?;
     let mut tx = db.begin().await?;
-    let capped = models::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+    let capped = write::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
         noticed: Noticed::Chaos,
     },
     Guard {
@@ -113,7 +113,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "what Postgres refuses is parked",
-        file: "projector/src/projection.rs",
+        file: "projector/src/worker/partition.rs",
         with: "if self.isolation.is_found(checkpoint.sequence) {",
         without: "if self.isolation.is_found(u64::MAX - 1) {",
         noticed: Noticed::Test {
@@ -140,7 +140,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "question before a gap",
-        file: "projector/src/source.rs",
+        file: "projector/src/log/reader.rs",
         with: "            Ok(None) => SourceError::Lost { expected, found },\n",
         without: "            Ok(None) => HistoryError::Gap { from: expected, to: found - 1 }.into(),\n",
         noticed: Noticed::Test {
@@ -150,7 +150,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "age of what is trimmed",
-        file: "projector/src/operator/archive/trim.rs",
+        file: "projector/src/admin/archive/trim.rs",
         with: "if logged.logged_at > settled_until {",
         without: "if logged.logged_at > settled_until && false {",
         noticed: Noticed::Test {
@@ -160,7 +160,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "storable headers",
-        file: "projector/src/source/headers.rs",
+        file: "projector/src/log/headers.rs",
         with: "if char.is_control() {",
         without: "if char.is_control() && false {",
         noticed: Noticed::Test {
@@ -255,14 +255,14 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "cap of types",
-        file: "projector/src/models/caps.rs",
+        file: "projector/src/read_models/write/caps.rs",
         with: "(self.types.len() as u64) < cap",
         without: "(self.types.len() as u64) < u64::MAX",
         noticed: CAPS,
     },
     Guard {
         name: "cap of paths and hosts",
-        file: "projector/src/models/caps/stored.rs",
+        file: "projector/src/read_models/write/caps/stored.rs",
         with: "if bound.names < cap {",
         without: "if bound.names < u64::MAX {",
         noticed: CAPS,
@@ -273,7 +273,7 @@ pub(super) const GUARDS: [Guard; 25] = [
 const CAPS: Noticed =
     Noticed::Test { package: "projector", name: "cardinality::the_first_names_of_the_log_have_rows_however_it_is_cut" };
 
-const CHECKPOINT: &str = "projector/src/checkpoint.rs";
+const CHECKPOINT: &str = "projector/src/read_models/checkpoint.rs";
 
 /// Where the checkpoint is moved.
 const ADVANCE: &str = "    let advanced = sqlx::query!(\n";

@@ -1,0 +1,168 @@
+//! Erasing a site's or a user's events: from the log, then from the read models, by building new ones from what is left
+//! and dropping all others; and the proof that nothing is left. Run again after whatever stopped it, it goes on.
+
+/// The log's part.
+mod log;
+
+/// The read models' part.
+mod rebuild;
+
+/// That of files.
+mod files;
+
+/// Whose events, and what is left of an envelope without them. Pure.
+mod subject;
+
+/// Amends and deletes one envelope.
+pub(crate) mod redactor;
+
+/// The record of an erasure.
+mod audit;
+
+/// Searches for what is left.
+mod residue;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+
+use super::progress::Progress;
+use super::rebuild::stream_start;
+use super::scope_args::Narrow;
+use super::verify;
+use crate::log::archive::{self, Lock};
+use crate::log::stream::Stream;
+use crate::log::streams;
+use crate::read_models::checkpoint::Slice;
+use crate::read_models::generation::{self, GenerationId};
+use crate::worker::context::Workshop;
+use residue::Ends;
+use subject::Whose;
+
+/// What is to be erased.
+#[derive(Clone, clap::Args)]
+pub struct Options {
+    /// Of this site.
+    #[arg(long)]
+    pub site: String,
+    /// Only events with this `user_id`, byte by byte.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Say how many events and envelopes it would touch, and touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build the new read models no faster than so many events a second, so that live counting and reports keep their
+    /// speed.
+    #[arg(long, value_name = "EVENTS_PER_SECOND", value_parser = clap::value_parser!(i32).range(1_000..))]
+    pub throttle: Option<i32>,
+    /// Erase from this archive, too; all archives have to be named.
+    #[arg(long, value_name = "FOLDER")]
+    pub archive: Vec<PathBuf>,
+    /// The `PUBLISH_DEADLINE_MS` of ingest. An envelope that ingest may still send again is not erased before that has
+    /// passed.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 60_000,
+          value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub publish_deadline_ms: u64,
+}
+
+impl std::fmt::Debug for Options {
+    /// Without whom it is about.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("dry_run", &self.dry_run).finish_non_exhaustive()
+    }
+}
+
+/// Erases, and proves that nothing is left. Failure means that something is.
+///
+/// # Errors
+///
+/// The log or the database is away, the log's user may not erase, or the read models are of a fold, key or window that is
+/// not ours.
+pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
+    let whose = Whose::new(options.site.clone(), options.user.clone())?;
+    // Until the end: what an archiving run has read before an erasure and writes behind it would be forgotten nowhere.
+    let _locks = lock(&options.archive)?;
+    if options.dry_run {
+        let found = log::count(workshop, &whose).await?;
+        println!("{found} would be erased.");
+        for archive in &options.archive {
+            println!("{} would be erased from {}.", files::count(archive, &whose)?, archive.display());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    check(workshop).await?;
+    let erased = tokio::select! {
+        erased = log::erase(workshop, &whose, &options) => erased?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped; the same command, run again, goes on"),
+    };
+    println!("{} erased from the log.", erased.found);
+    for archive in &options.archive {
+        println!("{} erased from {}.", files::erase(archive, &whose)?, archive.display());
+    }
+    if audit::unfinished(&workshop.pool).await? > 0 {
+        let built = rebuild::build(workshop, options.throttle).await?;
+        prove(workshop, &whose, &erased.ends, Some(built)).await
+    } else {
+        prove(workshop, &whose, &erased.ends, None).await
+    }
+}
+
+/// No archive is worked on by anything else. One that is named twice is locked once.
+fn lock(archives: &[PathBuf]) -> anyhow::Result<Vec<Lock>> {
+    let mut folders = Vec::new();
+    for archive in archives {
+        archive::partitions(archive)?;
+        folders.push(archive.canonicalize().with_context(|| format!("looking for {}", archive.display()))?);
+    }
+    folders.sort();
+    folders.dedup();
+    folders.iter().map(|folder| Lock::take(folder)).collect()
+}
+
+/// What would stop it halfway.
+async fn check(workshop: &Workshop) -> anyhow::Result<()> {
+    let generations = generation::list(&workshop.pool).await?;
+    let active = workshop.active(&generations)?;
+    for partition in streams::partitions(&workshop.jetstream).await? {
+        let stream = Stream::find(&workshop.jetstream, partition).await?;
+        let counted_in = Slice { generation: active.id, partition };
+        let missing = stream_start::missing_until(&workshop.pool, counted_in, &stream).await?;
+        ensure!(
+            missing == 0,
+            "the log of partition {partition} lacks sequences 1 to {missing}, and the read models have to be built anew \
+             from all of it: bring them back with `projector restore` first, and trim the log again afterwards"
+        );
+    }
+    Ok(())
+}
+
+/// Verifies new read models, and searches.
+async fn prove(
+    workshop: &Workshop,
+    whose: &Whose,
+    ends: &Ends,
+    built: Option<GenerationId>,
+) -> anyhow::Result<ExitCode> {
+    if built.is_some() {
+        let all = Narrow { with_ids: true, ..Narrow::default() };
+        let verified = verify::differences(workshop, all).await?;
+        if verified > 0 {
+            println!("The new read models are not what the log adds up to: the erasure stays unfinished.");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let mut progress = Progress::of("Searching", 1, "envelopes");
+    let passed = &mut |done, steps| progress.set(done, steps);
+    let found = residue::search((&workshop.pool, &workshop.jetstream), whose, ends, passed).await?;
+    progress.end();
+    println!("Searched log, read models and parked events: {found}.");
+    if !found.is_nothing() {
+        return Ok(ExitCode::FAILURE);
+    }
+    if let Some(built) = built {
+        audit::finish(&workshop.pool, built).await?;
+        println!("Done: reports come from generation {built}, and no other one is left.");
+    }
+    Ok(ExitCode::SUCCESS)
+}

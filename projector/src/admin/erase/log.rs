@@ -1,0 +1,153 @@
+//! The log's part of an erasure: all of its envelopes are read, and those that something is to be erased from amended and
+//! deleted.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::sleep;
+
+use super::Options;
+use super::audit;
+use super::redactor::Eraser;
+use super::residue::Ends;
+use super::subject::Whose;
+use crate::admin::progress::Progress;
+use crate::log::entry::Entry;
+use crate::log::scan::{self, Walk};
+use crate::worker::context::Workshop;
+
+/// Envelopes that are erased from between two notes of how much that was: at most 64 × 256 KiB, 16 MiB, twice.
+const BATCH: usize = 64;
+
+/// Of these at once. The log's server rewrites a file of up to 8 MiB for each, one after the other.
+const AT_ONCE: usize = 4;
+
+/// Tries to go on after a fault: the log may restart meanwhile.
+const TRIES_MAX: u32 = 20;
+
+/// Between two of them.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How much is theirs.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) events: u64,
+    pub(super) envelopes: u64,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} events in {} envelopes", self.events, self.envelopes)
+    }
+}
+
+/// What was done.
+pub(super) struct Erased {
+    pub(super) found: Found,
+    /// How far the log was read.
+    pub(super) ends: Ends,
+}
+
+/// Counts, and touches nothing.
+pub(super) async fn count(workshop: &Workshop, whose: &Whose) -> anyhow::Result<Found> {
+    let mut walks = scan::all(&workshop.jetstream).await?;
+    let (mut done, steps) = (0, walks.iter().map(Walk::until).sum());
+    let (mut found, mut progress) = (Found::default(), Progress::of("Reading", steps, "envelopes"));
+    for walk in &mut walks {
+        while let Some(logged) = walk.next().await? {
+            if let Some(remainder) = whose.remainder(&logged.body) {
+                found.events += remainder.erased;
+                found.envelopes += 1;
+            }
+            progress.set(done + walk.at(), steps);
+        }
+        done += walk.until();
+    }
+    progress.end();
+    Ok(found)
+}
+
+/// Erases from all partitions, up to where each ends now.
+pub(super) async fn erase(workshop: &Workshop, whose: &Whose, options: &Options) -> anyhow::Result<Erased> {
+    let mut walks = scan::all(&workshop.jetstream).await?;
+    let deadline = Duration::from_millis(options.publish_deadline_ms);
+    let mut erasers = Vec::new();
+    for walk in &walks {
+        erasers.push(Eraser::open(&workshop.jetstream, walk.partition(), deadline).await?);
+    }
+    let steps = walks.iter().map(Walk::until).sum();
+    let mut erasing = Erasing {
+        workshop,
+        whose,
+        id: audit::begin(&workshop.pool, &workshop.key, whose).await?,
+        found: Found::default(),
+        progress: Progress::of("Erasing", steps, "envelopes"),
+    };
+    let mut done = 0;
+    for (walk, eraser) in walks.iter_mut().zip(&erasers) {
+        erasing.erase(walk, eraser, (done, steps)).await?;
+        done += walk.until();
+    }
+    erasing.progress.end();
+    audit::logged_off(&workshop.pool, erasing.id).await?;
+    let ends = walks.iter().map(|walk| (walk.partition(), walk.until())).collect();
+    Ok(Erased { found: erasing.found, ends })
+}
+
+/// An erasure on its way through the log.
+struct Erasing<'a> {
+    workshop: &'a Workshop,
+    whose: &'a Whose,
+    /// Of its record.
+    id: i64,
+    found: Found,
+    progress: Progress,
+}
+
+impl Erasing<'_> {
+    async fn erase(&mut self, walk: &mut Walk, eraser: &Eraser, (done, steps): (u64, u64)) -> anyhow::Result<()> {
+        loop {
+            let mut batch = Vec::new();
+            while batch.len() < BATCH
+                && let Some(logged) = walk.next().await?
+            {
+                batch.extend(self.whose.remainder(&logged.body).map(|remainder| (logged, remainder.erased)));
+                self.progress.set(done + walk.at(), steps);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            self.erase_batch(eraser, batch).await?;
+        }
+        // Where a run was killed before, there is something without an envelope to remind of it.
+        eraser.sweep().await.with_context(|| format!("clearing up partition {}", walk.partition()))
+    }
+
+    async fn erase_batch(&mut self, eraser: &Eraser, batch: Vec<(Entry, u64)>) -> anyhow::Result<()> {
+        if let Some(youngest) = batch.iter().map(|(logged, _)| logged.logged_at).max() {
+            eraser.wait_until_settled(youngest).await?;
+        }
+        let events = batch.iter().map(|(_, erased)| erased).sum();
+        let envelopes = batch.len() as u64;
+        audit::add(&self.workshop.pool, self.id, events, envelopes).await?;
+        self.found.events += events;
+        self.found.envelopes += envelopes;
+        let erase = batch.into_iter().map(|(logged, _)| patiently(eraser, self.whose, logged));
+        stream::iter(erase).buffer_unordered(AT_ONCE).try_collect::<()>().await
+    }
+}
+
+/// Erases from one envelope, again and again while the log is away.
+async fn patiently(eraser: &Eraser, whose: &Whose, logged: Entry) -> anyhow::Result<()> {
+    let mut tries = 0;
+    loop {
+        match eraser.erase(whose, logged.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(err) if tries == TRIES_MAX => return Err(err),
+            Err(_) => tries += 1,
+        }
+        sleep(RETRY_PAUSE).await;
+    }
+}

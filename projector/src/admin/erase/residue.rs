@@ -1,0 +1,145 @@
+//! Whether anything is left of what was erased: in the log and what stands for parts of it, in read models, and among
+//! parked events. Of a user, read models have nothing but sketches, and what is remembered of event ids are digests: that
+//! these are of the log as it is now says a verification.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::Context as _;
+use contract::Partition;
+use futures_util::TryStreamExt;
+use sqlx::PgPool;
+
+use super::subject::Whose;
+use crate::log::connect::Log;
+use crate::log::redactions;
+use crate::log::scan;
+
+/// Where the log ended in each partition when it was erased from: what lies behind came since.
+pub(crate) type Ends = BTreeMap<Partition, u64>;
+
+/// What was found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Events in the log, and parts of amendments that nobody reads.
+    pub(crate) logged: u64,
+    /// Parked events.
+    pub(crate) parked: u64,
+    /// Rows of read models.
+    pub(crate) rows: u64,
+    /// Events that came since, which are no remains.
+    pub(crate) since: u64,
+}
+
+impl Found {
+    /// Whether nothing is left. Rows may be of what came since.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.logged == 0 && self.parked == 0 && (self.rows == 0 || self.since > 0)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { logged, parked, rows, since } = self;
+        write!(f, "{logged} events in the log, {parked} parked, {rows} rows of read models")?;
+        if *since > 0 { write!(f, "; {since} events came since, and stay") } else { Ok(()) }
+    }
+}
+
+/// Searches everywhere. `passed` hears how many envelopes were looked at, and of how many.
+///
+/// # Errors
+///
+/// The log or the database is away.
+pub(crate) async fn search(
+    (pool, log): (&PgPool, &Log),
+    whose: &Whose,
+    ends: &Ends,
+    passed: &mut impl FnMut(u64, u64),
+) -> anyhow::Result<Found> {
+    let mut found = Found { rows: rows(pool, whose).await?, ..Found::default() };
+    search_log(log, whose, ends, (&mut found, passed)).await?;
+    search_parked(pool, whose, ends, &mut found).await?;
+    Ok(found)
+}
+
+async fn search_log(
+    log: &Log,
+    whose: &Whose,
+    ends: &Ends,
+    (found, passed): (&mut Found, &mut impl FnMut(u64, u64)),
+) -> anyhow::Result<()> {
+    let mut walks = scan::all(log).await?;
+    let (mut done, steps) = (0, walks.iter().map(scan::Walk::until).sum());
+    for walk in &mut walks {
+        let partition = walk.partition();
+        let (unread, superseded) = unread(log, partition).await?;
+        let end = ends.get(&partition).copied().unwrap_or(0);
+        found.logged += superseded;
+        while let Some(logged) = walk.next().await? {
+            let theirs = whose.remainder(&logged.body).map_or(0, |remainder| remainder.erased);
+            *(if logged.sequence <= end { &mut found.logged } else { &mut found.since }) += theirs;
+            if logged.amendment.is_none() && unread.contains(&logged.sequence) {
+                found.logged += in_amendment(log, partition, logged.sequence, whose).await?;
+            }
+            passed(done + walk.at(), steps);
+        }
+        done += walk.until();
+    }
+    Ok(())
+}
+
+/// Sequences that something stands for, and how much has been taken the place of and is still there.
+async fn unread(log: &Log, partition: Partition) -> anyhow::Result<(BTreeSet<u64>, u64)> {
+    let (mut sequences, mut superseded) = (BTreeSet::new(), 0);
+    if let Some(stream) = redactions::find(log, partition).await? {
+        let mut subjects = stream.info_with_subjects(partition.amendments_subjects()).await?;
+        while let Some((subject, count)) = subjects.try_next().await? {
+            sequences.extend(partition.amended_sequence(&subject));
+            superseded += count.saturating_sub(1) as u64;
+        }
+    }
+    Ok((sequences, superseded))
+}
+
+async fn in_amendment(log: &Log, partition: Partition, sequence: u64, whose: &Whose) -> anyhow::Result<u64> {
+    let stream = redactions::find(log, partition).await?.context("the stream of amendments is gone")?;
+    let amended = redactions::read(&stream, partition, sequence).await?;
+    Ok(amended.and_then(|amended| whose.remainder(&amended.body)).map_or(0, |remainder| remainder.erased))
+}
+
+/// Of all generations. A name in them is that of a site.
+async fn rows(pool: &PgPool, whose: &Whose) -> sqlx::Result<u64> {
+    if whose.kind() != "site" {
+        return Ok(0);
+    }
+    let rows = sqlx::query_scalar!(
+        r#"select (select count(*) from view_daily where site_id = $1)
+                + (select count(*) from view_total where site_id = $1)
+                + (select count(*) from path_daily where site_id = $1)
+                + (select count(*) from path_total where site_id = $1)
+                + (select count(*) from user_daily where site_id = $1)
+                + (select count(*) from user_total where site_id = $1)
+                + (select count(*) from referrer_daily where site_id = $1)
+                + (select count(*) from referrer_total where site_id = $1)
+                + (select count(*) from month_summary where site_id = $1)
+                + (select count(*) from repeat_total where site_id = $1) as "rows!""#,
+        whose.site_id()
+    );
+    Ok(rows.fetch_one(pool).await?.unsigned_abs())
+}
+
+/// Of all generations.
+async fn search_parked(pool: &PgPool, whose: &Whose, ends: &Ends, found: &mut Found) -> sqlx::Result<()> {
+    let mut parked =
+        sqlx::query!("select partition_id, stream_sequence, superseded_by, event from parked_event").fetch(pool);
+    while let Some(row) = parked.try_next().await? {
+        let Some(remainder) = whose.remainder(&row.event) else { continue };
+        let partition = u16::try_from(row.partition_id).ok().and_then(Partition::numbered);
+        let end = partition.and_then(|partition| ends.get(&partition)).copied().unwrap_or(0);
+        // One whose sequence the log has given again is of old.
+        let is_new = row.superseded_by == 0 && u64::try_from(row.stream_sequence).is_ok_and(|sequence| sequence > end);
+        *(if is_new { &mut found.since } else { &mut found.parked }) += remainder.erased;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! What is remembered of event ids, compared with what the log says.
+
+use anyhow::Context;
+use contract::Partition;
+use sqlx::PgConnection;
+
+use crate::read_models::checkpoint::{self, Slice};
+use crate::read_models::dedup_store;
+use crate::repeats::{RecentIds, WindowSeconds};
+
+/// Whether a partition remembers exactly these ids, at the checkpoint that is seen.
+///
+/// # Errors
+///
+/// The database is away, or what is remembered cannot be read.
+pub(crate) async fn is(
+    db: &mut PgConnection,
+    slice: Slice,
+    window: WindowSeconds,
+    expected: &RecentIds,
+) -> anyhow::Result<bool> {
+    let checkpoint = checkpoint::find(&mut *db, slice).await?.context("the partition has no checkpoint")?;
+    Ok(dedup_store::load(db, slice, checkpoint, window).await? == *expected)
+}
+
+/// What to say where they differ.
+pub(crate) fn difference(partition: Partition) -> String {
+    format!("remembered event ids of partition {partition}: others than those of the log")
+}

@@ -1,0 +1,245 @@
+//! What a verification builds: a generation that nobody else sees, folded in this process, exactly as far as it is
+//! wanted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::dedup;
+use crate::deltas::Fold;
+use crate::log::error::{HistoryError, SourceError};
+use crate::log::reader::{LogReader, REST_MAX};
+use crate::log::stream::Stream;
+use crate::read_models::checkpoint::{self, Checkpoint, Slice};
+use crate::read_models::commit::{Batch, commit};
+use crate::read_models::commit_lines::commit_lines;
+use crate::read_models::dedup_store;
+use crate::read_models::error::CommitError;
+use crate::read_models::generation::{self, GenerationId, Identity, Status};
+use crate::read_models::write::Known;
+use crate::repeats::{DedupState, RecentIds};
+use crate::worker::batch::Batcher;
+use crate::worker::context::Workshop;
+use crate::worker::lease;
+use crate::worker::pacing::limits::Limits;
+use crate::worker::partition::isolation::Isolation;
+
+/// Tries to go on after a fault: the log or the database may restart meanwhile.
+const TRIES_MAX: u32 = 20;
+
+/// Between two of them.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two signs of life, which keep others from clearing it away.
+const SIGN_PAUSE: Duration = Duration::from_secs(5);
+
+/// Bytes of the deltas in all batches at once.
+const BYTES_MAX: usize = 64 << 20;
+
+/// A generation of our own.
+pub(crate) struct Scratch {
+    pub(crate) id: GenerationId,
+    folders: Vec<Folder>,
+    counts: Counts,
+}
+
+/// How much was folded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    pub(crate) envelopes: Arc<AtomicU64>,
+    pub(crate) events: Arc<AtomicU64>,
+}
+
+/// One partition of it.
+struct Folder {
+    workshop: Workshop,
+    fold: Fold,
+    slice: Slice,
+    checkpoint: Checkpoint,
+    recent: RecentIds,
+    isolation: Isolation,
+    counts: Counts,
+}
+
+impl Scratch {
+    /// Makes it, empty.
+    pub(crate) async fn make(workshop: &Workshop, identity: Identity) -> anyhow::Result<Self> {
+        let mut db = workshop.pool.acquire().await?;
+        let mut tx = db.begin().await?;
+        let id = generation::create(&mut tx, identity, Status::Scratch).await?;
+        tx.commit().await?;
+        Ok(Self { id, folders: Vec::new(), counts: Counts::default() })
+    }
+
+    /// Says again and again that it is used. Ends only where the database has gone.
+    pub(crate) async fn keep(workshop: &Workshop, id: GenerationId) -> sqlx::Error {
+        let mut faults = 0;
+        loop {
+            match lease::sign_of_life(&workshop.pool, &workshop.instance, id).await {
+                Ok(_) => faults = 0,
+                Err(err) if faults == TRIES_MAX => return err,
+                Err(_) => faults += 1,
+            }
+            sleep(SIGN_PAUSE).await;
+        }
+    }
+
+    /// Takes a partition up.
+    pub(crate) async fn take_up(&mut self, workshop: &Workshop, fold: &Fold, slice: Slice) -> anyhow::Result<()> {
+        let stream = Stream::find(&workshop.jetstream, slice.partition).await?;
+        checkpoint::create(&workshop.pool, slice, stream.created).await?;
+        let taken = lease::take(&workshop.pool, slice, &workshop.instance).await?;
+        let checkpoint = taken.context("somebody else has the scratch generation")?;
+        self.folders.push(Folder {
+            workshop: workshop.clone(),
+            fold: fold.clone(),
+            slice,
+            checkpoint,
+            recent: RecentIds::new(workshop.window, DedupState::default()),
+            isolation: Isolation::default(),
+            counts: self.counts.clone(),
+        });
+        Ok(())
+    }
+
+    /// How much was folded, while it is.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    /// Folds every partition exactly as far as `until` says, all at once.
+    pub(crate) async fn fold(&mut self, until: impl Fn(Slice) -> u64) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        let limits = Limits::wide(BYTES_MAX / self.folders.len().max(1));
+        for mut folder in std::mem::take(&mut self.folders) {
+            let until = until(folder.slice);
+            tasks.spawn(async move { folder.fold(until, limits).await.map(|()| folder) });
+        }
+        while let Some(folded) = tasks.join_next().await {
+            self.folders.push(folded.context("a partition's task")??);
+        }
+        Ok(())
+    }
+
+    /// Partitions where another generation remembers other event ids than this one, at the same place.
+    pub(crate) async fn other_ids(&self, db: &mut PgConnection, other: GenerationId) -> anyhow::Result<Vec<String>> {
+        let mut differences = Vec::new();
+        for Folder { workshop, slice, recent, .. } in &self.folders {
+            let slice = Slice { generation: other, ..*slice };
+            if !dedup::is(db, slice, workshop.window, recent).await? {
+                differences.push(dedup::difference(slice.partition));
+            }
+        }
+        Ok(differences)
+    }
+
+    /// Drops it.
+    pub(crate) async fn drop(self, pool: &PgPool) -> sqlx::Result<()> {
+        generation::drop(&mut *pool.acquire().await?, self.id).await
+    }
+}
+
+impl Counts {
+    fn add(&self, batch: &Batch) {
+        self.envelopes.fetch_add(batch.envelopes, Ordering::Relaxed);
+        self.events.fetch_add(batch.events(), Ordering::Relaxed);
+    }
+}
+
+impl Folder {
+    async fn fold(&mut self, until: u64, mut limits: Limits) -> anyhow::Result<()> {
+        let (mut tries, mut at) = (0, self.checkpoint.sequence);
+        while let Err(fault) = self.try_fold(until, limits).await {
+            if self.checkpoint.sequence > at {
+                (tries, at) = (0, self.checkpoint.sequence);
+            }
+            match fault.downcast_ref() {
+                Some(CommitError::Refused(_)) => {
+                    self.reload().await;
+                    continue;
+                }
+                // One that was too wide is too wide the next time.
+                Some(CommitError::Timeout | CommitError::Database(_)) => limits.batch_bytes_max /= 2,
+                _ => {}
+            }
+            if let Some(SourceError::History(history)) = fault.downcast_ref() {
+                self.pass(history).await?;
+            }
+            tries += 1;
+            ensure!(tries < TRIES_MAX, fault.context(format!("folding partition {}", self.slice.partition)));
+            sleep(RETRY_PAUSE).await;
+            self.reload().await;
+        }
+        Ok(())
+    }
+
+    async fn try_fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
+        let Workshop { pool, jetstream, .. } = &self.workshop.clone();
+        loop {
+            let stream = Stream::find(jetstream, self.slice.partition).await?;
+            // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
+            let until = until.min(stream.last_sequence());
+            if self.checkpoint.sequence >= until {
+                return Ok(());
+            }
+            let mut source =
+                Batcher::new(LogReader::open(&stream, self.slice.consumer(), self.checkpoint.into()).await?);
+            let mut read_at = Instant::now();
+            while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
+                if self.isolation.is_found(self.checkpoint.sequence) {
+                    self.park_refused(&mut source).await?;
+                    break;
+                }
+                let until = self.isolation.until(self.checkpoint.sequence, until);
+                let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
+                read_at = Instant::now();
+                let committed = commit(pool, (self.slice, &mut Known::default()), self.checkpoint, &batch).await;
+                match &committed {
+                    Ok(_) => self.isolation.committed(batch.last_sequence),
+                    Err(CommitError::Refused(_)) => self.isolation.refused(batch.last_sequence),
+                    Err(_) => {}
+                }
+                self.checkpoint = committed?;
+                self.counts.add(&batch);
+            }
+        }
+    }
+
+    /// Parks what Postgres refuses of the envelope behind the checkpoint.
+    async fn park_refused(&mut self, source: &mut Batcher) -> anyhow::Result<()> {
+        let Workshop { pool, window, .. } = &self.workshop;
+        let lines = source.next_lines(&self.fold, &mut self.recent).await?;
+        let isolated = commit_lines(pool, self.slice, self.checkpoint, lines).await?;
+        self.isolation.parked();
+        self.checkpoint = isolated.checkpoint;
+        self.counts.add(&isolated.batch);
+        // Nothing is remembered of ids that were not counted.
+        self.recent = dedup_store::load(&mut *pool.acquire().await?, self.slice, self.checkpoint, *window).await?;
+        Ok(())
+    }
+
+    /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.
+    async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
+        let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
+        let created = self.checkpoint.stream_created;
+        let passed = checkpoint::pass_acknowledged(&self.workshop.pool, self.slice, created, from..=to).await?;
+        ensure!(passed, fault.clone());
+        Ok(())
+    }
+
+    /// What was folded but not committed is forgotten. Where that fails, the next try does.
+    async fn reload(&mut self) {
+        let Workshop { pool, instance, window, .. } = &self.workshop;
+        if let Ok(Some(checkpoint)) = lease::take(pool, self.slice, instance).await
+            && let Ok(mut db) = pool.acquire().await
+            && let Ok(recent) = dedup_store::load(&mut db, self.slice, checkpoint, *window).await
+        {
+            (self.checkpoint, self.recent) = (checkpoint, recent);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Old envelopes of a partition, as files: one JSON object a line and envelope, with its sequence, its time and its schema.
+//! A folder a partition, `EVENTS_0`. A file's name says which sequences it has, and the next one goes on behind it:
+//!
+//! ```text
+//! EVENTS_0/SHA256SUMS
+//! EVENTS_0/00000000000000000001-00000000000000004711.ndjson
+//! ```
+//!
+//! What is in `SHA256SUMS` is whole: `sha256sum --check SHA256SUMS` proves it. What is not, a run has left that was
+//! killed.
+
+/// One envelope, as a line.
+mod record;
+
+/// The files that are whole, and what they hash to.
+mod manifest;
+
+/// One file, while it is written.
+mod writer;
+
+/// One command at a time.
+mod lock;
+
+pub(crate) use lock::Lock;
+pub(crate) use manifest::{Manifest, Range, partitions};
+pub(crate) use record::Line;
+pub(crate) use writer::Draft;

@@ -1,0 +1,95 @@
+//! One envelope, as a line.
+
+use anyhow::{Context as _, ensure};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::log::entry::Entry;
+use crate::log::headers::storable;
+
+/// An envelope as it lies in an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// Its sequence in the partition's stream.
+    pub(crate) sequence: u64,
+    /// When the log stored it.
+    pub(crate) logged_at: DateTime<Utc>,
+    /// When ingest sent it, by its own clock, if it says so. Archives of older versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sent_at: Option<DateTime<Utc>>,
+    /// Its schema header, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schema: Option<String>,
+    /// Nothing is left of it: all of its events were erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_erased: bool,
+    /// Its body, where that is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// Its body, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// Of an envelope, as it is now.
+    pub(crate) fn of(logged: &Entry) -> Self {
+        let schema = logged.schema.as_deref().map(str::to_owned);
+        let Entry { sequence, logged_at, sent_at, is_erased, .. } = *logged;
+        Self { sequence, logged_at, sent_at, schema, is_erased, body: None, bytes: None }
+            .with_body(logged.body.to_vec())
+    }
+
+    /// The same with another body.
+    pub(crate) fn with_body(self, body: Vec<u8>) -> Self {
+        match String::from_utf8(body) {
+            Ok(text) => Self { body: Some(text), bytes: None, ..self },
+            Err(err) => Self { body: None, bytes: Some(err.into_bytes()), ..self },
+        }
+    }
+
+    /// Its body.
+    pub(crate) fn body(&self) -> &[u8] {
+        let bytes = || self.bytes.as_deref().unwrap_or_default();
+        self.body.as_ref().map_or_else(bytes, String::as_bytes)
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// The archive is damaged.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut line: Self = serde_json::from_str(text).context("reading a line of the archive")?;
+        // As it is read from the log today: a version before wrote control characters.
+        line.schema = line.schema.map(|schema| storable(&schema).into_owned());
+        ensure!(line.body.is_some() != line.bytes.is_some(), "a line of the archive has no body, or two");
+        Ok(line)
+    }
+
+    /// As it is written, with its end.
+    pub(crate) fn to_text(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_what_it_says() {
+        let logged_at = DateTime::from_timestamp(1_700_000_000, 123_456_789).expect("an instant");
+        for body in [b"{\"a\":1}\n\n{}".to_vec(), vec![0xff, 0, 10], vec![]] {
+            let sent_at = (!body.is_empty()).then(|| logged_at - chrono::TimeDelta::milliseconds(3));
+            let line =
+                Line { sequence: 7, logged_at, sent_at, schema: None, is_erased: false, body: None, bytes: None }
+                    .with_body(body.clone());
+            let text = line.to_text().expect("JSON");
+            assert_eq!(text.matches('\n').count(), 1);
+            let read = Line::parse(text.trim_end()).expect("a line");
+            assert_eq!((read.body(), &read), (body.as_slice(), &line));
+        }
+        assert!(Line::parse(r#"{"sequence":1,"logged_at":"2025-11-12T19:30:01Z"}"#).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads the envelopes of a partition, in order and without a gap.
+//!
+//! The consumer in the log is disposable: it acknowledges nothing, lives in memory, and is made anew behind the last
+//! envelope whenever something is wrong. It has a name so that `nats consumer report` shows how far behind it is.
+
+/// What a consumer delivers, over a connection of its own.
+mod deliveries;
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use chrono::{DateTime, Utc};
+use contract::Partition;
+use tokio::time::timeout;
+
+use super::connect::Log;
+use super::entry::Entry;
+use super::error::{HistoryError, SourceError};
+use super::redactions::Amendments;
+use super::stream::{self, Position, Stream};
+use super::{headers, lookup};
+use deliveries::Deliveries;
+
+/// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
+/// broke is delivered for the server, and nobody sends it again.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A source that is not read for longer takes its consumer for lost, and is to be opened again.
+pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
+
+/// Envelopes that are asked for one at a time behind one that cannot be delivered: others like it may be near, and each
+/// that is delivered breaks a connection.
+const SINGLY: u64 = 256;
+
+/// Reads the envelopes of one partition behind a position.
+pub(crate) struct LogReader {
+    log: Log,
+    partition: Partition,
+    /// What the names of its consumers begin with.
+    consumer: String,
+    /// None yet where envelopes are asked for one at a time.
+    deliveries: Option<Deliveries>,
+    /// Up to here they are.
+    singly_until: u64,
+    stream: jetstream::stream::Stream,
+    /// What stands for envelopes that are gone on purpose.
+    amendments: Amendments,
+    /// Came from the log, but others are expected before it.
+    held: Option<Entry>,
+    /// Nothing comes for these: they were erased, and nothing lies behind them.
+    silent_until: u64,
+    /// Where the stream ended at the last look, while nothing comes.
+    seen_missing: u64,
+    /// Where it began.
+    position: Position,
+    expected: u64,
+}
+
+impl LogReader {
+    /// Checks that a stream continues a position, and begins to read behind it. `consumer` is what the names of the
+    /// log's consumers begin with.
+    ///
+    /// # Errors
+    ///
+    /// The history is another or incomplete, or the log is away.
+    pub(crate) async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, SourceError> {
+        let (mut amendments, expected) = (stream.amendments(), position.sequence + 1);
+        let first = stream.first_behind(position, &mut amendments).await?;
+        let last = stream.last_sequence();
+        let is_silent = first.is_none() && last >= expected;
+        let mut reader = Self {
+            log: stream.log.clone(),
+            partition: stream.partition,
+            consumer,
+            deliveries: None,
+            singly_until: 0,
+            stream: stream.handle.clone(),
+            silent_until: if is_silent { amendments.run_end(expected, last) } else { 0 },
+            amendments,
+            held: None,
+            seen_missing: 0,
+            position,
+            expected,
+        };
+        let begin = first.as_ref().map_or(expected.max(last + 1), |first| first.sequence + 1);
+        if let Some(first) = first {
+            reader.hold(first);
+        }
+        if reader.singly_until == 0 {
+            reader.subscribe(begin).await?;
+        }
+        Ok(reader)
+    }
+
+    /// Reads the next envelope; waits while there is none. Cancel safe: a future that is dropped while it waits loses
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`SourceError`].
+    pub(crate) async fn next_entry(&mut self) -> Result<Entry, SourceError> {
+        let entry = self.expected_entry().await?;
+        self.expected = entry.sequence + 1;
+        Ok(entry)
+    }
+
+    /// Sequence of the next envelope.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.expected
+    }
+
+    /// Number of envelopes that are known to follow one that has just been read.
+    pub(crate) fn pending_behind(&self, entry: &Entry) -> u64 {
+        entry.pending + u64::from(self.held.is_some() || self.silent_until >= self.expected)
+    }
+
+    /// Waits for the envelope of the expected sequence, from the stream or from the record that replaces it.
+    async fn expected_entry(&mut self) -> Result<Entry, SourceError> {
+        loop {
+            if let Some(held) = self.held.take_if(|held| held.sequence == self.expected) {
+                return Ok(held);
+            }
+            if let Some(held) = &self.held {
+                let found = held.sequence;
+                return match Box::pin(self.amendments.get(self.expected, found - 1)).await? {
+                    Some(amended) => Ok(amended),
+                    None => Err(Box::pin(self.lost_or_gone(found)).await),
+                };
+            }
+            if self.silent_until >= self.expected {
+                let amended = Box::pin(self.amendments.get(self.expected, self.silent_until)).await?;
+                return amended.ok_or(SourceError::Silent { expected: self.expected, last: self.silent_until });
+            }
+            if self.expected <= self.singly_until {
+                Box::pin(self.ask()).await?;
+                continue;
+            }
+            let Some(deliveries) = &mut self.deliveries else {
+                self.subscribe(self.expected).await?;
+                continue;
+            };
+            match timeout(SILENCE, deliveries.next()).await {
+                Ok(message) => self.take(&message?)?,
+                Err(_) => Box::pin(self.look()).await?,
+            }
+        }
+    }
+
+    /// Has envelopes delivered from a sequence on.
+    async fn subscribe(&mut self, from: u64) -> Result<(), SourceError> {
+        // Boxed, as all that is asked of the log: what the client library needs for it is large, and every reader would
+        // carry it along.
+        self.deliveries = Some(Box::pin(Deliveries::open(&self.log, self.partition, &self.consumer, from)).await?);
+        Ok(())
+    }
+
+    /// Takes the next envelope that the log has, without a consumer. Where there is none yet, one is waited for again.
+    async fn ask(&mut self) -> Result<(), SourceError> {
+        let events = self.partition.stream();
+        match lookup::first_from(&self.log, &events, self.expected).await? {
+            Some(stored) => self.hold(stored),
+            None => self.singly_until = 0,
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, stored: lookup::Stored) {
+        if !headers::is_deliverable(&stored.headers) {
+            self.singly_until = stored.sequence + SINGLY;
+        }
+        self.held = Some(Entry::stored(stored, self.stream.cached_info().state.last_sequence));
+    }
+
+    /// Takes a message that has come, unless it was counted before.
+    fn take(&mut self, message: &jetstream::Message) -> Result<(), SourceError> {
+        let logged = Entry::of(message)?;
+        self.seen_missing = 0;
+        if logged.sequence < self.expected {
+            // The last one, or a consumer that the client made anew begins too early.
+            self.check_counted(logged.sequence, logged.logged_at)?;
+        } else {
+            self.held = Some(logged);
+        }
+        Ok(())
+    }
+
+    /// Looks whether there is something that does not come.
+    async fn look(&mut self) -> Result<(), SourceError> {
+        // A log that does not answer is noticed by its missing heartbeat.
+        let Ok(info) = self.stream.get_info().await else { return Ok(()) };
+        let last = info.state.last_sequence;
+        if last >= self.expected && self.amendments.have(self.expected).await? {
+            self.silent_until = self.amendments.run_end(self.expected, last);
+        } else if self.seen_missing >= self.expected {
+            return Err(SourceError::Silent { expected: self.expected, last });
+        }
+        // What was missing before this look was not on its way just now.
+        self.seen_missing = last;
+        Ok(())
+    }
+
+    /// Why `found` came and not what was expected. That it did not come does not say that it is gone: the log does.
+    async fn lost_or_gone(&mut self, found: u64) -> SourceError {
+        let expected = self.expected;
+        let first = match lookup::first_from(&self.log, &self.partition.stream(), expected).await {
+            Ok(first) => first.map(|first| first.sequence),
+            Err(err) => return err,
+        };
+        match stream::gap(&mut self.amendments, expected, first, found - 1).await {
+            Ok(Some(gap)) => gap.into(),
+            Ok(None) => SourceError::Lost { expected, found },
+            Err(err) => err,
+        }
+    }
+
+    fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
+        stream::check_counted(self.position, sequence, published)
+    }
+}

@@ -1,0 +1,183 @@
+//! What stands for envelopes that something was erased from.
+//!
+//! The log cannot change a message. So what is left of an envelope lies in a stream beside that of its partition, under
+//! a subject that names its sequence, and the envelope itself is deleted. A reader that finds nothing under a sequence
+//! looks here: what it finds takes the envelope's place, with its time, its schema, and the line numbers of what is
+//! left. So neither the order of events nor any receipt changes, and a gap that nobody made on purpose is still one.
+//! While the envelope is there, what has its sequence is not read.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::{self, ErrorCode};
+use contract::Partition;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::connect::Log;
+use super::entry::Entry;
+use super::error::{SourceError, log_error};
+use super::lookup;
+
+/// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
+const AHEAD: usize = 64;
+
+/// Those of one partition.
+#[derive(Debug)]
+pub(crate) struct Amendments {
+    log: Log,
+    partition: Partition,
+    /// Sequences that are known to have one: 8 bytes and some each.
+    sequences: BTreeSet<u64>,
+    ahead: VecDeque<Entry>,
+}
+
+impl Amendments {
+    pub(crate) fn of(log: Log, partition: Partition) -> Self {
+        Self { log, partition, sequences: BTreeSet::new(), ahead: VecDeque::new() }
+    }
+
+    /// Whether something stands for this sequence.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn have(&mut self, sequence: u64) -> Result<bool, SourceError> {
+        if !self.sequences.contains(&sequence) {
+            self.list().await?;
+        }
+        Ok(self.sequences.contains(&sequence))
+    }
+
+    /// What stands for this sequence, and reads on up to `until`.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, SourceError> {
+        while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
+            self.ahead.pop_front();
+        }
+        if self.ahead.front().is_none_or(|logged| logged.sequence != sequence) {
+            if !self.have(sequence).await? {
+                return Ok(None);
+            }
+            self.read_ahead(sequence, until).await?;
+        }
+        // What was listed may be gone again: what was restored from an archive is trimmed away some time.
+        Ok(self.ahead.pop_front_if(|logged| logged.sequence == sequence))
+    }
+
+    /// The last sequence of a gap that begins at `from` and ends at `to` at the latest: what was erased is none of it.
+    pub(crate) fn gap_end(&self, from: u64, to: u64) -> u64 {
+        gap_end(&self.sequences, from, to)
+    }
+
+    /// The last sequence up to which something stands for every one from `from` on, `to` at the latest.
+    pub(crate) fn run_end(&self, from: u64, to: u64) -> u64 {
+        run_end(&self.sequences, from, to)
+    }
+
+    /// The last sequence before `first` that nothing stands for; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The log is away.
+    pub(crate) async fn missing_before(mut self, first: u64) -> Result<u64, SourceError> {
+        self.list().await?;
+        Ok(missing_before(&self.sequences, first))
+    }
+
+    /// Asks which there are.
+    async fn list(&mut self) -> Result<(), SourceError> {
+        let Some(stream) = find(&self.log, self.partition).await? else { return Ok(()) };
+        let subjects = stream.info_with_subjects(self.partition.amendments_subjects()).await;
+        let mut subjects = subjects.map_err(log_error("listing amendments"))?;
+        while let Some((subject, _)) = subjects.try_next().await.map_err(log_error("listing amendments"))? {
+            self.sequences.extend(self.partition.amended_sequence(&subject));
+        }
+        Ok(())
+    }
+
+    /// For an envelope that is there nothing stands that may be read in its place: it came too late to be delivered, and
+    /// what has its sequence may be left of another log.
+    async fn read_ahead(&mut self, from: u64, until: u64) -> Result<(), SourceError> {
+        let Some(amendments) = find(&self.log, self.partition).await? else {
+            self.sequences.clear();
+            return Ok(());
+        };
+        let sequences: Vec<u64> = self.sequences.range(from..=until.max(from)).take(AHEAD).copied().collect();
+        let (amendments, log, partition) = (&amendments, &self.log, self.partition);
+        let events = partition.stream();
+        let read = sequences.into_iter().map(async |sequence| {
+            let is_there = lookup::at(log, &events, sequence).await?.is_some();
+            if is_there { Ok(None) } else { read(amendments, partition, sequence).await }
+        });
+        self.ahead = stream::iter(read).buffered(AHEAD).try_filter_map(async |found| Ok(found)).try_collect().await?;
+        Ok(())
+    }
+}
+
+/// The stream that amendments of a partition lie in, if there is one.
+///
+/// # Errors
+///
+/// The log is away.
+pub(crate) async fn find(
+    log: &jetstream::Context,
+    partition: Partition,
+) -> Result<Option<jetstream::stream::Stream>, SourceError> {
+    match log.get_stream(partition.amendments_stream()).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(err) => match err.kind() {
+            GetStreamErrorKind::JetStream(said) if said.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            _ => Err(log_error("looking at the stream of amendments")(err)),
+        },
+    }
+}
+
+/// What stands for the envelope of a sequence, if something does.
+///
+/// # Errors
+///
+/// The log is away.
+pub(crate) async fn read(
+    stream: &jetstream::stream::Stream,
+    partition: Partition,
+    sequence: u64,
+) -> Result<Option<Entry>, SourceError> {
+    match stream.get_last_raw_message_by_subject(&partition.amendment_subject(sequence)).await {
+        Ok(message) => Entry::amended(sequence, message).map(Some),
+        Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(err) => Err(log_error("reading an amendment")(err)),
+    }
+}
+
+fn gap_end(amended: &BTreeSet<u64>, from: u64, to: u64) -> u64 {
+    amended.range(from..=to).next().map_or(to, |amended| amended - 1)
+}
+
+fn run_end(amended: &BTreeSet<u64>, from: u64, to: u64) -> u64 {
+    let run = (from..=to).zip(amended.range(from..=to)).take_while(|(expected, amended)| expected == *amended);
+    run.last().map_or(from - 1, |(last, _)| last)
+}
+
+fn missing_before(amended: &BTreeSet<u64>, first: u64) -> u64 {
+    let amended = amended.range(..first).rev();
+    let run = (1..first).rev().zip(amended).take_while(|(expected, amended)| expected == *amended).count();
+    first - 1 - run as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_erased_is_no_part_of_a_gap() {
+        let amended = BTreeSet::from([3, 4, 5, 9]);
+        assert_eq!([gap_end(&amended, 1, 8), gap_end(&amended, 6, 7), gap_end(&amended, 6, 20)], [2, 7, 8]);
+        assert_eq!([run_end(&amended, 3, 20), run_end(&amended, 3, 4), run_end(&amended, 6, 20)], [5, 4, 5]);
+        assert_eq!([missing_before(&amended, 6), missing_before(&amended, 10), missing_before(&amended, 2)], [2, 8, 1]);
+        assert_eq!([missing_before(&BTreeSet::from([1, 2]), 3), missing_before(&BTreeSet::new(), 3)], [0, 2]);
+    }
+}

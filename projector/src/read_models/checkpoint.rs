@@ -1,0 +1,350 @@
+//! How far a partition is folded, in the generation that is built. The only cursor there is.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
+use contract::Partition;
+use sqlx::{PgConnection, PgExecutor, PgPool};
+
+use super::bigint::as_bigint;
+use super::generation::GenerationId;
+use crate::metrics::Labels;
+use crate::repeats::{DedupState, LogClock};
+
+/// One partition of one generation: rows of others are none of its business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The set of read models.
+    pub generation: GenerationId,
+    /// The slice of the log.
+    pub partition: Partition,
+}
+
+impl Slice {
+    pub(crate) fn partition_id(self) -> i32 {
+        i32::from(self.partition.number())
+    }
+
+    /// What the names of the log's consumers begin with that read for the slice.
+    pub(crate) fn consumer(self) -> String {
+        format!("g{}-p{}", self.generation.0, self.partition)
+    }
+
+    /// Labels of the slice's metrics.
+    pub(crate) fn labels(self) -> Labels {
+        Labels::new(self.generation, self.partition)
+    }
+}
+
+/// Read models contain all envelopes up to here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last envelope's sequence; 0 before the first.
+    pub sequence: u64,
+    /// Changes with the owner.
+    pub epoch: i64,
+    /// When the stream was made whose sequences these are.
+    pub stream_created: DateTime<Utc>,
+    /// When the log stored the last envelope, where that is known.
+    pub logged_at: Option<DateTime<Utc>>,
+    /// What recognising repeats goes on from.
+    pub dedup: DedupState,
+}
+
+/// A checkpoint as Postgres has it.
+pub(crate) struct CheckpointRow {
+    pub(crate) stream_sequence: i64,
+    pub(crate) epoch: i64,
+    pub(crate) stream_created: DateTime<Utc>,
+    pub(crate) logged_at: Option<DateTime<Utc>>,
+    pub(crate) log_slot: i64,
+    pub(crate) log_time_ms: Option<i64>,
+    pub(crate) doubted_time_ms: Option<i64>,
+    pub(crate) stored_time_ms: Option<i64>,
+    pub(crate) sent_time_ms: Option<i64>,
+    pub(crate) kept_from_slot: i64,
+}
+
+impl From<CheckpointRow> for Checkpoint {
+    fn from(row: CheckpointRow) -> Self {
+        let known = |time: Option<i64>| time.map(i64::unsigned_abs);
+        let clock = LogClock {
+            now_ms: known(row.log_time_ms).unwrap_or(0),
+            doubted_ms: known(row.doubted_time_ms),
+            stored_ms: known(row.stored_time_ms),
+            sent_ms: known(row.sent_time_ms),
+        };
+        Self {
+            sequence: u64::try_from(row.stream_sequence).expect("constraint checkpoint_sequence"),
+            epoch: row.epoch,
+            stream_created: row.stream_created,
+            logged_at: row.logged_at,
+            dedup: DedupState {
+                log_slot: row.log_slot.unsigned_abs(),
+                clock,
+                kept_from_slot: row.kept_from_slot.unsigned_abs(),
+            },
+        }
+    }
+}
+
+/// How a batch moves a checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advance {
+    /// Where the checkpoint has to be.
+    pub(crate) from: Checkpoint,
+    /// Where it is put.
+    pub(crate) to: Checkpoint,
+    /// Number of events in the batch.
+    pub(crate) events: u64,
+}
+
+/// Why a partition is halted, and where it may go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Halt {
+    /// The reason, for operators.
+    pub(crate) reason: String,
+    /// Sequence behind which the partition goes on if an operator acknowledges the reason.
+    pub(crate) resume_sequence: u64,
+    /// Creation time of the stream that the reason is about.
+    pub(crate) stream_created: DateTime<Utc>,
+}
+
+/// The checkpoint is not where its owner left it: somebody else owns the partition now. What was folded is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the checkpoint is no longer ours: epoch {epoch} has ended")]
+pub struct Moved {
+    /// The epoch that we had.
+    pub epoch: i64,
+}
+
+/// Why a checkpoint is not moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unmoved {
+    /// It is somewhere else.
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// The generation is compared, or switched to, at a place that the batch would pass. It was read before that was known.
+    #[error("the generation is held where it is compared; the batch would go on to sequence {0}")]
+    Held(u64),
+}
+
+/// The checkpoint of a partition as it is seen now.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<Checkpoint>> {
+    let row = sqlx::query_as!(
+        CheckpointRow,
+        "select stream_sequence, epoch, stream_created, logged_at,
+                log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot
+         from checkpoint
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Checkpoint::from))
+}
+
+/// Makes the checkpoint of a partition at 0 if there is none.
+///
+/// # Errors
+///
+/// The database is away.
+pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
+    create_at(pool, slice, 0, stream_created).await
+}
+
+/// The same behind what is to be left out.
+///
+/// # Errors
+///
+/// The database is away.
+pub(crate) async fn create_at(
+    db: impl PgExecutor<'_>,
+    slice: Slice,
+    sequence: u64,
+    stream_created: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into checkpoint (generation_id, partition_id, stream_sequence, stream_created)
+         values ($1, $2, $3, $4)
+         on conflict do nothing",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(sequence),
+        stream_created,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Records why a partition is halted.
+pub(crate) async fn record_halt(pool: &PgPool, slice: Slice, halt: &Halt) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set halted_reason = $3, resume_sequence = $4, resume_stream_created = $5
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+        halt.reason,
+        as_bigint(halt.resume_sequence),
+        halt.stream_created,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Passes a gap that an operator has acknowledged for another generation: the decision was about this stream. Answers
+/// whether it was passed, which is recorded; then the partition has no owner.
+///
+/// A decision that the same stream was restored to an older state ends those about what lay behind that place: since then
+/// the log has given their sequences again.
+pub(crate) async fn pass_acknowledged(
+    pool: &PgPool,
+    slice: Slice,
+    stream_created: DateTime<Utc>,
+    gap: RangeInclusive<u64>,
+) -> sqlx::Result<bool> {
+    let (from, to) = (as_bigint(*gap.start()), as_bigint(*gap.end()));
+    let passed = sqlx::query!(
+        "with decision as (
+           select acknowledgement_id, reason, acknowledged_by
+           from acknowledgement
+           where partition_id = $2 and stream_created = $3 and from_sequence = $4 and to_sequence = $5
+             and decision_id is null
+             and not exists (select from acknowledgement as later
+                             where later.partition_id = $2
+                               and later.acknowledgement_id > acknowledgement.acknowledgement_id
+                               and later.to_sequence < later.from_sequence and later.to_sequence < $5)
+           order by acknowledgement_id
+           limit 1
+         ), passed as (
+           update checkpoint
+           set stream_sequence = $5, logged_at = null, epoch = epoch + 1, owner = null, lease_until = null
+           from decision
+           where generation_id = $1 and partition_id = $2 and stream_sequence = $4::bigint - 1
+           returning decision.*
+         )
+         insert into acknowledgement
+             (generation_id, partition_id, stream_created, from_sequence, to_sequence, reason, acknowledged_by, decision_id)
+         select $1, $2, $3, $4, $5, reason, acknowledged_by, acknowledgement_id
+         from passed",
+        slice.generation.0,
+        slice.partition_id(),
+        stream_created,
+        from,
+        to,
+    )
+    .execute(pool)
+    .await?;
+    Ok(passed.rows_affected() == 1)
+}
+
+/// Deletes the record of a halt.
+pub(crate) async fn clear_halt(pool: &PgPool, slice: Slice) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set halted_reason = null, resume_sequence = null, resume_stream_created = null
+         where generation_id = $1 and partition_id = $2 and halted_reason is not null",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Moves the checkpoint, unless somebody else did, or it is held.
+///
+/// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
+/// then finds sequence or epoch changed, and has added nothing.
+///
+/// Whoever listens hears of it with the commit. What is said is neither whose events these are nor how many: it is as
+/// short for a thousand sites as for one, and query reads what it wants to know.
+pub(crate) async fn advance(
+    db: &mut PgConnection,
+    slice: Slice,
+    advance: Advance,
+) -> sqlx::Result<Result<Checkpoint, Unmoved>> {
+    let Advance { from, to, events } = advance;
+    let DedupState { log_slot, clock, kept_from_slot } = to.dedup;
+    let log_time_ms = (clock.now_ms > 0).then_some(clock.now_ms);
+    let advanced = sqlx::query!(
+        "update checkpoint
+         set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now(),
+             log_time_ms = $9, doubted_time_ms = $10, stored_time_ms = $11, sent_time_ms = $12, kept_from_slot = $13
+         where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4
+           and (ceiling is null or ceiling >= $5)
+         returning pg_notify('projection', generation_id || '-' || partition_id)",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(from.sequence),
+        from.epoch,
+        as_bigint(to.sequence),
+        as_bigint(log_slot),
+        to.logged_at,
+        as_bigint(events),
+        log_time_ms.map(as_bigint),
+        clock.doubted_ms.map(as_bigint),
+        clock.stored_ms.map(as_bigint),
+        clock.sent_ms.map(as_bigint),
+        as_bigint(kept_from_slot),
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if advanced.is_some() {
+        return Ok(Ok(to));
+    }
+    let is_ours = sqlx::query_scalar!(
+        r#"select exists (select from checkpoint
+                          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4)
+           as "is_ours!""#,
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(from.sequence),
+        from.epoch,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Err(if is_ours { Unmoved::Held(to.sequence) } else { Moved { epoch: from.epoch }.into() }))
+}
+
+/// Takes a partition from its owner, who begins again at the checkpoint and reads anew what the partition remembers.
+/// Nobody else can commit until the transaction ends.
+pub(crate) async fn fence(db: &mut PgConnection, slice: Slice) -> sqlx::Result<Checkpoint> {
+    let row = sqlx::query_as!(
+        CheckpointRow,
+        "update checkpoint
+         set epoch = epoch + 1, owner = null, lease_until = null
+         where generation_id = $1 and partition_id = $2
+         returning stream_sequence, epoch, stream_created, logged_at,
+                   log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot",
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.into())
+}
+
+/// Moves log time on to a slot that something was noted in out of its turn, where it lies ahead. Left behind, log time
+/// would take the note for long gone.
+pub(crate) async fn raise_log_slot(db: &mut PgConnection, slice: Slice, log_slot: u64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update checkpoint
+         set log_slot = greatest(log_slot, $3)
+         where generation_id = $1 and partition_id = $2",
+        slice.generation.0,
+        slice.partition_id(),
+        as_bigint(log_slot),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The statements that add to read models. A statement adds many rows, sorted by key, as arrays: that costs less.
+
+use std::borrow::Cow;
+
+use sqlx::PgConnection;
+
+use super::checkpoint::Slice;
+use super::error::CommitError;
+use crate::deltas::{Deltas, Parked};
+
+/// What is added to, one by one.
+mod group_key;
+
+/// What is stored of those.
+mod row_cache;
+
+/// How often.
+mod views;
+
+/// Where.
+mod paths;
+
+/// By how many.
+mod users;
+
+/// From where.
+mod referrers;
+
+/// Everything but paths, in one statement.
+mod upsert;
+
+/// All of it, where nothing is there yet.
+mod bulk_load;
+
+/// Many rows at once.
+mod binary_copy;
+
+/// Which names are counted as others.
+mod caps;
+
+/// What could not be read.
+mod parked;
+
+/// What came again.
+mod repeats;
+
+pub(crate) use caps::Capped;
+use caps::Renamed;
+use group_key::Group;
+pub use row_cache::Known;
+use upsert::Columns;
+
+/// Begins a transaction that adds to read models. The first table is locked before all others, as by those who make and
+/// drop generations: the statements come to it late, and each would wait for what the other one has.
+pub(crate) const BEGIN: &str = "begin; lock table view_daily in row exclusive mode";
+
+/// Groups that one statement adds to. A sketch of each has up to 13 KB, twice.
+const STATEMENT_GROUPS: usize = 500;
+
+/// Paths from which on a statement takes no further group: more of them take memory on both sides, and no less time.
+const STATEMENT_PATHS: usize = 20_000;
+
+/// Adds all of it. To be called in the transaction that has moved the checkpoint; `from_the_beginning` if that stood
+/// before the first envelope. If the transaction is not committed, `known` is of no use any more. Answers what of it is beyond
+/// caps.
+pub(crate) async fn add(
+    db: &mut PgConnection,
+    slice: Slice,
+    from_the_beginning: bool,
+    known: &mut Known,
+    deltas: &Deltas,
+) -> Result<Capped, CommitError> {
+    let sorted = deltas.sorted();
+    let (mut types, mut renamed) = (Cow::Borrowed(sorted.as_ref()), Renamed::default());
+    if let Some(caps) = deltas.caps() {
+        types = known.bounds.cap_types((&mut *db, slice), caps, &sorted).await?;
+        renamed = known.bounds.cap_names((&mut *db, slice), caps, &types).await?;
+    }
+    let [daily, total] = [&renamed.daily, &renamed.total].map(|renamed| renamed.as_ref().unwrap_or(&types));
+    let groups = group_key::groups(daily, total);
+    // A stream that was made anew begins once more, too.
+    if from_the_beginning && is_empty(db, slice).await? {
+        bulk_load::write(db, slice, deltas, &groups).await?;
+    } else {
+        let mut rest = groups.as_slice();
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(statement_groups(rest));
+            add_groups(db, slice, known, deltas, some).await?;
+            rest = others;
+        }
+    }
+    parked::add(db, slice, &deltas.parked).await?;
+    repeats::add(db, slice, deltas).await?;
+    let types = if let Cow::Owned(types) = &types { Some(types) } else { None };
+    Ok(Capped::of(types, &renamed))
+}
+
+/// Keeps events that cannot be counted.
+pub(crate) async fn park(db: &mut PgConnection, slice: Slice, events: &[Parked]) -> sqlx::Result<()> {
+    parked::add(db, slice, events).await
+}
+
+/// How many of the groups one statement adds to: one at least.
+fn statement_groups(groups: &[Group<'_>]) -> usize {
+    let mut paths = 0;
+    let fits = groups.iter().take(STATEMENT_GROUPS).take_while(|group| {
+        let is_room = paths < STATEMENT_PATHS;
+        paths += group.counts.paths_max();
+        is_room
+    });
+    fits.count()
+}
+
+async fn add_groups(
+    db: &mut PgConnection,
+    slice: Slice,
+    known: &mut Known,
+    deltas: &Deltas,
+    groups: &[Group<'_>],
+) -> Result<(), CommitError> {
+    let mut states = known.take(db, slice, groups).await?;
+    paths::add(db, slice, groups, &mut states).await?;
+    let mut columns = Columns::default();
+    for (group, state) in groups.iter().zip(&mut states) {
+        let grown = users::add(deltas, group, state)?;
+        columns.push(group, state, deltas.keeps_top_paths(), grown);
+    }
+    columns.add(db, slice).await?;
+    known.put(groups, states);
+    Ok(())
+}
+
+/// Whether nothing was counted yet.
+async fn is_empty(db: &mut PgConnection, slice: Slice) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select not exists (select from view_total where generation_id = $1 and partition_id = $2) as "is_empty!""#,
+        slice.generation.0,
+        slice.partition_id(),
+    )
+    .fetch_one(db)
+    .await
+}
