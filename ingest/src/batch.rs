@@ -1,4 +1,4 @@
-//! Many events that were sent together: a JSON array, or one event a line. Each is judged alone.
+//! Batches: a JSON array of events, or one event a line. Each event is accepted or rejected by itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,66 +12,75 @@ use serde_json::value::RawValue;
 
 use crate::submission::{Rejected, Rules, Submission, check};
 
-/// Events of one request.
+/// Maximum events of one request.
 pub const BATCH_EVENTS_MAX: usize = 10_000;
 
-/// Bytes of one request, unpacked: 8 MiB. So ten thousand events of 800 bytes.
+/// Maximum bytes of one request, unpacked: 8 MiB, or ten thousand events of 800 bytes.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Elements that are looked for: one more shows that there are too many. All of them would be up to four million, and
-/// what points to them 64 MiB, eight times the request.
+/// Maximum elements that are collected; one more than allowed shows that there are too many. A request can hold four
+/// million, whose slices would take 64 MiB, eight times the request.
 const ELEMENTS_MAX: usize = BATCH_EVENTS_MAX + 1;
 
-/// What a request's body came to.
+/// The events of a request's body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The valid events, each part small enough for one envelope.
+    /// The valid events, in parts that each fit one envelope.
     pub parts: Vec<Part>,
-    /// How many they are.
+    /// Number of valid events.
     pub accepted: usize,
-    /// The others: position in the request, from 0, and reason.
-    pub rejected: Vec<(usize, Rejected)>,
+    /// The invalid events.
+    pub rejected: Vec<RejectedEvent>,
 }
 
-/// Some events of one partition.
+/// An event that is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RejectedEvent {
+    /// Position in the request, from 0.
+    pub index: usize,
+    /// Why it is not accepted.
+    pub reason: Rejected,
+}
+
+/// Valid events of one partition.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     /// The events.
     pub submission: Submission,
-    /// For each of them, which of the accepted events it is, from 0.
+    /// For each of them its position among the accepted events, from 0.
     pub positions: Vec<usize>,
 }
 
-/// Why a whole request is not taken.
+/// Reason for which a whole request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBatch {
-    /// An array that does not parse has no elements to judge one by one.
+    /// The body begins like an array and does not parse, so it has no elements to check one by one.
     #[error("a batch that begins with [ must be a JSON array: {0}")]
     NotAnArray(String),
-    /// An array in another encoding.
+    /// The array is not encoded in UTF-8.
     #[error("a batch must be UTF-8 text")]
     NotUtf8,
-    /// Nothing was sent.
+    /// The body is empty.
     #[error("a batch must have at least one event")]
     Empty,
-    /// Nothing of what was sent is an event.
+    /// No element is a valid event.
     #[error("a batch must have at least one valid event; at index {index}: {error}")]
     NothingValid {
-        /// The first position.
+        /// Position of the first element.
         index: usize,
-        /// What is wrong there.
+        /// What is wrong with the first element.
         error: Rejected,
     },
-    /// All of it is of sites that the key is not good for.
+    /// The key permits none of the sites.
     #[error("the key is not good for any site of the batch")]
     NothingAllowed,
-    /// More than [`BATCH_EVENTS_MAX`].
+    /// There are more than [`BATCH_EVENTS_MAX`] elements.
     #[error("a batch must have at most {BATCH_EVENTS_MAX} events")]
     TooMany,
 }
 
 impl InvalidBatch {
-    /// For programs; stays what it is when sentences change.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAnArray(_) => "not_json",
@@ -85,33 +94,33 @@ impl InvalidBatch {
 }
 
 impl Batch {
-    /// Takes a body apart.
+    /// Parses a body.
     ///
     /// # Errors
     ///
-    /// Nothing in it can be accepted; see [`InvalidBatch`].
+    /// No event of it can be accepted.
     pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, InvalidBatch> {
         let mut batch = Self::default();
         let mut open: BTreeMap<Partition, Part> = BTreeMap::new();
         for (index, json) in elements(body)?.into_iter().enumerate() {
             match check(json, rules) {
                 Ok(partition) => batch.add(open.entry(partition).or_insert_with(|| Part::new(partition)), json, rules),
-                // It may be valid: none of them can be judged.
+                // A clock may be wrong, so no timestamp can be checked.
                 Err(error @ Rejected::Unsure) => return Err(InvalidBatch::NothingValid { index, error }),
-                Err(reason) => batch.rejected.push((index, reason)),
+                Err(reason) => batch.rejected.push(RejectedEvent { index, reason }),
             }
         }
         batch.parts.extend(open.into_values());
         if batch.accepted > 0 {
             return Ok(batch);
         }
-        let is_other_site = |(_, reason): &(usize, Rejected)| *reason == Rejected::NotAllowed;
+        let is_other_site = |event: &RejectedEvent| event.reason == Rejected::NotAllowed;
         if !batch.rejected.is_empty() && batch.rejected.iter().all(is_other_site) {
             return Err(InvalidBatch::NothingAllowed);
         }
         match batch.rejected.into_iter().next() {
             None => Err(InvalidBatch::Empty),
-            Some((index, error)) => Err(InvalidBatch::NothingValid { index, error }),
+            Some(RejectedEvent { index, reason }) => Err(InvalidBatch::NothingValid { index, error: reason }),
         }
     }
 
@@ -137,8 +146,7 @@ impl Part {
     }
 }
 
-/// The pieces that may be events, without white space around them and byte order marks before them: array elements, or lines
-/// that are not blank.
+/// The array elements, or the lines that are not blank, without white space around them and byte order marks before them.
 fn elements(body: &[u8]) -> Result<Vec<&[u8]>, InvalidBatch> {
     let body = trimmed(body);
     let elements = if body.starts_with(b"[") {
@@ -154,7 +162,7 @@ fn not_an_array(body: &[u8], err: &serde_json::Error) -> InvalidBatch {
     if is_utf8(body) { InvalidBatch::NotAnArray(err.to_string()) } else { InvalidBatch::NotUtf8 }
 }
 
-/// The elements of an array, up to [`ELEMENTS_MAX`]; those behind are only read.
+/// The elements of an array, up to [`ELEMENTS_MAX`]; further ones are only checked to be JSON.
 struct Elements<'a>(Vec<&'a [u8]>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {

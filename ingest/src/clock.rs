@@ -1,23 +1,25 @@
-//! The only clocks: what time it is, and how much of it has passed.
+//! Clocks: the time, and how much of it has passed.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Counts on while a machine is suspended; so does the other one on systems that have no such clock.
+/// Clock that goes on while a machine is suspended. Other systems than Linux have none; there suspension is seen only by
+/// the wall clock.
 #[cfg(target_os = "linux")]
 const SINCE_BOOT: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const SINCE_BOOT: ClockId = ClockId::Monotonic;
 
-/// This instant.
+/// The present time.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks what time it is")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// One moment by two clocks: the one that operators and NTP set, and the one that nothing sets and no suspension stops.
+/// One moment by two clocks: the wall clock, which operators and NTP set, and one that is never set and that no suspension
+/// stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) wall: DateTime<Utc>,
@@ -30,13 +32,13 @@ impl Moment {
         Self { wall: now(), since_boot: Duration::try_from(since_boot).unwrap_or_default() }
     }
 
-    /// Time from `earlier` to here, by the clock that shows more of it.
+    /// Time since `earlier`, by the clock that shows more of it.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         let by_wall = (self.wall - earlier.wall).to_std().unwrap_or_default();
         by_wall.max(self.since_boot.saturating_sub(earlier.since_boot))
     }
 
-    /// By how much the clock was set since `earlier`, forward or back.
+    /// Amount by which the wall clock was set since `earlier`, forward or back.
     pub(crate) fn step_since(&self, earlier: &Self) -> TimeDelta {
         let passed = TimeDelta::from_std(self.since_boot.saturating_sub(earlier.since_boot)).unwrap_or(TimeDelta::MAX);
         (self.wall - earlier.wall - passed).abs()

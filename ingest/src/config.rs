@@ -1,4 +1,4 @@
-//! What can be set from outside: a field is an environment variable of the same name in capitals.
+//! Configuration: each field is an environment variable of the same name in capitals.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -14,39 +14,40 @@ use service::logging::LogFormat;
 use service::server::{self, Connections};
 use service::tls::{self, Identity, Tls};
 
-/// The variable that names the file of keys.
+/// Variable that names the file of keys.
 pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 
-/// Of the process itself, with the log's client and everything that is not counted.
+/// Memory of the process itself: the log's client, and everything that is not counted.
 const PROCESS_BYTES: u64 = 64 << 20;
 
 /// Configuration of the process. Not `Debug`: it holds a password.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Where HTTP is served. Default `127.0.0.1:3000`.
+    /// Address of HTTP. Default `127.0.0.1:3000`.
     pub ingest_listen: SocketAddr,
-    /// Where probes are served besides, and metrics instead. Default: nowhere, and metrics are served with all the rest.
+    /// Second address, for operators, with the probes and all metrics. Default: none, and metrics are served at
+    /// `INGEST_LISTEN`.
     pub ingest_ops_listen: Option<SocketAddr>,
     /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
     pub nats_url: Address,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
-    /// Its password.
+    /// Password of the user. Default: none.
     #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
-    /// Certificates of authorities in PEM: who has none of theirs is not the log's server, and without TLS nobody is.
-    /// Default: those that the system trusts, where a URL begins with `tls://`.
+    /// Certificates of authorities in PEM. The log's servers then must use TLS with a certificate of one of them. Default:
+    /// the authorities of the system, where a URL begins with `tls://`.
     pub nats_ca_file: Option<PathBuf>,
-    /// Monitoring addresses of the log's servers, separated by commas: there ingest asks whether each syncs before it
+    /// Monitoring addresses of the log's servers, separated by commas. There ingest checks that each server syncs before it
     /// acknowledges. Default `http://127.0.0.1:8222`.
     pub nats_monitor_urls: Vec<Address>,
     /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
     pub partitions: u16,
-    /// Copies of each stream that ingest makes, 1, 3 or 5: on so many of the log's servers it lies. Streams that are there
-    /// stay as they are. Default 1.
+    /// Copies of each stream that ingest creates: 1, 3 or 5, each on another of the log's servers. Streams that exist stay
+    /// as they are. Default 1.
     pub stream_replicas: u8,
-    /// Milliseconds after which an event that is not surely stored is answered with 503. Default 5,000.
+    /// Milliseconds after which an event without a confirmation is answered with 503. Default 5,000.
     pub publish_deadline_ms: u64,
     /// Bytes of events that may wait for the log: at 200 bytes and 512 of bookkeeping an event, the default of 64 MiB
     /// is 94,000 events.
@@ -54,50 +55,50 @@ pub struct Config {
     /// Bytes of request bodies that may be in memory. The default of 128 MiB is sixteen of the largest, or a thousand
     /// times as many ordinary ones.
     pub bodies_bytes_max: usize,
-    /// The file of keys without which nothing is accepted; `ingest keys` writes it. Default: none, everybody may.
+    /// File of the keys that clients need; `ingest keys` writes it. Default: none, and clients need no key.
     pub ingest_keys_file: Option<PathBuf>,
-    /// Requests of one address: so many a second, as `50`, or `50:200` with a burst. Default: as many as come.
+    /// Maximum requests of one address a second: `50`, or `50:200` with a burst. Default: no limit.
     pub rate_per_address: Option<Rate>,
-    /// The same for requests with one key.
+    /// Maximum requests with one key a second. Default: no limit.
     pub rate_per_key: Option<Rate>,
-    /// Events of one address a second, as `1000`, or `1000:20000` with a burst. A request with more than the burst is never
-    /// taken. Default: as many as come.
+    /// Maximum events of one address a second: `1000`, or `1000:20000` with a burst. A request with more events than the
+    /// burst is always refused. Default: no limit.
     pub rate_events_per_address: Option<Rate>,
-    /// The same for events with one key.
+    /// Maximum events with one key a second. Default: no limit.
     pub rate_events_per_key: Option<Rate>,
-    /// Bytes of bodies of one address a second, unpacked. Default: as many as come.
+    /// Maximum bytes of bodies of one address a second, unpacked. Default: no limit.
     pub rate_bytes_per_address: Option<Rate>,
-    /// The same for bodies with one key.
+    /// Maximum bytes of bodies with one key a second. Default: no limit.
     pub rate_bytes_per_key: Option<Rate>,
     /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
     pub trusted_proxies: Proxies,
-    /// Connections of clients at once. Default 16,384.
+    /// Maximum connections of clients. Default 16,384.
     pub http_connections_max: NonZeroU32,
-    /// Of these, of one address that is no trusted proxy. Default: three quarters.
+    /// Maximum connections of one address that is no trusted proxy. Default: three quarters of all.
     pub http_connections_per_address_max: Option<NonZeroU32>,
     /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
     pub http_idle_timeout_s: NonZeroU32,
-    /// Certificates of HTTPS in PEM, its own first. Default: none, and HTTP is plain.
+    /// Certificate of HTTPS in PEM, followed by those of its authorities. Default: none, and HTTP is plain.
     pub tls_cert_file: Option<PathBuf>,
-    /// The key of the first one. Both are read again when they change.
+    /// Key of the certificate in PEM. Both files are read again when they change.
     pub tls_key_file: Option<PathBuf>,
     /// `text` or `json`. Default `text`.
     pub log_format: LogFormat,
 }
 
-/// The same for `--help`.
+/// Variables for `--help`.
 pub const VARIABLES: [Variable; 28] = [
-    Variable { name: "INGEST_LISTEN", meaning: "Where HTTP is served [127.0.0.1:3000]" },
+    Variable { name: "INGEST_LISTEN", meaning: "Address of HTTP [127.0.0.1:3000]" },
     Variable {
         name: "INGEST_OPS_LISTEN",
-        meaning: "Where metrics are served, and probes besides, for operators [none: at INGEST_LISTEN]",
+        meaning: "Address for operators, of metrics and probes [none: metrics at INGEST_LISTEN]",
     },
     Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
     Variable { name: "NATS_USER", meaning: "User of the log [none]" },
-    Variable { name: "NATS_PASSWORD", meaning: "Its password [none]" },
+    Variable { name: "NATS_PASSWORD", meaning: "Password of the user [none]" },
     Variable {
         name: "NATS_CA_FILE",
-        meaning: "Authorities in PEM, one of which certifies the log [the system's, for tls://]",
+        meaning: "Certificates of the log's authorities in PEM [the system's, for tls://]",
     },
     Variable {
         name: "NATS_MONITOR_URLS",
@@ -107,14 +108,11 @@ pub const VARIABLES: [Variable; 28] = [
     Variable { name: "PARTITIONS", meaning: "Partitions of the log, 1 to 1000 [4]" },
     Variable {
         name: "PUBLISH_DEADLINE_MS",
-        meaning: "Until an event that is not surely stored is answered with 503 [5000]",
+        meaning: "Milliseconds until an event without a confirmation is answered with 503 [5000]",
     },
     Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
     Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
-    Variable {
-        name: "INGEST_KEYS_FILE",
-        meaning: "The file of keys without which nothing is accepted [none: everybody may]",
-    },
+    Variable { name: "INGEST_KEYS_FILE", meaning: "File of the keys that clients need [none: clients need no key]" },
     access::VARIABLES[0],
     access::VARIABLES[1],
     access::VARIABLES[2],
@@ -179,14 +177,14 @@ impl Config {
         );
         anyhow::ensure!(
             matches!(self.stream_replicas, 1 | 3 | 5),
-            "STREAM_REPLICAS must be 1, 3 or 5: of an even number no more servers may be away than of one less"
+            "STREAM_REPLICAS must be 1, 3 or 5: one copy more than an odd number survives no further failure"
         );
         anyhow::ensure!(
             (100..=60_000).contains(&self.publish_deadline_ms),
             "PUBLISH_DEADLINE_MS must be 100 to 60000: an envelope may be sent again only within the log's duplicate window of two minutes"
         );
         service::config::log_servers(&self.nats_url)?;
-        // Otherwise one batch of the largest size could never be taken.
+        // Otherwise one batch of the largest size could never be accepted.
         let least = 2 * crate::batch::BATCH_BYTES_MAX;
         anyhow::ensure!(self.queue_bytes_max >= least, "QUEUE_BYTES_MAX must be at least {least}");
         anyhow::ensure!(self.bodies_bytes_max >= 2 * least, "BODIES_BYTES_MAX must be at least {}", 2 * least);
@@ -194,7 +192,7 @@ impl Config {
         self.check_files()
     }
 
-    /// Who may send, and how often.
+    /// Settings of access.
     pub(crate) fn access(&self) -> Settings {
         Settings {
             keys_file: self.ingest_keys_file.clone(),
@@ -214,20 +212,16 @@ impl Config {
         }
     }
 
-    /// What HTTPS is served with.
-    ///
-    /// # Errors
-    ///
-    /// Only one of its files is named.
+    /// The certificate of HTTPS and its key.
     pub(crate) fn identity(&self) -> anyhow::Result<Option<Identity>> {
         Identity::of(self.tls_cert_file.as_ref(), self.tls_key_file.as_ref())
     }
 
-    /// How clients are served.
+    /// Settings of connections.
     ///
     /// # Errors
     ///
-    /// The files of the certificate cannot be read.
+    /// The certificate or its key cannot be read.
     pub(crate) fn connections(&self) -> anyhow::Result<Connections> {
         Ok(Connections {
             tls: self.identity()?.map(Tls::follow).transpose()?,
@@ -245,16 +239,16 @@ impl Config {
         self.identity()?.map_or(Ok(()), |identity| identity.check())
     }
 
-    /// The most memory that the process takes by its own bounds, the kernel's part of its connections included: of a
-    /// connection what it has, of bodies what came, a copy while they grow, and the lines they become, of the queue what waits,
-    /// and the envelopes it becomes. `MemoryMax` of its unit has to be more.
+    /// Maximum memory of the process by its own bounds, with the kernel's part of its connections. Bodies count three times
+    /// (as received, as copied while they grow, as lines), the queue twice (as lines, as envelopes). `MemoryMax` of the unit
+    /// has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
         let connections = u64::from(self.http_connections_max.get());
         let (bodies, queue) = (self.bodies_bytes_max as u64, self.queue_bytes_max as u64);
         PROCESS_BYTES + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES) + 3 * bodies + 2 * queue
     }
 
-    /// From an event's arrival to its 503.
+    /// Maximum time from an event's arrival to its answer.
     pub fn publish_deadline(&self) -> Duration {
         Duration::from_millis(self.publish_deadline_ms)
     }

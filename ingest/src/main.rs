@@ -1,4 +1,4 @@
-//! The process that accepts events.
+//! Process that accepts events.
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -23,7 +23,7 @@ struct Arguments {
 enum Command {
     /// Accept events (the default).
     Run,
-    /// Make, show and revoke keys that clients need, where `INGEST_KEYS_FILE` names a file of them.
+    /// Create, list and revoke the keys of clients, in the file that `INGEST_KEYS_FILE` names.
     Keys(KeysCommand),
 }
 
@@ -43,7 +43,7 @@ async fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let config: Config = service::config::from_env()?;
     service::logging::init(config.log_format);
-    // Kept to the end, where it sends what waits.
+    // Kept until the end, where it sends the remaining spans.
     let _traces = service::traces::init("tidemark-ingest")?;
     let shutdown = service::shutdown::on_signal()?;
     let listener = TcpListener::bind(config.ingest_listen)

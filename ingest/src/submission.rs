@@ -1,30 +1,30 @@
-//! One event that was sent: checked, and the line it becomes in the log.
+//! Checks of one event that a client sent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::envelope::{ENVELOPE_BYTES_MAX, push_line};
 use contract::{Event, InvalidEvent, Partition};
 use service::access::Grant;
 
-/// Clocks of clients may run ahead by this much. The past has no bound: imports are welcome.
+/// Maximum lead of a client's clock. Timestamps in the past have no bound, so that history can be imported.
 const FUTURE_MAX: TimeDelta = TimeDelta::hours(1);
 
-/// What decides whether an event is accepted, beside the event.
+/// Conditions under which events are accepted.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// When it arrived: the latest that it can be by the clocks of ingest and log.
+    /// Time of arrival: the latest time that it can be by the clocks of ingest and log.
     pub now: DateTime<Utc>,
     /// Whether these clocks agree.
     pub is_clock_sure: bool,
-    /// Bytes of one envelope's body that the log takes; at least the largest event has room.
+    /// Bytes of one envelope's body that the log takes; the largest event always fits.
     pub envelope_bytes_max: usize,
-    /// How many partitions there are.
+    /// Number of partitions.
     pub partitions: u16,
-    /// What the key is good for that it was sent with.
+    /// Permissions of the key in the request.
     pub grant: Grant,
 }
 
 impl Rules {
-    /// Those of a service that asks for no keys.
+    /// The rules of a service without keys.
     pub fn open(now: DateTime<Utc>, partitions: u16) -> Self {
         let grant = Grant::everything();
         Self { now, is_clock_sure: true, envelope_bytes_max: ENVELOPE_BYTES_MAX, partitions, grant }
@@ -34,33 +34,33 @@ impl Rules {
 /// Events of one partition, as they will stand in an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Where their sites live.
+    /// The partition of their sites.
     pub partition: Partition,
-    /// One line each, with its line break.
+    /// One line for each, with its line break.
     pub lines: Vec<u8>,
-    /// How many.
+    /// Number of events.
     pub events: u32,
 }
 
-/// Why something that was sent is not accepted.
+/// Reason for which an event is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// It is no event.
+    /// The JSON is no valid event.
     #[error(transparent)]
     Invalid(#[from] InvalidEvent),
-    /// A clock runs ahead, or the event did not happen.
+    /// The timestamp is more than an hour ahead.
     #[error("timestamp must not be more than one hour in the future")]
     Future,
-    /// It may lie in the future, or the clock here is wrong. Sent again later, it may be taken.
+    /// The timestamp is ahead of a clock that may be wrong; the event may be accepted later.
     #[error("the clocks of this service and of its log differ or were not compared yet; send the event again later")]
     Unsure,
-    /// It is of a site that the key is not good for.
+    /// The key does not permit the event's site.
     #[error("the key is not good for this site")]
     NotAllowed,
 }
 
 impl Rejected {
-    /// All codes of events that are refused for good.
+    /// Codes of events that are refused for good.
     pub(crate) const CODES: [&'static str; 8] = [
         "event_too_large",
         "not_utf8",
@@ -72,7 +72,7 @@ impl Rejected {
         "site_not_allowed",
     ];
 
-    /// For programs; stays what it is when sentences change.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(InvalidEvent::TooLarge | InvalidEvent::LineTooLarge) => "event_too_large",
@@ -88,21 +88,19 @@ impl Rejected {
     }
 }
 
-impl Submission {
-    /// One event from its JSON.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that is broken.
-    pub fn one(json: &[u8], rules: &Rules) -> Result<Self, Rejected> {
-        let partition = check(json, rules)?;
-        let mut lines = Vec::with_capacity(json.len() + 1);
-        push_line(&mut lines, json);
-        Ok(Self { partition, lines, events: 1 })
-    }
+/// Checks one event, and makes the line of it that is stored.
+///
+/// # Errors
+///
+/// The first rule that is broken.
+pub fn parse(json: &[u8], rules: &Rules) -> Result<Submission, Rejected> {
+    let partition = check(json, rules)?;
+    let mut lines = Vec::with_capacity(json.len() + 1);
+    push_line(&mut lines, json);
+    Ok(Submission { partition, lines, events: 1 })
 }
 
-/// The partition an event belongs to, if it is one.
+/// Checks an event, and returns its partition.
 pub(crate) fn check(json: &[u8], rules: &Rules) -> Result<Partition, Rejected> {
     let event = Event::parse(json)?;
     if !rules.grant.allows(event.site_id.as_str()) {
@@ -121,7 +119,7 @@ mod tests {
     fn submit(timestamp: &str) -> Result<Submission, Rejected> {
         let now = "2025-11-12T19:30:00Z".parse().expect("an instant");
         let json = format!(r#"{{"site_id":"a","event_type":"page_view","path":"/","timestamp":"{timestamp}"}}"#);
-        Submission::one(json.as_bytes(), &Rules::open(now, 4))
+        parse(json.as_bytes(), &Rules::open(now, 4))
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub(crate) fn check(body: &[u8]) {
 
 fn check_batch(batch: &Batch, sent: &[&[u8]]) {
     assert_eq!(batch.accepted + batch.rejected.len(), sent.len());
-    assert!(batch.rejected.is_sorted_by_key(|(index, _)| index));
-    let is_rejected = |index: &usize| batch.rejected.binary_search_by_key(index, |(rejected, _)| *rejected).is_ok();
+    assert!(batch.rejected.is_sorted_by_key(|event| event.index));
+    let is_rejected = |index: &usize| batch.rejected.binary_search_by_key(index, |event| event.index).is_ok();
     let accepted: Vec<&[u8]> = (0..sent.len()).filter(|index| !is_rejected(index)).map(|index| sent[index]).collect();
     assert_eq!(accepted.len(), batch.accepted);
 

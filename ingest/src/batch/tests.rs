@@ -27,10 +27,10 @@ fn one_bad_event_never_loses_its_neighbours() {
     let good = event("a", 0);
     for bad in ["{", "7", "{}", "\u{1}", "\"", "[]", "nonsense } ]"] {
         let batch = parse(&[&good, bad, &good].join("\n")).expect("a batch");
-        assert_eq!((batch.accepted, batch.rejected.len(), batch.rejected[0].0), (2, 1, 1), "{bad}");
+        assert_eq!((batch.accepted, batch.rejected.len(), batch.rejected[0].index), (2, 1, 1), "{bad}");
     }
     let batch = parse(&format!("[{good}, 7, {{}}, {good}]")).expect("a batch");
-    assert_eq!(batch.rejected.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(batch.rejected.iter().map(|event| event.index).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]

@@ -11,10 +11,10 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
 use ingest::batch::{BATCH_BYTES_MAX, Batch};
-use ingest::body::{Bodies, Reading};
 use ingest::clock;
 use ingest::http::EVENT_BODY_BYTES_MAX;
-use ingest::submission::{Rules, Submission};
+use ingest::http::body::{Bodies, BodyRequest};
+use ingest::submission::{self, Rules};
 use serde::Serialize;
 use service::Refusal;
 
@@ -42,8 +42,8 @@ async fn post_event(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
-    let body = bodies.read(reading(&headers, EVENT_BODY_BYTES_MAX), body).await?;
-    let checked = Submission::one(&body.bytes, &Rules::open(clock::now(), PARTITIONS));
+    let body = bodies.read(request(&headers, EVENT_BODY_BYTES_MAX), body).await?;
+    let checked = submission::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS));
     let submission = checked.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(u64::from(submission.events)))
 }
@@ -53,7 +53,7 @@ async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Refusal> {
-    let body = bodies.read(reading(&headers, BATCH_BYTES_MAX), body).await?;
+    let body = bodies.read(request(&headers, BATCH_BYTES_MAX), body).await?;
     let parsing =
         tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS)));
     let parsed = parsing.await.map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?;
@@ -61,8 +61,8 @@ async fn post_events(
     Ok(accepted(batch.accepted as u64))
 }
 
-fn reading(headers: &HeaderMap, bytes_max: usize) -> Reading<'_> {
-    Reading { client: Ipv4Addr::LOCALHOST.into(), key: None, headers, bytes_max }
+fn request(headers: &HeaderMap, bytes_max: usize) -> BodyRequest<'_> {
+    BodyRequest { client: Ipv4Addr::LOCALHOST.into(), key: None, headers, bytes_max }
 }
 
 fn accepted(events: u64) -> Json<Accepted> {

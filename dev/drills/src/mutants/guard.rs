@@ -27,7 +27,7 @@ pub(super) enum Noticed {
 pub(super) const GUARDS: [Guard; 25] = [
     Guard {
         name: "answer after PubAck",
-        file: "ingest/src/committer.rs",
+        file: "ingest/src/publish/group_commit.rs",
         with: "let outcome = self.store(&envelope).await;",
         without: "let stored = tokio::time::timeout(Duration::from_millis(50), self.store(&envelope)).await;
             let outcome = stored.unwrap_or(Ok(0));",
@@ -35,7 +35,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "envelope id",
-        file: "ingest/src/committer.rs",
+        file: "ingest/src/publish/group_commit.rs",
         with: ".message_id(&envelope.id)",
         without: ".message_id(nuid::next().to_string())",
         noticed: Noticed::Chaos,
@@ -170,9 +170,9 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "log asked every few seconds",
-        file: "ingest/src/guard.rs",
+        file: "ingest/src/log/watch.rs",
         with: "() = sleep_until(begun + rest) => Ok(Cause::Interval),",
-        without: "() = sleep_until(begun + rest), if rest < LOOK_INTERVAL => Ok(Cause::Interval),",
+        without: "() = sleep_until(begun + rest), if rest < CHECK_INTERVAL => Ok(Cause::Interval),",
         noticed: Noticed::Test {
             package: "e2e",
             name: "promises::a_stream_that_is_edited_under_load_gets_nothing_more_until_it_is_right_again",
@@ -180,7 +180,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "peers asked",
-        file: "ingest/src/servers.rs",
+        file: "ingest/src/log/sync_check.rs",
         with: "            self.vouch_for(stream, &peer.name, peer.active)?;\n",
         without: "",
         noticed: Noticed::Test {
@@ -190,21 +190,21 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "clocks compared",
-        file: "ingest/src/clocks.rs",
+        file: "ingest/src/log/clocks.rs",
         with: "(self.lead().abs() > DIFFERENCE_MAX).then(",
         without: "(self.lead().abs() > TimeDelta::MAX).then(",
         noticed: Noticed::Test { package: "e2e", name: "clocks::nothing_is_given_to_a_log_whose_clock_is_wrong" },
     },
     Guard {
         name: "envelopes fit the log",
-        file: "ingest/src/size.rs",
+        file: "ingest/src/log/message_size.rs",
         with: "(message_bytes_max.max(MESSAGE_BYTES_MIN) - HEADERS_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
         without: "message_bytes_max.max(ENVELOPE_BYTES_MAX).min(ENVELOPE_BYTES_MAX)",
         noticed: Noticed::Test { package: "e2e", name: "promises::envelopes_are_made_to_fit_a_smaller_max_payload" },
     },
     Guard {
         name: "parts of a request together",
-        file: "ingest/src/pending.rs",
+        file: "ingest/src/publish/pending.rs",
         with: "self.decide(Self::FORGOTTEN) == Self::FORGOTTEN",
         without: "true",
         noticed: Noticed::Test {

@@ -1,5 +1,5 @@
-//! Whether the clocks of ingest and of the log's servers agree. The log stamps each envelope, and ids are remembered by
-//! these stamps; ingest decides by its own clock what lies in the future.
+//! Comparison of the clocks of ingest and of the log's servers. The log stamps each envelope and remembers ids by these
+//! stamps; ingest decides by its own clock which events lie in the future.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,21 +7,21 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::clock::Moment;
 
-/// The most that two clocks may differ by. Servers with NTP differ by milliseconds.
-pub(crate) const DIFFERENCE_MAX: TimeDelta = TimeDelta::minutes(5);
+/// Maximum difference of two clocks. Servers with NTP differ by milliseconds.
+pub(super) const DIFFERENCE_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// What time a server has, and when it was asked by ingest's clock.
+/// One reading of a server's clock, and the moments by ingest's clock between which it was taken.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    pub(crate) asked: Moment,
-    pub(crate) answered: Moment,
-    pub(crate) server: DateTime<Utc>,
+pub(super) struct Reading {
+    pub(super) asked: Moment,
+    pub(super) answered: Moment,
+    pub(super) server: DateTime<Utc>,
 }
 
 impl Reading {
-    /// By how much the server's clock is ahead of ingest's, or behind it where that is negative: the least that the time
-    /// of the answer's way allows.
-    pub(crate) fn lead(&self) -> TimeDelta {
+    /// Lead of the server's clock over ingest's, negative where it is behind: the least value that the time of the request
+    /// allows.
+    pub(super) fn lead(&self) -> TimeDelta {
         let (ahead, behind) = (self.server - self.answered.wall, self.asked.wall - self.server);
         if ahead > TimeDelta::zero() {
             ahead
@@ -32,8 +32,8 @@ impl Reading {
         }
     }
 
-    /// What an operator is told of clocks that differ too much.
-    pub(crate) fn difference(&self, server: &str) -> Option<String> {
+    /// Message for the operator if the clocks differ too much.
+    pub(super) fn difference(&self, server: &str) -> Option<String> {
         let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         (self.lead().abs() > DIFFERENCE_MAX).then(|| {
             format!(
@@ -47,40 +47,40 @@ impl Reading {
     }
 }
 
-/// What is known of the clocks.
+/// Result of the last comparison.
 #[derive(Debug, Default)]
-pub(crate) struct Clocks(Mutex<Option<Agreement>>);
+pub(super) struct Clocks(Mutex<Option<Agreement>>);
 
-/// The clocks agreed at this moment.
+/// A comparison in which the clocks agreed.
 #[derive(Debug, Clone, Copy)]
 struct Agreement {
     at: Moment,
-    /// By how much the foremost of the log's clocks was ahead of ingest's; 0 where none was.
+    /// Lead of the log's foremost clock over ingest's; 0 where none was ahead.
     lead: TimeDelta,
 }
 
-/// The latest that it can be by the clocks of ingest and log.
+/// The latest time that it can be by the clocks of ingest and log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Present {
     pub(crate) latest: DateTime<Utc>,
-    /// Whether the clocks agree. Otherwise nothing may be refused for good by what time it is.
+    /// Whether the clocks agree. Otherwise no event may be refused for good by its timestamp.
     pub(crate) is_sure: bool,
 }
 
 impl Clocks {
-    /// All servers were asked, and none differs too much.
-    pub(crate) fn agree(&self, leads: impl Iterator<Item = TimeDelta>) {
+    /// Records a comparison with all servers in which none differed too much.
+    pub(super) fn agree(&self, leads: impl Iterator<Item = TimeDelta>) {
         let lead = leads.max().unwrap_or_default().max(TimeDelta::zero());
         *self.lock() = Some(Agreement { at: Moment::now(), lead });
     }
 
-    /// One of them does.
-    pub(crate) fn differ(&self) {
+    /// Records that a server's clock differs too much.
+    pub(super) fn differ(&self) {
         *self.lock() = None;
     }
 
-    /// What time it is. Not sure before the log was asked, while its clock differs, and once ingest's was set since.
-    pub(crate) fn present(&self) -> Present {
+    /// The present time. Unsure before the first comparison, while clocks differ, and after a step of ingest's own clock.
+    pub(super) fn present(&self) -> Present {
         let (now, agreement) = (Moment::now(), *self.lock());
         let lead = agreement.map_or_else(TimeDelta::zero, |agreement| agreement.lead);
         let is_sure = agreement.is_some_and(|agreement| now.step_since(&agreement.at) <= DIFFERENCE_MAX);

@@ -1,22 +1,22 @@
-//! What an attempt to publish came to that is no `PubAck`: whether the same bytes may be stored yet, and who can help.
+//! Classification of failed publications: whether the envelope may be stored all the same, and whether a retry helps.
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 
-/// The kinds of failure.
+/// Kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It may pass, and the envelope may be stored all the same: publish the same bytes again.
-    Passing,
-    /// The stream or the server is at a bound that trying again at once does not move.
+pub(super) enum Failure {
+    /// A retry may succeed, and the envelope may be stored already: publish the same bytes again.
+    Transient,
+    /// The stream or the server has reached a bound; an immediate retry fails, too.
     Full,
-    /// The log takes no message of this size; nothing is stored.
+    /// The log takes no message of this size. Nothing is stored.
     TooLarge,
-    /// The log refuses whatever ingest publishes; nothing is stored, and a person has to change something.
+    /// The log refuses everything that ingest publishes until a person changes its configuration. Nothing is stored.
     Refused,
 }
 
-/// Bounds of streams, accounts and servers.
+/// Codes of bounds of streams, accounts and servers.
 const FULL: [ErrorCode; 6] = [
     ErrorCode::STREAM_STORE_FAILED,
     ErrorCode::INSUFFICIENT_RESOURCES,
@@ -28,7 +28,7 @@ const FULL: [ErrorCode; 6] = [
 
 const TOO_LARGE: [ErrorCode; 2] = [ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM, ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM];
 
-/// What a stream says that is set up for something else, or an account without JetStream.
+/// Codes of a stream that is configured for another purpose, and of an account without JetStream.
 const REFUSED: [ErrorCode; 17] = [
     ErrorCode::STREAM_SEALED,
     ErrorCode::STREAM_NOT_MATCH,
@@ -50,14 +50,13 @@ const REFUSED: [ErrorCode; 17] = [
 ];
 
 impl Failure {
-    /// What kind of failure this is.
-    pub(crate) fn of(err: &PublishError) -> Self {
+    pub(super) fn of(err: &PublishError) -> Self {
         match (err.kind(), source(err).map(jetstream::Error::error_code)) {
             (PublishErrorKind::MaxPayloadExceeded, _) => Self::TooLarge,
             (PublishErrorKind::WrongLastMessageId | PublishErrorKind::WrongLastSequence, _) => Self::Refused,
             (_, Some(code)) => Self::of_code(code),
             // No leader, no connection, no answer.
-            (_, None) => Self::Passing,
+            (_, None) => Self::Transient,
         }
     }
 
@@ -69,7 +68,7 @@ impl Failure {
         } else if REFUSED.contains(&code) {
             Self::Refused
         } else {
-            Self::Passing
+            Self::Transient
         }
     }
 }
@@ -78,9 +77,9 @@ fn source(err: &PublishError) -> Option<&jetstream::Error> {
     std::error::Error::source(err).and_then(|source| source.downcast_ref())
 }
 
-/// What went wrong, with what the server says of it.
-pub(crate) fn chain(err: &PublishError) -> String {
-    source(err).map_or_else(|| err.to_string(), |said| format!("{err}: {said}"))
+/// The error with the server's description of it.
+pub(super) fn chain(err: &PublishError) -> String {
+    source(err).map_or_else(|| err.to_string(), |description| format!("{err}: {description}"))
 }
 
 #[cfg(test)]
@@ -92,16 +91,16 @@ mod tests {
         for (kind, failure) in [
             (PublishErrorKind::MaxPayloadExceeded, Failure::TooLarge),
             (PublishErrorKind::WrongLastSequence, Failure::Refused),
-            (PublishErrorKind::StreamNotFound, Failure::Passing),
-            (PublishErrorKind::TimedOut, Failure::Passing),
-            (PublishErrorKind::BrokenPipe, Failure::Passing),
-            (PublishErrorKind::MaxAckPending, Failure::Passing),
+            (PublishErrorKind::StreamNotFound, Failure::Transient),
+            (PublishErrorKind::TimedOut, Failure::Transient),
+            (PublishErrorKind::BrokenPipe, Failure::Transient),
+            (PublishErrorKind::MaxAckPending, Failure::Transient),
         ] {
             assert_eq!(Failure::of(&PublishError::new(kind)), failure, "{kind:?}");
         }
         assert_eq!(Failure::of_code(ErrorCode::STREAM_STORE_FAILED), Failure::Full);
         assert_eq!(Failure::of_code(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM), Failure::TooLarge);
         assert_eq!(Failure::of_code(ErrorCode::STREAM_SEALED), Failure::Refused);
-        assert_eq!(Failure::of_code(ErrorCode::CLUSTER_NOT_LEADER), Failure::Passing);
+        assert_eq!(Failure::of_code(ErrorCode::CLUSTER_NOT_LEADER), Failure::Transient);
     }
 }

@@ -1,4 +1,4 @@
-//! Streams: made from `nats/stream.json` if missing, refused if they break a promise.
+//! Streams of the log: created from `nats/stream.json` if missing, checked against the promises of a 2xx otherwise.
 
 use std::time::Duration;
 
@@ -11,36 +11,40 @@ use async_nats::jetstream::{Context, ErrorCode};
 use contract::Partition;
 use contract::event::EVENT_LINE_BYTES_MAX;
 
-use crate::size::MESSAGE_BYTES_MIN;
-use crate::trust::{Class, Distrust};
+use super::message_size::MESSAGE_BYTES_MIN;
+use super::status::{CheckError, ProblemKind};
 
-/// How a stream is declared; name and subject are those of partition 0.
-const DECLARED: &str = include_str!("../../nats/stream.json");
+/// Configuration of partition 0's stream; other partitions differ in name and subject.
+const DECLARED: &str = include_str!("../../../nats/stream.json");
 
-/// An envelope is sent again under the same id for at most half of it.
+/// Minimum time for which a stream remembers the ids of envelopes, so that an envelope may be sent again under its id.
 pub(crate) const DUPLICATE_WINDOW_MIN: Duration = Duration::from_mins(2);
 
-/// What a deployment declares of its streams beside `nats/stream.json`.
+/// Settings of a deployment's streams beside `nats/stream.json`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Declaration {
-    /// Servers that keep a copy.
-    pub(crate) replicas: u8,
+pub(super) struct Declaration {
+    /// Number of servers that keep a copy.
+    pub(super) replicas: u8,
 }
 
-/// What was seen of a stream that keeps its promises.
-pub(crate) struct Seen {
+/// Report on a stream that keeps its promises.
+pub(super) struct StreamReport {
     /// Bytes of a message, headers included, where the stream has a bound.
-    pub(crate) message_bytes_max: Option<usize>,
-    /// Servers that are to have a copy.
-    pub(crate) replicas: usize,
-    /// Those that have one, if the server is one of several.
-    pub(crate) cluster: Option<ClusterInfo>,
+    pub(super) message_bytes_max: Option<usize>,
+    /// Number of servers that are configured to keep a copy.
+    pub(super) replicas: usize,
+    /// The servers that keep one; `None` where a server is alone.
+    pub(super) cluster: Option<ClusterInfo>,
 }
 
-/// Makes a partition's stream if it is missing, and looks at it.
-pub(crate) async fn verify(log: &Context, partition: Partition, declaration: Declaration) -> Result<Seen, Distrust> {
+/// Creates a partition's stream if it is missing, and checks its configuration.
+pub(super) async fn verify(
+    log: &Context,
+    partition: Partition,
+    declaration: Declaration,
+) -> Result<StreamReport, CheckError> {
     let name = partition.stream();
-    let unknown = |err: anyhow::Error| Distrust::unknown(Class::StreamSilent, &err);
+    let unknown = |err: anyhow::Error| CheckError::unknown(ProblemKind::StreamSilent, &err);
     let Info { config, cluster, .. } = match log.get_stream(&name).await {
         Ok(stream) => led(stream.cached_info()).map_err(unknown)?.clone(),
         Err(err) => match err.kind() {
@@ -51,12 +55,14 @@ pub(crate) async fn verify(log: &Context, partition: Partition, declaration: Dec
         },
     };
     match broken_promise(&config, partition) {
-        Some(promise) => Err(Distrust::broken(Class::StreamBroken, format!("stream {name} {promise}"))),
-        None => Ok(Seen { message_bytes_max: message_bytes_max(&config), replicas: config.num_replicas, cluster }),
+        Some(promise) => Err(CheckError::broken(ProblemKind::StreamBroken, format!("stream {name} {promise}"))),
+        None => {
+            Ok(StreamReport { message_bytes_max: message_bytes_max(&config), replicas: config.num_replicas, cluster })
+        }
     }
 }
 
-/// A stream that can store: any of its servers answers for one whose leader is gone, once they have noticed.
+/// Checks that a stream has a leader; without one any of its servers answers, but none stores.
 fn led(stream: &Info) -> anyhow::Result<&Info> {
     let has_leader = stream.cluster.as_ref().is_none_or(|cluster| cluster.leader.is_some());
     ensure!(has_leader, "stream {} has no leader: too many of its servers are away", stream.config.name);
@@ -83,7 +89,7 @@ fn declared(partition: Partition, Declaration { replicas }: Declaration) -> Conf
     }
 }
 
-/// What a stream does that a 2xx promises not to happen, and how to change it.
+/// The first promise that a stream's configuration breaks, and how to mend it.
 fn broken_promise(config: &Config, partition: Partition) -> Option<String> {
     let edit = |change: &str| format!("change it with `nats stream edit {} {change}`", partition.stream());
     let anew = "this cannot be changed: copy its messages to a stream made from nats/stream.json";
@@ -127,8 +133,8 @@ fn broken_promise(config: &Config, partition: Partition) -> Option<String> {
     promises.into_iter().find_map(|(kept, broken)| (!kept).then_some(broken))
 }
 
-/// nats-server 2.15.1 spoils compressed files that it copies between servers: one that was killed afterwards cannot
-/// read its own any more.
+/// Whether copies stay readable. nats-server 2.15.1 corrupts compressed files that it copies between servers: a server
+/// that is killed afterwards can no longer read its own.
 fn copies_are_readable(config: &Config) -> bool {
     config.num_replicas <= 1 || matches!(config.compression, None | Some(Compression::None))
 }

@@ -1,108 +1,62 @@
-//! What the log's servers tell at their monitoring addresses: whether they sync before they acknowledge, and what time
-//! they have. JetStream by default syncs two minutes later, and a 2xx would promise what a power cut can break.
+//! Checks that the log's servers sync before they acknowledge. JetStream by default syncs two minutes later, and a 2xx
+//! would promise what a power cut can break.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Context;
 use async_nats::jetstream::stream::ClusterInfo;
-use chrono::{DateTime, Utc};
-use futures_util::stream::FuturesUnordered;
-use serde::Deserialize;
 use service::Address;
 use tokio::time::Instant;
 
-use crate::clock::Moment;
-use crate::clocks::Reading;
-use crate::trust::{Class, Distrust, Lack};
+use super::monitor::{Answer, ServerReport};
+use super::status::{CheckError, Problem, ProblemKind};
 
-const MONITOR_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for which a server or stream stays trusted after its last answer: it may be busy, or have died a moment ago.
+pub(super) const ANSWER_AGE_MAX: Duration = Duration::from_secs(30);
 
-/// A server that does not answer stays trusted for so long after its last answer: it may be busy, or have died a moment
-/// ago.
-pub(crate) const ANSWER_AGE_MAX: Duration = Duration::from_secs(30);
-
-/// A peer that its leader has not heard of for so long is away, and stores nothing. Leaders send heartbeats each second,
-/// and nats-servers give a peer up after this time, too.
+/// Silence after which a peer counts as away and stores nothing. Leaders send heartbeats each second, and nats-servers
+/// give a peer up after the same time.
 const AWAY_MIN: Duration = Duration::from_secs(10);
 
-/// The part of `/varz` that matters.
-#[derive(Deserialize)]
-pub(crate) struct ServerReport {
-    pub(crate) server_id: String,
-    server_name: String,
-    now: DateTime<Utc>,
-    /// Bytes of a message, headers included.
-    pub(crate) max_payload: usize,
-    #[serde(default)]
-    pub(crate) jetstream: JetStreamReport,
-}
+/// Maximum time from the first answer of a check to its last question about a stream. Where none of a thousand streams
+/// answers, each takes a second, sixteen at once; then answers count as old, which is safe.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(4);
 
-#[derive(Default, Deserialize)]
-pub(crate) struct JetStreamReport {
-    #[serde(default)]
-    pub(crate) config: JetStreamConfig,
-    #[serde(default)]
-    pub(crate) stats: JetStreamStats,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct JetStreamConfig {
-    #[serde(default)]
-    sync_always: bool,
-    /// Bytes that streams may have there; not above 0 where there is no bound.
-    #[serde(default)]
-    pub(crate) max_storage: i64,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct JetStreamStats {
-    /// Bytes that streams have on its disk.
-    #[serde(default)]
-    pub(crate) storage: u64,
-}
-
-/// One server's answer.
-pub(crate) struct Answer {
-    pub(crate) report: ServerReport,
-    pub(crate) reading: Reading,
-}
-
-/// The servers, and when each told last that it syncs.
+/// The servers, and when each has last confirmed that it syncs.
 #[derive(Debug, Default)]
-pub(crate) struct Servers {
+pub(super) struct Servers {
     answered: BTreeMap<String, Instant>,
-    /// Those that some stream has seen away since they answered.
+    /// Servers that a stream has seen away since they answered.
     away: BTreeMap<String, Away>,
 }
 
-/// A server that was seen away has to be asked when it is back. Streams notice at different times that it is away: a
-/// leader that was just elected at once, others after `AWAY_MIN`.
+/// Absence of a server; it has to be asked again once it is back. Streams notice an absence at different times: a newly
+/// elected leader at once, others after `AWAY_MIN`.
 #[derive(Debug)]
 struct Away {
-    /// When it was seen away first.
+    /// When a stream noticed it first.
     since: Instant,
-    /// Which streams saw it away.
+    /// Streams that have noticed it.
     streams: BTreeSet<String>,
 }
 
 impl Servers {
-    /// A server has told what it is like.
-    pub(crate) fn note(&mut self, url: &Address, Answer { report, reading }: &Answer) -> Result<(), Distrust> {
+    /// Records a server's answer.
+    pub(super) fn record(&mut self, url: &Address, Answer { report, reading }: &Answer) -> Result<(), CheckError> {
         let name = &report.server_name;
         self.answered.remove(name);
         verify(url, report)?;
         if let Some(detail) = reading.difference(name) {
-            return Err(Distrust::Clocks(Lack { class: Class::ClocksDiffer, detail }));
+            return Err(CheckError::Clocks(Problem { kind: ProblemKind::ClocksDiffer, detail }));
         }
         self.answered.insert(name.clone(), Instant::now());
         self.away.remove(name);
         Ok(())
     }
 
-    /// Whether all servers that store a stream have told lately that they sync. One that is away stores nothing; when it
-    /// is back it has to be asked first.
-    pub(crate) fn vouch(&mut self, stream: &str, cluster: Option<&ClusterInfo>) -> Result<(), Lack> {
+    /// Checks that all servers that store a stream have confirmed lately that they sync. A server that is away stores
+    /// nothing, and has to be asked again once it is back.
+    pub(super) fn vouch(&mut self, stream: &str, cluster: Option<&ClusterInfo>) -> Result<(), Problem> {
         let Some(cluster) = cluster else { return Ok(()) };
         for peer in &cluster.replicas {
             let is_unseen = peer.active.is_zero() && !peer.current;
@@ -116,8 +70,8 @@ impl Servers {
         cluster.leader.as_ref().map_or(Ok(()), |leader| self.vouch_for(stream, leader, Duration::ZERO))
     }
 
-    /// `silence` is for how long the stream has heard nothing of the server.
-    fn vouch_for(&self, stream: &str, server: &str, silence: Duration) -> Result<(), Lack> {
+    /// Checks one server. `silence` is the time for which the stream's leader has heard nothing of it.
+    fn vouch_for(&self, stream: &str, server: &str, silence: Duration) -> Result<(), Problem> {
         let is_back =
             self.away.get(server).is_some_and(|away| away.streams.contains(stream) || silence < away.since.elapsed());
         if self.is_fresh(server, ANSWER_AGE_MAX) && !is_back {
@@ -127,63 +81,27 @@ impl Servers {
             "server {server} stores stream {stream}, and has not told whether it syncs before it acknowledges: \
              NATS_MONITOR_URLS must have the monitoring address of each of the log's servers, and ingest must reach it"
         );
-        Err(Lack { class: Class::PeerUnknown, detail })
+        Err(Problem { kind: ProblemKind::PeerUnknown, detail })
     }
 
-    /// Whether a server has answered within the last look, or `age` before it.
+    /// Whether a server has answered during the last check, or `age` before it.
     fn is_fresh(&self, server: &str, age: Duration) -> bool {
-        self.answered.get(server).is_some_and(|answered| answered.elapsed() <= age + LOOK_TIME_MAX)
+        self.answered.get(server).is_some_and(|answered| answered.elapsed() <= age + CHECK_TIME_MAX)
     }
 }
 
-/// From the first answer of a look to the last question about a stream. Of a thousand streams that answer nothing, each
-/// takes a second, sixteen at once; then answers count as old, which is safe.
-const LOOK_TIME_MAX: Duration = Duration::from_secs(4);
-
-fn verify(url: &Address, report: &ServerReport) -> Result<(), Distrust> {
+fn verify(url: &Address, report: &ServerReport) -> Result<(), CheckError> {
     if report.jetstream.config.sync_always {
         return Ok(());
     }
-    Err(Distrust::broken(
-        Class::NotSynced,
+    Err(CheckError::broken(
+        ProblemKind::NotSynced,
         format!(
             "the log's server {} at {url} acknowledges events before they are on disk: set `sync_interval: always` in \
              the jetstream block of its configuration (see nats/server.conf) and restart it",
             report.server_name
         ),
     ))
-}
-
-/// Who asks servers at their monitoring addresses.
-pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
-    let client = reqwest::Client::builder().timeout(MONITOR_TIMEOUT).build();
-    client.context("preparing to ask the log's server")
-}
-
-/// Asks one of them.
-pub(crate) async fn ask(client: &reqwest::Client, url: &Address) -> anyhow::Result<ServerReport> {
-    let asked = format!("{}/varz", url.with_credentials().trim_end_matches('/'));
-    let answer = client.get(asked).send().await.and_then(reqwest::Response::error_for_status);
-    // Errors of the client would print the whole address.
-    let answer = answer.map_err(reqwest::Error::without_url);
-    let answer = answer.with_context(|| format!("asking {url} for /varz (NATS_MONITOR_URLS)"))?;
-    let report = answer.json().await.map_err(reqwest::Error::without_url);
-    report.with_context(|| format!("reading what {url} says at /varz"))
-}
-
-/// Asks all of them, at once. A machine that is gone answers nothing, and takes all of its time.
-pub(crate) fn ask_each<'a>(
-    client: &'a reqwest::Client,
-    urls: &'a [Address],
-) -> FuturesUnordered<impl Future<Output = (&'a Address, anyhow::Result<Answer>)>> {
-    urls.iter().map(async |url| (url, ask_with_time(client, url).await)).collect()
-}
-
-async fn ask_with_time(client: &reqwest::Client, url: &Address) -> anyhow::Result<Answer> {
-    let asked = Moment::now();
-    let report = ask(client, url).await?;
-    let reading = Reading { asked, answered: Moment::now(), server: report.now };
-    Ok(Answer { report, reading })
 }
 
 #[cfg(test)]
@@ -213,7 +131,10 @@ mod tests {
         assert_eq!(servers(&["a", "b", "c"], Duration::ZERO).vouch("EVENTS_0", Some(&replicas)), Ok(()));
         for known in [["a", "b"], ["b", "c"], ["a", "c"]] {
             let lack = servers(&known, Duration::ZERO).vouch("EVENTS_0", Some(&replicas)).expect_err("one is missing");
-            assert!(lack.detail.contains("stores stream EVENTS_0") && lack.class == Class::PeerUnknown, "{lack:?}");
+            assert!(
+                lack.detail.contains("stores stream EVENTS_0") && lack.kind == ProblemKind::PeerUnknown,
+                "{lack:?}"
+            );
         }
         assert_eq!(Servers::default().vouch("EVENTS_0", None), Ok(()));
     }
@@ -240,6 +161,7 @@ mod tests {
         };
         assert_eq!(known.vouch("EVENTS_0", Some(&never_seen)), Ok(()));
     }
+
     #[test]
     fn a_server_that_one_leader_has_never_seen_stops_no_other_stream() {
         let mut known = servers(&["a"], Duration::ZERO);

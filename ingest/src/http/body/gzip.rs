@@ -1,4 +1,4 @@
-//! What bodies are packed with: gzip, or nothing.
+//! Unpacks gzipped bodies.
 
 use std::io::Read;
 
@@ -6,19 +6,19 @@ use axum::http::{HeaderMap, header};
 use flate2::bufread::GzDecoder;
 use service::{Refusal, list};
 
-use super::room::Room;
+use super::memory::Reservation;
 
-/// Members of a gzipped body. `cat a.gz b.gz` makes two, bgzip one of 64 KiB: 8 MiB are 129. Each costs microseconds, even
-/// where it is empty and has 20 bytes.
+/// Maximum members of a gzipped body. `cat a.gz b.gz` makes two; bgzip makes one for each 64 KiB, so 129 of 8 MiB. Each
+/// costs microseconds, even an empty one of 20 bytes.
 pub(super) const MEMBERS_MAX: usize = 256;
 
-/// Unpacked at a time.
+/// Bytes that are unpacked at a time.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Whether a body is gzipped, by all `Content-Encoding` there are.
+/// Whether a body is gzipped, by all its `Content-Encoding` headers.
 pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     let encodings = list::header_items(headers, &header::CONTENT_ENCODING);
-    // Names of encodings are the same in capitals.
+    // Names of encodings are case-insensitive.
     let packed: Vec<_> = encodings.filter(|name| !name.eq_ignore_ascii_case("identity")).collect();
     match packed.as_slice() {
         [] => Ok(false),
@@ -27,8 +27,8 @@ pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     }
 }
 
-/// Unpacks a body, and takes room for what comes out, a step at a time, whatever the packed bytes promise.
-pub(super) fn gunzip(packed: &[u8], bytes_max: usize, room: &mut Room) -> Result<Vec<u8>, Refusal> {
+/// Unpacks a body step by step, and reserves memory for each step: the size that gzip declares may be wrong.
+pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) -> Result<Vec<u8>, Refusal> {
     let invalid = |_| Refusal::bad_request("invalid_gzip", "the body is not valid gzip");
     let (mut unpacked, mut rest) = (Vec::new(), packed);
     for _ in 0..MEMBERS_MAX {
@@ -41,7 +41,7 @@ pub(super) fn gunzip(packed: &[u8], bytes_max: usize, room: &mut Room) -> Result
             if read == 0 {
                 break;
             }
-            room.take(read)?;
+            memory.take(read)?;
         }
         rest = member.into_inner();
         if rest.is_empty() {

@@ -23,8 +23,8 @@ async fn read_of(bodies: &Bodies, number: u8, encodings: &[&'static str], body: 
     for encoding in encodings {
         headers.append(header::CONTENT_ENCODING, encoding.parse().expect("a header"));
     }
-    let reading = Reading { client: client(number), key: None, headers: &headers, bytes_max: LIMIT };
-    bodies.read(reading, Body::from(body)).await.map_err(|refusal| refusal.status().as_u16())
+    let request = BodyRequest { client: client(number), key: None, headers: &headers, bytes_max: LIMIT };
+    bodies.read(request, Body::from(body)).await.map_err(|refusal| refusal.status().as_u16())
 }
 
 async fn read(bodies: &Bodies, encoding: &'static str, body: Vec<u8>) -> Result<ReadBody, u16> {
@@ -44,7 +44,7 @@ async fn bodies_are_read_up_to_their_limit() {
     assert_eq!(read(&bodies, "gzip", b"no gzip".to_vec()).await.expect_err("no gzip"), 400);
     assert_eq!(read(&bodies, "gzip", vec![]).await.expect_err("no gzip"), 400);
     assert_eq!(read(&bodies, "br", vec![]).await.expect_err("unsupported"), 415);
-    assert_eq!(bodies.held().0, 0);
+    assert_eq!(bodies.usage().bytes, 0);
 }
 
 #[tokio::test]
@@ -65,8 +65,8 @@ async fn members_are_counted_and_nothing_follows_them() {
     let few = gzipped(b"xy").repeat(3);
     assert_eq!(read(&bodies, "gzip", few.clone()).await.expect("a body").bytes, "xyxyxy");
     assert_eq!(read(&bodies, "gzip", [few, b"garbage".to_vec()].concat()).await.expect_err("garbage"), 400);
-    assert_eq!(read(&bodies, "gzip", gzipped(b"").repeat(packing::MEMBERS_MAX)).await.expect("a body").bytes, "");
-    assert_eq!(read(&bodies, "gzip", gzipped(b"").repeat(packing::MEMBERS_MAX + 1)).await.expect_err("many"), 400);
+    assert_eq!(read(&bodies, "gzip", gzipped(b"").repeat(gzip::MEMBERS_MAX)).await.expect("a body").bytes, "");
+    assert_eq!(read(&bodies, "gzip", gzipped(b"").repeat(gzip::MEMBERS_MAX + 1)).await.expect_err("many"), 400);
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn all_bodies_together_have_a_bound_and_give_back_what_they_took() {
         read(&bodies, "identity", vec![7; LIMIT]).await.expect("a body"),
         read(&bodies, "gzip", gzipped(&vec![7; LIMIT])).await.expect("a body"),
     ];
-    assert_eq!(bodies.held().0, 2 * LIMIT, "unpacked bytes count, packed ones were given back");
+    assert_eq!(bodies.usage().bytes, 2 * LIMIT, "unpacked bytes count, packed ones were given back");
     // Half is for one client.
     let mut others = Vec::new();
     for _ in 0..2 {
@@ -93,11 +93,11 @@ async fn all_bodies_together_have_a_bound_and_give_back_what_they_took() {
         others.push(read_of(&bodies, number, &["gzip"], gzipped(&vec![7; SMALL_BODY_BYTES_MAX])).await.expect("small"));
     }
     drop((held, others));
-    assert_eq!(bodies.held().0, 0);
+    assert_eq!(bodies.usage().bytes, 0);
 
     // One key from several addresses is one client, too.
     let headers = HeaderMap::new();
-    let of_key = |number, key| Reading { client: client(number), key, headers: &headers, bytes_max: LIMIT };
+    let of_key = |number, key| BodyRequest { client: client(number), key, headers: &headers, bytes_max: LIMIT };
     let mut held = Vec::new();
     for number in 0..4 {
         held.push(bodies.read(of_key(number, Some("k")), Body::from(vec![7; LIMIT])).await.expect("a body"));
@@ -119,13 +119,13 @@ async fn a_body_that_arrives_too_slowly_ends() {
     };
     let headers = HeaderMap::new();
     let read = async |pieces| {
-        let reading = Reading { client: client(1), key: None, headers: &headers, bytes_max: 8 << 20 };
-        bodies.read(reading, arriving(pieces)).await.map(|body| body.bytes.len()).map_err(|refusal| refusal.code())
+        let request = BodyRequest { client: client(1), key: None, headers: &headers, bytes_max: 8 << 20 };
+        bodies.read(request, arriving(pieces)).await.map(|body| body.bytes.len()).map_err(|refusal| refusal.code())
     };
     assert_eq!(read(vec![(4, 1), (0, 1)]).await, Ok(2));
     assert_eq!(read(vec![(0, 8_000_000), (6, 1)]).await, Err("body_too_slow"), "the last byte does not come");
     assert_eq!(read(vec![(2, 10_000); 4]).await, Err("body_too_slow"));
     assert_eq!(read(vec![(4, 90_000); 10]).await, Ok(900_000));
     assert_eq!(read(vec![(4, 90_000); 20]).await, Err("body_too_slow"), "a minute is over");
-    assert_eq!(bodies.held().0, 0);
+    assert_eq!(bodies.usage().bytes, 0);
 }

@@ -1,21 +1,21 @@
-//! How fast a body has to arrive: a client that sends nothing, or next to nothing, gives back its room within seconds, and a
-//! large body over a slow line still has its time.
+//! Minimum pace of a body. A client that sends next to nothing loses its memory within seconds; a large body over a slow
+//! line still has time.
 
 use std::time::Duration;
 
 use service::Refusal;
 use tokio::time::Instant;
 
-/// From the end of the headers to the end of the body. 8 MiB in this time are 137 KiB/s.
+/// Maximum time from the end of the headers to the end of the body: 137 KiB/s for 8 MiB.
 const BODY_READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Within this time the body comes to its end, or [`WINDOW_BYTES`] of it arrive.
+/// Time within which the body ends, or [`WINDOW_BYTES`] of it arrive.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// 16 KiB a second.
+/// Minimum bytes of a window: 16 KiB a second.
 const WINDOW_BYTES: usize = 5 * (16 << 10);
 
-/// Of one body.
+/// Pace of one body.
 pub(super) struct Pace {
     begun: Instant,
     window_begun: Instant,
@@ -28,7 +28,7 @@ impl Pace {
         Self { begun, window_begun: begun, window_bytes: 0 }
     }
 
-    /// When the body is too slow, unless more of it has arrived.
+    /// Moment at which the body is too slow, unless more of it arrives before.
     pub(super) fn deadline(&self) -> Instant {
         (self.begun + BODY_READ_TIMEOUT).min(self.window_begun + WINDOW)
     }

@@ -1,0 +1,91 @@
+//! Queues of events that wait for the log, one for each partition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use contract::{Partition, Receipt};
+use service::traces::SpanContext;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::error::PublishError;
+use super::group_commit::GroupCommit;
+use super::pending::{Pending, RequestParts};
+use crate::config::Config;
+use crate::log::Log;
+use crate::submission::Submission;
+
+/// Memory that a waiting event takes beside its bytes: queue entry, channel for the answer, waiting task.
+const EVENT_OVERHEAD_BYTES: usize = 512;
+
+/// Queues events for the log; clones share the queues.
+#[derive(Debug, Clone)]
+pub(crate) struct PublishQueue {
+    queues: Arc<[mpsc::UnboundedSender<Pending>]>,
+    log: Log,
+    /// Bounds the bytes of all queues together.
+    room: Arc<Semaphore>,
+    bytes_max: usize,
+    deadline: Duration,
+}
+
+impl PublishQueue {
+    /// Starts the group commit of each partition.
+    pub(crate) fn start(log: &Log, config: &Config, tasks: &mut JoinSet<Result<()>>) -> Self {
+        let queues = Partition::all(config.partitions).map(|partition| {
+            let (queue, waiting) = mpsc::unbounded_channel();
+            tasks.spawn(GroupCommit::new(partition, log.clone(), waiting).run());
+            queue
+        });
+        Self {
+            queues: queues.collect(),
+            log: log.clone(),
+            room: Arc::new(Semaphore::new(config.queue_bytes_max)),
+            bytes_max: config.queue_bytes_max,
+            deadline: config.publish_deadline(),
+        }
+    }
+
+    /// Bytes of waiting events, with [`EVENT_OVERHEAD_BYTES`] for each.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes_max.saturating_sub(self.room.available_permits())
+    }
+
+    /// Bytes that may wait.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines behind
+    /// it. `parts` is one value for everything that a request publishes, `trace` the span of a request that is traced.
+    ///
+    /// # Errors
+    ///
+    /// It is unsure whether the events are stored.
+    pub(crate) async fn publish(
+        &self,
+        submission: Submission,
+        parts: Arc<RequestParts>,
+        trace: Option<&SpanContext>,
+    ) -> Result<Receipt, PublishError> {
+        let Submission { partition, lines, events } = submission;
+        let cost = lines.len() + EVENT_OVERHEAD_BYTES * events as usize;
+        let cost = u32::try_from(cost).map_err(|_| PublishError::QueueFull)?;
+        let room = self.room.clone().try_acquire_many_owned(cost).map_err(|_| PublishError::QueueFull)?;
+        let deadline = Instant::now() + self.deadline;
+        let (answer, stored) = oneshot::channel();
+        let trace = trace.cloned().map(Box::new);
+        self.queues[usize::from(partition.number())]
+            .send(Pending { lines, events, deadline, answer, parts, trace, _room: room })
+            .map_err(|_| PublishError::Stopping)?;
+        match tokio::time::timeout_at(deadline, stored).await {
+            Ok(Ok(stored)) => stored,
+            Ok(Err(_)) => Err(PublishError::Stopping),
+            // Group commit decides the same at this moment, but may not have come to this event yet.
+            Err(_) if self.log.needs_change(partition) => Err(PublishError::LogRefused),
+            Err(_) => Err(PublishError::Deadline),
+        }
+    }
+}
