@@ -152,13 +152,13 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
     let names = (0..1_001).map(|name| event(&site(0)).replace("page_view", &format!("type-{name}")));
     assert_eq!(stack.ingest_client.post("/events", names.collect::<Vec<_>>().join("\n")).await?.status, 200);
     let capped = watched.fires("TidemarkNamesCapped", &[("partition", "0"), ("kind", "types")], nothing).await;
-    assert_eq!(capped, "A site of partition 0 has more types than are counted apart");
+    assert_eq!(capped, "A site of partition 0 exceeds its cap of types");
     watched.fires("TidemarkLogNearlyFull", &[("partition", "3")], nothing).await;
     watched.fires("TidemarkLogNearlyFull", &[("server", "1")], nothing).await;
     let halted = watched.fires("TidemarkPartitionHalted", &[("partition", "1")], nothing).await;
     assert_eq!(halted, "Partition 1 of generation 1 is halted and needs a decision");
     let parked = watched.fires("TidemarkEventsParked", &[("partition", "2")], nothing).await;
-    assert_eq!(parked, "Events of partition 2 that could not be read wait for a decision: 1");
+    assert_eq!(parked, "Parked events of partition 2 that wait for a decision: 1");
     every_panel_shows_something(&watched).await?;
     remember_too_many(stack).await?;
     watched.fires("TidemarkEventIdsForgotten", &[("partition", "0")], nothing).await;
