@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use service::{Refusal, query_string};
 
 use crate::dashboard;
-use crate::listing::Format;
+use crate::http::negotiation::Format;
 use crate::live::Pair;
 use crate::params::{
     EventTypesRequest, ListParams, Pairs, ParamError, PathsRequest, RawParams, SitesRequest, StatsRequest,

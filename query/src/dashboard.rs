@@ -4,53 +4,26 @@
 /// The address of a page.
 mod address;
 
-/// The UTC days that a page is about.
-mod days;
+/// Ranges of days, by name, and how a trend shows them.
+mod ranges;
 
-/// What pages show.
-mod view;
+/// The data of a page.
+mod view_model;
 
-/// Reads it.
-mod reading;
+/// Reads the data of a page from reports.
+mod load;
 
-/// What a report says.
-mod said;
+/// Conversions of reports to the data of a page.
+mod convert;
 
-/// What every page has around it.
-mod page;
-
-/// A site's page.
-mod report;
-
-/// The key figures.
-mod cards;
-
-/// Views and users over time.
-mod trend;
-
-/// The vertical axis of a chart.
-mod scale;
-
-/// What is most frequent.
-mod ranking;
-
-/// Which part of the log a page contains, in words.
-mod freshness;
-
-/// The list of sites.
-mod overview;
-
-/// Pages that say what to do instead.
-mod notice;
-
-/// Numbers and days as people read them.
-mod words;
+/// The HTML of pages.
+mod render;
 
 /// Styles, script and icon.
 mod assets;
 
-/// Headers that bound what a page may do.
-mod security;
+/// Security headers: the Content Security Policy, and others.
+mod csp;
 
 use std::future::ready;
 
@@ -65,15 +38,16 @@ use maud::{Markup, html};
 use service::Refusal;
 use service::access::Grant;
 
+use crate::http::errors;
 use crate::params::Pairs;
-use crate::refusals;
-use crate::report_error::ReportError;
+use crate::reports::error::ReportError;
 use crate::reports::{Reports, SharedReports};
 use address::{Address, Parameters};
-use view::Frame;
+use render::{error_pages, freshness, layout, site_list, site_page};
+use view_model::Frame;
 
 /// Paths of a page: as many as one looks through, and fewer than the lists of top paths keep, which have to tell them. They
-/// bound the page, too: see `words::SHOWN_CHARS_MAX`.
+/// bound the page, too: see `format::SHOWN_CHARS_MAX`.
 const PATHS_MAX: u16 = 10;
 
 /// Hosts of a page.
@@ -93,7 +67,7 @@ pub(crate) fn router() -> Router<SharedReports> {
     Router::new()
         .route("/", get(show))
         .route("/assets/{file}", get(asset))
-        .layer(map_response(|response: Response| ready(security::secure(response))))
+        .layer(map_response(|response: Response| ready(csp::secure(response))))
 }
 
 /// The parameters of the page that a query string leads to.
@@ -118,40 +92,44 @@ async fn show(reports: Reports, grant: Grant, uri: Uri) -> Response {
 }
 
 async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response, ReportError> {
-    let today = reading::today(reports).await?;
+    let today = load::today(reports).await?;
     let sent = Parameters::read(uri.query().unwrap_or_default());
     let address = sent.and_then(|sent| Address::read(sent, today));
     let (address, invalid) = match address {
         Ok(address) => (address, None),
         Err(err) => (Address::of(None), Some(err)),
     };
-    let (frame, sites) = reading::frame(reports, grant, address, today).await?;
+    let (frame, sites) = load::frame(reports, grant, address, today).await?;
     if let Some(err) = invalid {
-        let main = notice::bad_address(&err.to_string());
+        let main = error_pages::bad_address(&err.to_string());
         return Ok(respond(StatusCode::BAD_REQUEST, &frame, "No such page", &main, &html! {}));
     }
     let Some(site) = &frame.address.site else {
         return Ok(respond(StatusCode::OK, &frame, "Sites", &all_sites(&frame, &sites), &html! {}));
     };
     if !grant.allows(site.as_str()) {
-        let main = notice::forbidden_site(site);
+        let main = error_pages::forbidden_site(site);
         return Ok(respond(StatusCode::FORBIDDEN, &frame, site.as_str(), &main, &html! {}));
     }
     // Six reports at once are a large future, and most requests are for pages with less.
-    Ok(match Box::pin(reading::report(reports, &frame.address, site, today)).await? {
+    Ok(match Box::pin(load::report(reports, &frame.address, site, today)).await? {
         None => {
-            let main = notice::unknown_site(site, today);
+            let main = error_pages::unknown_site(site, today);
             respond(StatusCode::NOT_FOUND, &frame, site.as_str(), &main, &html! {})
         }
         Some(report) => {
-            let (main, foot) = (report::report(&report, &frame), freshness::freshness(&report.freshness));
+            let (main, foot) = (site_page::report(&report, &frame), freshness::freshness(&report.freshness));
             respond(StatusCode::OK, &frame, site.as_str(), &main, &foot)
         }
     })
 }
 
-fn all_sites(frame: &Frame, sites: &[view::SiteSummary]) -> Markup {
-    if sites.is_empty() { notice::no_sites_yet(frame.today) } else { overview::overview(sites, frame.has_more_sites) }
+fn all_sites(frame: &Frame, sites: &[view_model::SiteSummary]) -> Markup {
+    if sites.is_empty() {
+        error_pages::no_sites_yet(frame.today)
+    } else {
+        site_list::overview(sites, frame.has_more_sites)
+    }
 }
 
 /// What cannot be read now may be read soon. The cause is logged where a report's is.
@@ -164,17 +142,17 @@ fn unavailable(err: ReportError) -> Response {
         }
         _ => "The read models cannot be read.",
     };
-    let status = refusals::refuse(err, None).status();
+    let status = errors::refuse(err, None).status();
     let (address, today) = (Address::of(None), NaiveDate::default());
     let frame = Frame { address, today, sites: Vec::new(), has_more_sites: false };
-    let mut response = respond(status, &frame, "Not at the moment", &notice::unavailable(sentence), &html! {});
+    let mut response = respond(status, &frame, "Not at the moment", &error_pages::unavailable(sentence), &html! {});
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
     response.headers_mut().insert(header::REFRESH, RETRY_AFTER_S);
     response
 }
 
 fn respond(status: StatusCode, frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> Response {
-    let page = page::page(frame, title, main, foot).into_string();
+    let page = layout::page(frame, title, main, foot).into_string();
     // Numbers change, and a page is read again in a moment.
     (status, [(header::CACHE_CONTROL, "no-cache")], Html(page)).into_response()
 }

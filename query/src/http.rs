@@ -1,5 +1,29 @@
 //! Answers of `GET /stats`, and what all reports have in common.
 
+/// Handlers of reports that are lists.
+pub(crate) mod lists;
+
+/// The answer of a list, as JSON or CSV.
+mod list;
+
+/// Lists as rows and columns.
+mod columns;
+
+/// Rows and columns as CSV.
+mod csv;
+
+/// Negotiation of the format of a list.
+pub(crate) mod negotiation;
+
+/// `ETag` and `Cache-Control`.
+pub(crate) mod etag;
+
+/// Errors as answers.
+pub(crate) mod errors;
+
+/// The OpenAPI document.
+pub(crate) mod openapi;
+
 use std::time::Instant;
 
 use axum::extract::{FromRef, FromRequestParts, RawQuery};
@@ -8,21 +32,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use etag::Caching;
 use service::Refusal;
 use service::access::Grant;
 use service::refusal::RefusalBody;
 
-use crate::caching::{self, Caching};
 use crate::metrics;
 use crate::params::StatsRequest;
 use crate::params::descriptions::{DayParams, EventTypeParam, SiteParam, StatsParams};
-use crate::read::Versioned;
-use crate::refusals;
+use crate::reports::query::Versioned;
+use crate::reports::stats::Stats;
 use crate::reports::{Reports, SharedReports};
-use crate::stats::Stats;
-
-/// Reports that are lists.
-pub(crate) mod lists;
 
 /// The routes of reports.
 pub(crate) fn router() -> Router<SharedReports> {
@@ -109,10 +129,10 @@ async fn answer(
     let request = StatsRequest::parse(query)?;
     let site_id = request.site_id.as_str();
     grant.check(site_id)?;
-    let refuse = |err| refusals::refuse(err, Some(site_id));
+    let refuse = |err| errors::refuse(err, Some(site_id));
     // How old things are is part of the answer, or which answer it is depends on when it is asked for.
     let is_kept = !request.with_meta && request.after.is_none();
-    if is_kept && caching::is_conditional(headers) {
+    if is_kept && etag::is_conditional(headers) {
         let caching = Caching::of(&reports.version().await.map_err(refuse)?, request.period.last());
         if caching.is_known(headers) {
             return Ok(caching.not_modified());

@@ -1,106 +1,44 @@
 //! Answers reports from the read models of the active generation.
 //!
-//! Reads only: it writes nothing, knows nothing of the log, and needs nothing but Postgres. While Postgres is away it
-//! says so, and goes on when Postgres is back.
+//! The service only reads, knows nothing of the log, and needs nothing but Postgres. While Postgres is away it answers 503,
+//! and goes on when Postgres is back.
 
-/// What the environment sets.
+/// Configuration from the environment.
 mod config;
 
-/// All routes of the service.
-mod routes;
-
-/// Answers of reports.
-mod http;
-
-/// What is told to those who get no report.
-mod refusals;
+/// Metrics, by name.
+mod metrics;
 
 /// Query strings, read strictly.
 mod params;
 
-/// A report, read in one snapshot.
-mod stats;
+/// Connections to Postgres, and its readiness.
+mod db;
 
-/// Why a report cannot be read.
-mod report_error;
-
-/// What all reports have in common.
-mod read;
-
-/// Where reports are read, in places and with connections that clients share.
+/// Reports, read from the active generation.
 mod reports;
 
-/// What a query string asks for, in one form.
-mod canonical;
-
-/// Reports that are lists, as JSON or as a table.
-mod listing;
-
-/// Views and users, day by day, week by week, or month by month.
-mod timeseries;
-
-/// All paths, page by page.
-mod paths;
-
-/// The types of a site's events.
-mod event_types;
-
-/// The sites that there are.
-mod sites;
-
-/// Views and users of rows that belong together.
-mod tally;
-
-/// The users of several days, each counted once.
-mod users;
-
-/// Which part of the log the read models contain.
-mod as_of;
-
-/// Which state of the read models a report was read from.
-mod version;
-
-/// What a client has already is not sent again.
-mod caching;
-
-/// Which receipts no event can have.
-mod log_ends;
-
-/// Waiting for an event to arrive in the read models.
-mod arrivals;
-
-/// Totals of today, pushed to whoever watches a site.
+/// Totals of today, pushed to clients.
 mod live;
 
-/// Connections to Postgres.
-mod connections;
+/// Answers of reports.
+mod http;
 
-/// A connection on loan.
-mod lease;
-
-/// Reports that Postgres ends in favour of somebody else.
-mod conflicts;
-
-/// Whether the databases can be used at all.
-mod fitness;
-
-/// Whether reports can be answered, or what is missing.
-mod readiness;
-
-/// Pages that show reports to people.
+/// Pages that show reports.
 mod dashboard;
 
-/// The interface's description.
-mod openapi;
+/// All routes of the service.
+mod routes;
 
-/// Metrics, by name.
-mod metrics;
+/// The canonical form of query strings, for checks from outside.
+mod canonical;
 
 pub use canonical::Target;
 pub use config::{Config, KEYS_FILE, VARIABLES};
 
 use anyhow::Context;
-use connections::Connections;
+use db::pool::Connections;
+use db::{compatibility, readiness};
 use live::Live;
 use reports::SharedReports;
 use service::access::{Access, Pages};
@@ -134,7 +72,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let serve = async { tokio::join!(serving, operators, feed.run(shutdown), looking) };
     tokio::select! {
         _ = serve => {}
-        unusable = Box::pin(fitness::unusable(databases)) => return Err(unusable.into()),
+        unusable = Box::pin(compatibility::unusable(databases)) => return Err(unusable.into()),
     }
     tracing::info!("Stopped");
     Ok(())

@@ -4,22 +4,22 @@
 //! totals of all that is watched, and leaves them where each client's stream takes the latest. A client that is slow
 //! misses what was in between, and nobody waits for it.
 
-/// What is to be watched.
+/// Parameters of `GET /live`.
 mod request;
 
-/// Who watches what, and the latest of it.
-mod watched;
+/// Subscriptions of clients, and the latest totals of each.
+mod subscriptions;
 
-/// The numbers, read in one snapshot.
+/// Totals of today, read in one snapshot.
 mod totals;
 
-/// What projectors say when they commit.
-mod notices;
+/// Notifications of commits.
+mod listener;
 
-/// From a commit to those who watch.
-mod feed;
+/// The task that refreshes totals after commits.
+mod refresh;
 
-/// The route, and what a client is sent.
+/// The route, and the stream of events.
 pub(crate) mod http;
 
 use std::sync::Arc;
@@ -29,10 +29,10 @@ use service::access::{Client, NoPlace, Places};
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use feed::Feed;
 pub(crate) use http::router;
-pub(crate) use watched::Pair;
-use watched::{State, Subscription, Watched};
+pub(crate) use refresh::Feed;
+pub(crate) use subscriptions::Pair;
+use subscriptions::{State, Subscription, Watched};
 
 use crate::Config;
 

@@ -1,4 +1,31 @@
-//! Where reports are read, in places and with connections that clients share.
+//! Reports, read from the active generation with places and connections that clients share.
+
+/// Why a report cannot be read.
+pub(crate) mod error;
+
+/// The traits of all reports.
+pub(crate) mod query;
+
+/// The version of the read models that a report was read from.
+pub(crate) mod snapshot_version;
+
+/// The part of the log that the read models contain.
+mod log_position;
+
+/// The wait for an event to arrive in the read models.
+mod read_after;
+
+/// Sums of rows that belong together.
+mod row_totals;
+
+/// Distinct users of several days or partitions.
+pub(crate) mod unique_users;
+
+/// The report of `GET /stats`.
+pub(crate) mod stats;
+
+/// Reports that are lists.
+pub(crate) mod lists;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +33,16 @@ use std::time::Duration;
 use service::access::{Client, NoPlace, Place, Places};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::arrivals::{Arrivals, LOOK_INTERVAL};
 use crate::config::Config;
-use crate::conflicts;
-use crate::connections::Connections;
-use crate::lease::Lease;
+use crate::db::pool::Connections;
+use crate::db::pooled::Lease;
+use crate::db::retry;
 use crate::params::StatsRequest;
-use crate::read::{CurrentVersion, Query, Versioned};
-use crate::report_error::ReportError;
-use crate::stats::Stats;
-use crate::version::Version;
+use crate::reports::error::ReportError;
+use crate::reports::query::{CurrentVersion, Query, Versioned};
+use crate::reports::read_after::{Arrivals, LOOK_INTERVAL};
+use crate::reports::snapshot_version::Version;
+use crate::reports::stats::Stats;
 
 /// The means to read reports of all clients.
 #[derive(Clone)]
@@ -108,7 +135,7 @@ impl Reports {
     }
 
     async fn query<Q: Query>(&self, query: &Q, deadline: Instant) -> Result<Q::Answer, ReportError> {
-        conflicts::retry_once(ReportError::conflict, || async move {
+        retry::retry_once(ReportError::conflict, || async move {
             let mut lease = self.lease(deadline).await?;
             let read = timeout_at(deadline, query.read(&mut lease)).await;
             lease.end_with(read.unwrap_or(Err(ReportError::TimedOut)))

@@ -6,10 +6,10 @@ use service::health::Health;
 use service::{Refusal, documentation, requests};
 use utoipa::OpenApi;
 
+use crate::db::readiness::Readiness;
+use crate::http::openapi::Document;
 use crate::live::{self, Live};
 use crate::metrics::{self, Gauges};
-use crate::openapi::Document;
-use crate::readiness::Readiness;
 use crate::reports::SharedReports;
 use crate::{dashboard, http};
 

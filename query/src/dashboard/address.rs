@@ -6,7 +6,7 @@ use contract::field::InvalidField;
 use contract::{EventType, SiteId};
 use service::query_string;
 
-use super::days::{DAYS_MAX, Range};
+use super::ranges::{DAYS_MAX, Range};
 use crate::params::DayRange;
 
 /// The address of the list of sites. Like all addresses of pages it is relative to the page, which is in one folder with

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::caching;
+use crate::http::etag;
 
 /// A year: the longest that caches are asked to keep anything.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -46,7 +46,7 @@ impl Asset {
 pub(super) fn answer(file_name: &str, headers: &HeaderMap) -> Option<Response> {
     let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.file_name() == file_name)?;
     let tag = format!("\"{:016x}\"", asset.hash);
-    let is_known = caching::is_known(headers, &tag);
+    let is_known = etag::is_known(headers, &tag);
     let tag = HeaderValue::try_from(tag).expect("hexadecimal digits in quotes");
     let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, FOREVER)];
     if is_known {

@@ -1,10 +1,10 @@
 use super::address::{Address, Choice};
-use super::days::Range;
-use super::view::{
+use super::ranges::Range;
+use super::render::format::SHOWN_CHARS_MAX;
+use super::render::{error_pages, freshness, layout, site_list, site_page};
+use super::view_model::{
     Bucket, EventTypeTotals, Frame, Freshness, Referrers, Report, Share, SiteSummary, Totals, Trend, UsersError,
 };
-use super::words::SHOWN_CHARS_MAX;
-use super::{freshness, notice, overview, page, report};
 use crate::params::{DayRange, Interval};
 
 use chrono::{Days, NaiveDate};
@@ -57,8 +57,8 @@ fn sample() -> Report {
 }
 
 fn rendered(report: &Report, frame: &Frame) -> String {
-    let main = report::report(report, frame);
-    page::page(frame, report.site.as_str(), &main, &freshness::freshness(&report.freshness)).into_string()
+    let main = site_page::report(report, frame);
+    layout::page(frame, report.site.as_str(), &main, &freshness::freshness(&report.freshness)).into_string()
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn nothing_from_outside_is_markup() {
     for page in [
         rendered(&report, &frame(address.clone())),
         rendered(&Report { paths: Vec::new(), ..report }, &frame(address.clone())),
-        page::page(&frame(address), HOSTILE, &notice::bad_address(HOSTILE), &html! {}).into_string(),
+        layout::page(&frame(address), HOSTILE, &error_pages::bad_address(HOSTILE), &html! {}).into_string(),
     ] {
         assert!(!page.contains("<script>") && !page.contains("<img src=x"), "{page}");
         assert!(page.contains("&lt;script&gt;alert("), "{page}");
@@ -172,9 +172,9 @@ fn days_without_events_lead_to_those_with_some() {
 #[test]
 fn pages_without_numbers_say_what_to_do() {
     let curl = "curl http://127.0.0.1:3000/event";
-    assert!(notice::no_sites_yet(TODAY).into_string().contains(curl));
-    let unknown = notice::unknown_site(&site("new.example"), TODAY).into_string();
+    assert!(error_pages::no_sites_yet(TODAY).into_string().contains(curl));
+    let unknown = error_pages::unknown_site(&site("new.example"), TODAY).into_string();
     assert!(unknown.contains(curl) && unknown.contains("&quot;site_id&quot;:&quot;new.example&quot;"), "{unknown}");
     let sites = [SiteSummary { site: site("a"), totals: Totals { views: 7, users: 3 }, last_day: Some(TODAY) }];
-    assert!(overview::overview(&sites, false).into_string().contains("href=\"?site=a&amp;range=30d\""));
+    assert!(site_list::overview(&sites, false).into_string().contains("href=\"?site=a&amp;range=30d\""));
 }

@@ -10,16 +10,16 @@ use service::access::Grant;
 use service::refusal::RefusalBody;
 
 use super::measured;
-use crate::event_types::EventTypes;
-use crate::listing;
+use crate::http::list;
 use crate::params::descriptions::{
     DayParams, EventTypeParam, FormatParam, PageParams, PathParams, SiteParam, SitesParams, TimeseriesParams,
 };
 use crate::params::{EventTypesRequest, PathsRequest, SitesRequest, TimeseriesRequest};
-use crate::paths::Paths;
+use crate::reports::lists::event_types::EventTypes;
+use crate::reports::lists::paths::Paths;
+use crate::reports::lists::sites::Sites;
+use crate::reports::lists::timeseries::Timeseries;
 use crate::reports::{Reports, SharedReports};
-use crate::sites::Sites;
-use crate::timeseries::Timeseries;
 
 pub(super) fn router() -> Router<SharedReports> {
     Router::new()
@@ -61,7 +61,7 @@ pub(crate) async fn timeseries(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// All paths of a site, the most viewed ones first, page by page.
@@ -96,7 +96,7 @@ pub(crate) async fn paths(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The types of a site's events, those with the most events first.
@@ -127,7 +127,7 @@ pub(crate) async fn event_types(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The sites that have sent events, in byte order, page by page.
@@ -161,5 +161,5 @@ pub(crate) async fn sites(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(listing::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }

@@ -16,8 +16,8 @@ use service::refusal::RefusalBody;
 use service::server::EndsWithClient;
 use tokio_util::sync::CancellationToken;
 
+use super::subscriptions::{Pair, Subscription};
 use super::totals::Totals;
-use super::watched::{Pair, Subscription};
 use super::{Live, LiveError};
 use crate::metrics;
 use crate::params::descriptions::{EventTypeParam, SiteParam};

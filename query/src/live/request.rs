@@ -1,6 +1,6 @@
 //! What is to be watched: the query string, read as strictly as that of a report.
 
-use super::watched::Pair;
+use super::subscriptions::Pair;
 use crate::params::{Pairs, ParamError, RawParams};
 
 impl Pair {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
-use super::watched::{Pair, State};
-use crate::users::Users;
+use super::subscriptions::{Pair, State};
+use crate::reports::unique_users::Users;
 
 /// What a site has had today, so far.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]

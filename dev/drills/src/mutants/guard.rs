@@ -221,7 +221,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "connections per client",
-        file: "query/src/connections.rs",
+        file: "query/src/db/pool.rs",
         with: "Semaphore::new(self.per_client_max)",
         without: "Semaphore::new(Semaphore::MAX_PERMITS)",
         noticed: Noticed::Test {

@@ -91,7 +91,7 @@ async fn users_reported(
 ) -> sqlx::Result<Option<Users>> {
     let (interval, with_views, with_users) = ("month", false, true);
     let rows = sqlx::query_file!(
-        "../query/src/timeseries.sql",
+        "../query/src/reports/lists/sql/timeseries.sql",
         month.site_id,
         month.event_type,
         first,

@@ -1,0 +1,109 @@
+//! The types of a site's events: which there are, and how many of each.
+
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::params::EventTypesRequest;
+use crate::reports::error::ReportError;
+use crate::reports::query::{Query, Versioned};
+use crate::reports::row_totals::Tally;
+use crate::reports::snapshot_version::Version;
+
+/// Types of any answer: those with the most events. A site has a handful of them; where somebody invents one an event,
+/// this is an answer of 100 KB, and as many sketches a day.
+const TYPES_MAX: u16 = 1_000;
+
+/// The types of a site's events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventTypes {
+    /// Whose traffic it is.
+    #[schema(example = "site-abc-123")]
+    pub(crate) site_id: String,
+    /// Those with the most events first, at most 1,000; equal ones in byte order.
+    pub(crate) event_types: Vec<EventTypeCounts>,
+}
+
+/// The numbers of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct EventTypeCounts {
+    #[schema(example = "page_view")]
+    pub(crate) event_type: String,
+    /// Events of the type.
+    #[schema(example = 1450)]
+    pub(crate) views: u64,
+    /// Different users among them.
+    #[schema(example = 212)]
+    pub(crate) unique_users: u64,
+}
+
+/// A row of `daily.sql` and `all_time.sql`: a type's views, or some of its users.
+struct Row {
+    generation_id: i32,
+    checkpoints: String,
+    today: NaiveDate,
+    event_type: Option<String>,
+    day: Option<NaiveDate>,
+    views: Option<i64>,
+    users: Option<i64>,
+    sketch: Option<Vec<u8>>,
+}
+
+impl EventTypesRequest {
+    fn rows<'a>(&'a self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Row>> {
+        let (site_id, types_max) = (self.site_id.as_str(), i64::from(TYPES_MAX));
+        match self.period.days() {
+            None => sqlx::query_file_as!(Row, "src/reports/lists/sql/event_types_all_time.sql", site_id, types_max)
+                .fetch(db),
+            Some((first, last)) => sqlx::query_file_as!(
+                Row,
+                "src/reports/lists/sql/event_types_daily.sql",
+                site_id,
+                first,
+                last,
+                types_max
+            )
+            .fetch(db),
+        }
+    }
+}
+
+impl Query for EventTypesRequest {
+    type Answer = Versioned<EventTypes>;
+
+    async fn read(&self, db: &mut PgConnection) -> Result<Versioned<EventTypes>, ReportError> {
+        let mut rows = self.rows(db);
+        let (mut version, mut event_types) = (None, Vec::new());
+        let mut open: Option<(String, Tally)> = None;
+        while let Some(row) = rows.try_next().await? {
+            version.get_or_insert(Version {
+                generation_id: row.generation_id,
+                checkpoints: row.checkpoints,
+                today: row.today,
+            });
+            let Some(event_type) = row.event_type else { continue };
+            if open.as_ref().is_none_or(|(name, _)| *name != event_type) {
+                event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
+            }
+            let (_, tally) = open.get_or_insert_with(|| (event_type, Tally::default()));
+            match (row.views, row.users) {
+                (Some(views), _) => tally.add_views(views)?,
+                (None, users) => tally.add_users(row.day, users.unwrap_or_default(), row.sketch)?,
+            }
+        }
+        event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
+        event_types
+            .sort_by(|one, other| other.views.cmp(&one.views).then_with(|| one.event_type.cmp(&other.event_type)));
+        let version = version.ok_or(ReportError::NoGeneration)?;
+        Ok(Versioned { version, report: EventTypes { site_id: self.site_id.as_str().to_owned(), event_types } })
+    }
+}
+
+impl EventTypeCounts {
+    fn of((event_type, mut tally): (String, Tally)) -> Result<Self, ReportError> {
+        Ok(Self { event_type, views: tally.views, unique_users: tally.unique_users()? })
+    }
+}

@@ -1,0 +1,136 @@
+//! Views and users of a site, day by day, week by week, or month by month.
+
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::params::{Buckets, DayRange, Interval, Metrics, TimeseriesRequest};
+use crate::reports::error::ReportError;
+use crate::reports::query::{Query, Versioned};
+use crate::reports::row_totals::Tally;
+use crate::reports::snapshot_version::Version;
+use crate::reports::unique_users;
+
+/// A time series.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Timeseries {
+    /// Whose traffic it is.
+    #[schema(example = "site-abc-123")]
+    pub(crate) site_id: String,
+    /// Events of this type are counted.
+    #[schema(example = "page_view")]
+    pub(crate) event_type: String,
+    /// Of which length the intervals are.
+    pub(crate) interval: Interval,
+    /// All intervals between the two days that were asked for, in their order, also those without events.
+    pub(crate) buckets: Vec<BucketCounts>,
+}
+
+/// The numbers of an interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct BucketCounts {
+    #[serde(flatten)]
+    pub(crate) bucket: DayRange,
+    /// Events of the type, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1450)]
+    pub(crate) views: Option<u64>,
+    /// Different users among them, if they were asked for. Who comes in several intervals is in each of them, so they
+    /// must not be added up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 212)]
+    pub(crate) unique_users: Option<u64>,
+}
+
+impl Query for TimeseriesRequest {
+    type Answer = Versioned<Timeseries>;
+
+    async fn read(&self, db: &mut PgConnection) -> Result<Versioned<Timeseries>, ReportError> {
+        let mut rows = sqlx::query_file!(
+            "src/reports/lists/sql/timeseries.sql",
+            self.site_id.as_str(),
+            self.event_type.as_str(),
+            self.days.first,
+            self.days.last,
+            self.interval.name(),
+            self.metrics.views,
+            self.metrics.unique_users,
+        )
+        .fetch(db);
+        let (mut version, mut building) = (None, Building::of(self));
+        while let Some(row) = rows.try_next().await? {
+            version.get_or_insert(Version {
+                generation_id: row.generation_id,
+                checkpoints: row.checkpoints,
+                today: row.today,
+            });
+            let Some(day) = row.day else { continue };
+            let tally = building.tally_of(day)?;
+            if let Some(views) = row.views {
+                tally.add_views(views)?;
+                continue;
+            }
+            let users = row.users.unwrap_or_default();
+            match (row.users_most.zip(row.users_low).zip(row.users_high), row.sketch) {
+                (Some(((most, low), high)), Some(sketch)) => {
+                    let users = unique_users::Summed { least: users, most, low, high };
+                    tally.add_summed_users(day, users.try_into()?, sketch)?;
+                }
+                (_, sketch) => tally.add_users(Some(day), users, sketch)?,
+            }
+        }
+        Ok(Versioned { version: version.ok_or(ReportError::NoGeneration)?, report: building.end()? })
+    }
+}
+
+/// A time series of which the days come one by one, in their order.
+struct Building<'a> {
+    request: &'a TimeseriesRequest,
+    coming: Buckets,
+    open: DayRange,
+    tally: Tally,
+    buckets: Vec<BucketCounts>,
+}
+
+impl<'a> Building<'a> {
+    fn of(request: &'a TimeseriesRequest) -> Self {
+        let mut coming = request.interval.buckets(request.days);
+        let open = coming.next().expect("a range has a day");
+        Self { request, coming, open, tally: Tally::default(), buckets: Vec::new() }
+    }
+
+    /// Where a day's numbers go. All buckets before are closed.
+    fn tally_of(&mut self, day: NaiveDate) -> Result<&mut Tally, ReportError> {
+        while day > self.open.last
+            && let Some(next) = self.coming.next()
+        {
+            self.close()?;
+            self.open = next;
+        }
+        Ok(&mut self.tally)
+    }
+
+    fn close(&mut self) -> Result<(), ReportError> {
+        let mut tally = std::mem::take(&mut self.tally);
+        let Metrics { views, unique_users } = self.request.metrics;
+        self.buckets.push(BucketCounts {
+            bucket: self.open,
+            views: views.then_some(tally.views),
+            unique_users: unique_users.then(|| tally.unique_users()).transpose()?,
+        });
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Timeseries, ReportError> {
+        self.tally_of(NaiveDate::MAX)?;
+        self.close()?;
+        Ok(Timeseries {
+            site_id: self.request.site_id.as_str().to_owned(),
+            event_type: self.request.event_type.as_str().to_owned(),
+            interval: self.request.interval,
+            buckets: self.buckets,
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! A report, read in one snapshot of the active generation.
+//!
+//! One statement a report, so one round trip, wherever that is enough; with referrers or a comparison, or where lists of top
+//! paths do not decide, one transaction. Nothing is cached: a report is as fresh as the read models.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The statements, and what their rows add up to.
+mod rows;
+
+/// Those without sketches.
+mod single_row;
+
+/// Those of months that are over.
+mod months;
+
+/// The first paths, as lists of top paths tell them.
+mod top_k;
+
+/// The same, where these do not.
+mod paths;
+
+/// Several statements that see one moment.
+mod transaction;
+
+/// Where the visits came from.
+mod referrers;
+
+/// The period before.
+mod comparison;
+
+/// All of it, in one moment.
+mod snapshot;
+
+/// How far the generation of a report is folded.
+mod positions;
+
+/// What a report says about itself.
+mod meta;
+
+use comparison::{Changes, Previous};
+pub(crate) use meta::{Meta, UsersError};
+pub(crate) use referrers::Referrers;
+
+/// A report.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Stats {
+    /// Whose traffic it is.
+    #[schema(example = "site-abc-123")]
+    site_id: String,
+    /// The UTC day, if one was asked for by `date`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<NaiveDate>,
+    /// Events of the type.
+    pub(crate) total_views: u64,
+    /// Different users among them: exact to a few thousand, then with a standard error of 0.81 %.
+    pub(crate) unique_users: u64,
+    /// The paths with the most of them; equal ones in byte order.
+    pub(crate) top_paths: Vec<PathViews>,
+    /// Where they came from, if that was asked for by `include`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) referrers: Option<Referrers>,
+    /// The period before, if that was asked for by `compare`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Previous>,
+    /// How the numbers have changed since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Changes>,
+    /// What the report contains and how exact it is, if that was asked for by `meta`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) meta: Option<Meta>,
+}
+
+/// A path and how often it was viewed.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct PathViews {
+    /// Without query and fragment. `(other)` is no page: all paths beyond the first 100,000 of a day, or 1,000,000 of all time.
+    pub(crate) path: String,
+    /// Events of the type at this path.
+    pub(crate) views: u64,
+}

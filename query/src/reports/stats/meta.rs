@@ -1,0 +1,90 @@
+//! What a report says about itself: which part of the log it contains, what is missing, and how exact its users are.
+
+use contract::sketch::{
+    Accuracy, Count, INTERVAL_CONFIDENCE, LISTED_CONFIDENCE, LISTED_ERROR_MAX, PRECISION, RELATIVE_STD_ERROR,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::positions::Positions;
+use crate::reports::log_position::AsOf;
+
+/// Which part of the log a report contains, and how exact its users are. Of the same moment as the report.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Meta {
+    /// The set of read models that the report comes from.
+    #[schema(example = 3)]
+    pub(crate) generation: i32,
+    /// Of each partition of the log, the last sequence that is contained: the event of receipt `0-4711-0` is, if this
+    /// says 4711 or more of partition 0.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>, example = json!({"0": 4711, "1": 4650}))]
+    as_of: AsOf,
+    /// Events in the log that are not contained yet: an estimate, exact when it is 0.
+    #[schema(example = 12)]
+    pub(crate) lag_events: u64,
+    /// Seconds: the log has stored the events that are not contained within this time. 0 when there are none.
+    #[schema(example = 0.4)]
+    pub(crate) lag_seconds: f64,
+    /// Whether every event is contained that the log had a moment ago. False as well when that is not known.
+    pub(crate) complete: bool,
+    pub(crate) unique_users_error: UsersError,
+}
+
+/// How far `unique_users` may be from the truth.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "method", rename_all = "lowercase")]
+pub(crate) enum UsersError {
+    /// They are listed, and exact but for a few.
+    Sparse {
+        /// Users that the number is off by at most.
+        #[schema(example = 3)]
+        max_abs_error: u64,
+        /// How sure that is.
+        #[schema(example = 0.99)]
+        confidence: f64,
+    },
+    /// They are estimated by a HyperLogLog.
+    Hll {
+        /// Its size: two to the power of this.
+        #[schema(example = 14)]
+        precision: u8,
+        /// As a share of the number.
+        #[schema(example = 0.0081)]
+        relative_std_error: f64,
+        /// How sure it is that the number is between `low` and `high`.
+        #[schema(example = 0.95)]
+        confidence: f64,
+        #[schema(example = 47_445)]
+        low: u64,
+        #[schema(example = 48_975)]
+        high: u64,
+    },
+}
+
+impl Meta {
+    pub(super) fn of(generation: i32, positions: &Positions, users: Count) -> Self {
+        Self {
+            generation,
+            as_of: positions.as_of(),
+            lag_events: positions.lag_events(),
+            lag_seconds: positions.lag().as_secs_f64(),
+            complete: positions.are_complete(),
+            unique_users_error: users.into(),
+        }
+    }
+}
+
+impl From<Count> for UsersError {
+    fn from(count: Count) -> Self {
+        match count.accuracy {
+            Accuracy::Listed => Self::Sparse { max_abs_error: LISTED_ERROR_MAX, confidence: LISTED_CONFIDENCE },
+            Accuracy::Estimated => Self::Hll {
+                precision: PRECISION,
+                relative_std_error: RELATIVE_STD_ERROR,
+                confidence: INTERVAL_CONFIDENCE,
+                low: count.low,
+                high: count.high,
+            },
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Where the visits of a report came from, in the same snapshot as the rest of it.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::params::{Period, StatsRequest};
+use crate::reports::error::{ReportError, count};
+
+/// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
+const FOLD_WITH_REFERRERS: i32 = 3;
+
+/// Where visits came from. All of it together, with the hosts that are no more among the top ones, is the total.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Referrers {
+    /// The other sites that most of them came from; equal ones in byte order.
+    pub(crate) top: Vec<HostViews>,
+    /// Those that came from the site itself.
+    pub(crate) own: u64,
+    /// Those that did not say where from.
+    pub(crate) none: u64,
+    /// Those whose referrer is no URL with a host.
+    pub(crate) unreadable: u64,
+}
+
+/// A host and how many came from there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HostViews {
+    /// Lower case, without port. `(other)` is all hosts beyond the first 10,000 of a day, or 100,000 of all time.
+    #[schema(example = "google.com")]
+    pub(crate) host: String,
+    /// Events of the type.
+    pub(crate) views: u64,
+}
+
+/// The row of `referrers_daily.sql` and `referrers_all_time.sql`.
+struct Row {
+    fold_version: i32,
+    hosts: Vec<String>,
+    host_views: Vec<i64>,
+    own: i64,
+    none: i64,
+    unreadable: i64,
+}
+
+/// Reads them, in the transaction of a report.
+pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Referrers, ReportError> {
+    let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
+    let hosts_max = i64::from(request.paths_max);
+    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
+        sqlx::query_file_as!(
+            Row,
+            "src/reports/stats/sql/referrers_daily.sql",
+            site_id,
+            event_type,
+            first,
+            last,
+            hosts_max
+        )
+    };
+    let row = match request.period {
+        Period::AllTime => {
+            let all = sqlx::query_file_as!(
+                Row,
+                "src/reports/stats/sql/referrers_all_time.sql",
+                site_id,
+                event_type,
+                hosts_max
+            );
+            all.fetch_optional(db).await?
+        }
+        Period::Day(day) => days(Some(day), Some(day)).fetch_optional(db).await?,
+        Period::Range { first, last } => days(first, last).fetch_optional(db).await?,
+    };
+    let row = row.ok_or(ReportError::NoGeneration)?;
+    if row.fold_version < FOLD_WITH_REFERRERS {
+        return Err(ReportError::NoReferrers);
+    }
+    let top = row.hosts.into_iter().zip(row.host_views);
+    Ok(Referrers {
+        top: top
+            .map(|(host, views)| Ok(HostViews { host, views: count(views)? }))
+            .collect::<Result<_, ReportError>>()?,
+        own: count(row.own)?,
+        none: count(row.none)?,
+        unreadable: count(row.unreadable)?,
+    })
+}
