@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use service::Address;
 use service::access::{self, Proxies, Rate, Rates, Settings};
-use service::command::TRACES;
+use service::cli::TRACES;
 use service::config::Variable;
+use service::listener::tls::{self, Identity, Tls};
+use service::listener::{self, Connections};
 use service::logging::LogFormat;
-use service::server::{self, Connections};
-use service::tls::{self, Identity, Tls};
 
 /// Variable that names the file of keys.
 pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
@@ -120,9 +120,9 @@ pub const VARIABLES: [Variable; 28] = [
     access::SENDING_VARIABLES[1],
     access::SENDING_VARIABLES[2],
     access::SENDING_VARIABLES[3],
-    server::VARIABLES[0],
-    server::VARIABLES[1],
-    server::VARIABLES[2],
+    listener::VARIABLES[0],
+    listener::VARIABLES[1],
+    listener::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
     TRACES[0],
@@ -153,9 +153,9 @@ impl Default for Config {
             rate_bytes_per_address: None,
             rate_bytes_per_key: None,
             trusted_proxies: Proxies::default(),
-            http_connections_max: server::default_connections_max(),
+            http_connections_max: listener::default_connections_max(),
             http_connections_per_address_max: None,
-            http_idle_timeout_s: server::default_idle_timeout_s(),
+            http_idle_timeout_s: listener::default_idle_timeout_s(),
             tls_cert_file: None,
             tls_key_file: None,
             log_format: LogFormat::default(),
@@ -245,7 +245,7 @@ impl Config {
     pub fn memory_bytes_max(&self) -> u64 {
         let connections = u64::from(self.http_connections_max.get());
         let (bodies, queue) = (self.bodies_bytes_max as u64, self.queue_bytes_max as u64);
-        PROCESS_BYTES + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES) + 3 * bodies + 2 * queue
+        PROCESS_BYTES + connections * (listener::CONNECTION_BYTES + listener::SOCKET_BYTES) + 3 * bodies + 2 * queue
     }
 
     /// Maximum time from an event's arrival to its answer.
@@ -256,7 +256,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use service::command::UnitLimits;
+    use service::cli::UnitLimits;
 
     use super::*;
 

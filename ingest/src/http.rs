@@ -11,9 +11,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
-use service::Refusal;
+use service::ApiError;
 use service::access::{Access, Pages};
-use service::health::Health;
+use service::http::health::Health;
 
 use crate::log::Log;
 use crate::metrics::{self, Usage};
@@ -47,8 +47,8 @@ pub(crate) fn router(ingest: Ingest, health: Router, access: &Access) -> Router 
     let all = events
         .merge(openapi::router(access))
         .merge(health)
-        .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() });
     // Pages of any origin may send events: there is nothing to steal here. A key may be bound to some origins only.
-    access.answer_pages(service::requests::measured(access.guard(all)), Pages::Send)
+    access.answer_pages(service::http::request_metrics::measured(access.guard(all)), Pages::Send)
 }

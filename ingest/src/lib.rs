@@ -49,11 +49,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let ingest = Ingest::new(queue, Bodies::new(config.bodies_bytes_max), log.clone(), config.partitions);
     let (health, operators) = http::health(&ingest, log).split(config.ingest_ops_listen.is_some());
     let router = http::router(ingest, health, &access);
-    let operators = service::server::serve_operators(config.ingest_ops_listen, operators, shutdown.clone());
+    let operators = service::listener::serve_operators(config.ingest_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("INGEST_OPS_LISTEN")?;
     tracing::info!(address = %listener.local_addr()?, partitions = config.partitions, "Accepting events");
 
-    let serving = service::server::serve(listener, connections, router, shutdown.clone());
+    let serving = service::listener::serve(listener, connections, router, shutdown.clone());
     tokio::select! {
         biased;
         ended = tasks.join_next() => match ended {

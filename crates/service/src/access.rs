@@ -1,60 +1,21 @@
-//! Who may ask for what, and how often: keys for sites, and rates for keys and addresses. Without a file of keys
-//! everything is open, and without rates nobody is counted.
+//! Access: which client may ask for what, and how often. Keys permit sites; rates bound keys and addresses. Without a file
+//! of keys everything is open, and without rates nothing is counted.
 //!
-//! One guard stands before all routes of a service, so one that is added later is guarded, too. Only what watches over
-//! processes (`/healthz`, `/readyz`) and what describes them (`/api-docs`) is open. The guard decides before a body is
-//! kept; which sites a request is about its handler knows, and asks the grant.
+//! One guard stands before all routes of a service, so that a new route is guarded, too. Only the probes (`/healthz`,
+//! `/readyz`) and the description of the interface (`/api-docs`) are open. The guard decides before a body is read. It
+//! passes a [`Grant`] to the handler, which knows the sites of its request and checks them.
 
-/// A key: its form, its making, its digest.
-mod key;
-
-/// The file of keys.
-mod keys;
-
-/// Changes to it.
-mod file;
-
-/// What is in it now.
-mod watch;
-
-/// Where a request has its key.
-mod credentials;
-
-/// What a request may.
-mod grant;
-
-/// Who asks.
-mod client;
-
-/// How often.
-mod rate;
-
-/// How much at once.
-mod places;
-
-/// What a client has asked and sent.
-mod meter;
-
-/// What is open to all has a bound, too.
-mod probes;
-
-/// What stands before the routes.
-mod guard;
-
-/// Which pages may ask.
+mod cli;
 mod cors;
-
-/// Origins of pages.
-mod origins;
-
-/// What is told to those who do not get past it.
-mod denied;
-
-/// What operators do.
-mod command;
-
-/// How all of it is described.
+mod credentials;
+mod grant;
+mod guard;
+mod keys;
+mod meter;
 mod openapi;
+mod origins;
+mod places;
+mod rejection;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,62 +31,61 @@ use meter::Meter;
 
 use crate::config::Variable;
 
-pub use client::{Client, Proxies, network};
-pub use command::KeysCommand;
+pub use crate::http::client_ip::{Client, Proxies};
+pub use crate::http::rate_limit::Rate;
+pub use cli::KeysCommand;
 pub use cors::Pages;
 pub use grant::Grant;
 pub use meter::{Metered, Rates};
 pub use origins::Origins;
 pub use places::{NoPlace, Place, Places};
-pub(crate) use probes::bounded;
-pub use rate::Rate;
 
-/// Variables of processes that may be asked by many; that of the file of keys is each one's own.
+/// Variables of all services with access control; each has a further one for its file of keys.
 pub const VARIABLES: [Variable; 3] = [
     Variable {
         name: "RATE_PER_ADDRESS",
-        meaning: "Requests of one address a second, 50, or 50:200 with a burst [all]",
+        meaning: "Maximum requests of one address a second, 50, or 50:200 with a burst [no limit]",
     },
-    Variable { name: "RATE_PER_KEY", meaning: "The same of one key [all]" },
+    Variable { name: "RATE_PER_KEY", meaning: "Maximum requests with one key a second [no limit]" },
     Variable {
         name: "TRUSTED_PROXIES",
-        meaning: "Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas [none]",
+        meaning: "Addresses or networks of proxies whose X-Forwarded-For is trusted, separated by commas [none]",
     },
 ];
 
-/// Variables of processes that are sent much at once.
+/// Further variables of services that receive events.
 pub const SENDING_VARIABLES: [Variable; 4] = [
     Variable {
         name: "RATE_EVENTS_PER_ADDRESS",
-        meaning: "Events of one address a second, 1000, or 1000:20000 with a burst [all]",
+        meaning: "Maximum events of one address a second, 1000, or 1000:20000 with a burst [no limit]",
     },
-    Variable { name: "RATE_EVENTS_PER_KEY", meaning: "The same of one key [all]" },
+    Variable { name: "RATE_EVENTS_PER_KEY", meaning: "Maximum events with one key a second [no limit]" },
     Variable {
         name: "RATE_BYTES_PER_ADDRESS",
-        meaning: "Bytes of bodies of one address a second, unpacked, 1000000, or 1000000:16000000 with a burst [all]",
+        meaning: "Maximum bytes of bodies of one address a second, unpacked, 1000000, or 1000000:16000000 with a burst [no limit]",
     },
-    Variable { name: "RATE_BYTES_PER_KEY", meaning: "The same of one key [all]" },
+    Variable { name: "RATE_BYTES_PER_KEY", meaning: "Maximum bytes of bodies with one key a second [no limit]" },
 ];
 
-/// What a service is told about access.
+/// Settings of access.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The file of keys. None: everything is open.
+    /// File of keys. Without one everything is open.
     pub keys_file: Option<PathBuf>,
-    /// The variable that names it, for messages.
+    /// Variable that names the file, for messages.
     pub keys_variable: &'static str,
-    /// What one address may send.
+    /// Rates of each address.
     pub per_address: Rates,
-    /// What may be sent with one key.
+    /// Rates of each key.
     pub per_key: Rates,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Proxies,
-    /// Whether people ask with browsers.
+    /// Whether a key may be the password of `Authorization: Basic`, as browsers ask for it.
     pub takes_basic: bool,
 }
 
 impl Settings {
-    /// Checks what a type cannot, and that the file of keys is there and whole.
+    /// Checks what types cannot, and that the file of keys is valid.
     ///
     /// # Errors
     ///
@@ -133,7 +93,7 @@ impl Settings {
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.per_key.is_empty() || self.keys_file.is_some(),
-            "rates of keys (RATE_PER_KEY, RATE_EVENTS_PER_KEY, RATE_BYTES_PER_KEY) take keys: {} must name a file of them",
+            "rates of keys (RATE_PER_KEY, RATE_EVENTS_PER_KEY, RATE_BYTES_PER_KEY) need keys: {} must name a file of keys",
             self.keys_variable
         );
         self.keys_file.as_deref().map_or(Ok(()), |path| keys::read(path).map(drop).with_context(|| self.reading(path)))
@@ -150,14 +110,14 @@ impl Settings {
 pub struct Access(Arc<Guard>);
 
 impl Access {
-    /// Reads the keys, if there is a file of them, and follows it.
+    /// Reads the file of keys, if there is one, and watches it.
     ///
     /// # Errors
     ///
     /// The file cannot be read, or the settings contradict each other.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         settings.check()?;
-        let follow = |path: &PathBuf| watch::follow(path.clone()).with_context(|| settings.reading(path));
+        let follow = |path: &PathBuf| keys::follow(path.clone()).with_context(|| settings.reading(path));
         let keys = settings.keys_file.as_ref().map(follow).transpose()?;
         let Settings { per_address, per_key, trusted_proxies, takes_basic, .. } = settings;
         let now = Instant::now();
@@ -172,15 +132,15 @@ impl Access {
         })))
     }
 
-    /// Puts the guard before all routes that there are so far. CORS belongs before it: browsers ask without a key
-    /// whether they may send one.
+    /// Puts the guard before all routes of the router. [`Access::answer_pages`] belongs before it, because browsers send
+    /// preflights without a key.
     pub fn guard(&self, router: Router) -> Router {
-        // For handlers that ask who sends.
+        // For the extractor `Metered`.
         let router = router.layer(Extension(self.0.clone()));
         router.layer(from_fn_with_state(self.0.clone(), admit))
     }
 
-    /// Describes keys and rates, where there are any.
+    /// Adds keys and rates to a description, if there are any.
     pub fn describe(&self, mut document: OpenApi) -> OpenApi {
         if self.0.keys.is_some() {
             openapi::describe_keys(&mut document, self.0.takes_basic);

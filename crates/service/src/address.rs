@@ -1,24 +1,24 @@
-//! Addresses of neighbours, which may have a user and a password in them: what is printed has neither.
+//! Addresses of other servers. They may contain a user and a password; their printed form has neither.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-/// Stands in a printed address for its user and password.
+/// Placeholder for user and password in a printed address.
 const HIDDEN_USER: &str = "hidden";
 
-/// Stands for a whole address that cannot be taken apart.
+/// Placeholder for a whole address that cannot be parsed.
 const HIDDEN: &str = "(set, not shown)";
 
-/// The address of a neighbour, as a variable has it. `Display`, `Debug` and `Serialize` leave out user, password and
-/// query, so that no log line, error or answer can tell them.
+/// Address of another server, as a variable sets it. `Display`, `Debug` and `Serialize` leave out user, password and query,
+/// so that no log line, error or answer can reveal them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub struct Address(String);
 
 impl Address {
-    /// The address with its credentials: for the client that connects there, and for nothing else.
+    /// The address with its credentials, only for the client that connects there.
     pub fn with_credentials(&self) -> &str {
         &self.0
     }
@@ -36,18 +36,18 @@ impl Address {
         if !self.0.contains(['@', '?', '#']) {
             return self.0.clone();
         }
-        // A query can say the same, and more.
+        // A query may contain a password, too.
         url.set_query(None);
         url.set_fragment(None);
         let has_user = !url.username().is_empty() || url.password().is_some();
         let is_hidden = !has_user || (url.set_password(None).is_ok() && url.set_username(HIDDEN_USER).is_ok());
         let shown = String::from(url);
-        // Also where a password with an @ or a / was taken for a part of the host or the path.
+        // The parser takes a password with an @ or a / for a part of the host or the path.
         if is_hidden && shown.matches('@').count() == usize::from(has_user) { shown } else { HIDDEN.to_owned() }
     }
 }
 
-/// Whether this is `host:port` or a URL without credentials, one of several.
+/// Whether an item of a list is `host:port` or a URL without credentials.
 fn is_plain(address: &str) -> bool {
     let address = address.trim();
     let place = address.split_once("://").map_or(address, |(_, place)| place).trim_end_matches('/');
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_server_is_named_by_its_place() {
-        assert_eq!(Address::from("http://somebody:secret@nats:8222/").place().as_deref(), Some("nats:8222"));
+        assert_eq!(Address::from("http://user:secret@nats:8222/").place().as_deref(), Some("nats:8222"));
         assert_eq!(Address::from("http://127.0.0.1").place().as_deref(), Some("127.0.0.1:80"));
         assert_eq!(Address::from("nonsense").place(), None);
     }

@@ -1,4 +1,4 @@
-//! Configuration from the environment: one flat struct a process, a field a variable.
+//! Configuration from the environment: one flat struct for each process, one variable for each field.
 
 use anyhow::Context;
 use serde::de::DeserializeOwned;
@@ -7,33 +7,33 @@ use serde_json::Value;
 
 use crate::address::Address;
 
-/// A variable, for `--help`.
+/// An environment variable, for `--help`.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
-    /// Its name.
+    /// Name of the variable.
     pub name: &'static str,
-    /// What it sets, in which unit, and its default.
+    /// Meaning, unit, and default.
     pub meaning: &'static str,
 }
 
-/// Shown for a secret that is set.
+/// Placeholder for a secret that is set.
 const HIDDEN: &str = "(set, not shown)";
 
-/// Reads a process' configuration. An empty variable counts as absent: that is how compose files and shells leave a
-/// variable out.
+/// Reads the configuration of a process. An empty variable counts as absent, because compose files and shells leave a
+/// variable out in that way.
 ///
 /// # Errors
 ///
-/// A variable is missing or cannot be read. Secrets are texts that any value fits, so no message shows one.
+/// A variable is missing or cannot be parsed. The message never shows a secret, because every value is a valid secret.
 pub fn from_env<C: DeserializeOwned>() -> anyhow::Result<C> {
     envy::from_iter(std::env::vars().filter(|(_, value)| !value.is_empty())).context("reading the environment")
 }
 
-/// A configuration as lines of `NAME=value`, defaults included. What is absent has no value.
+/// Prints a configuration as lines of `NAME=value`, defaults included. An absent value is empty.
 ///
 /// # Panics
 ///
-/// It is no flat struct.
+/// The configuration is not a flat struct.
 pub fn shown(config: &impl Serialize) -> String {
     let config = serde_json::to_value(config).expect("a flat struct of numbers and texts");
     let fields = config.as_object().expect("a flat struct");
@@ -41,11 +41,11 @@ pub fn shown(config: &impl Serialize) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// The servers of the log that a variable names, separated by commas.
+/// Splits `NATS_URL` into the addresses of the log's servers.
 ///
 /// # Errors
 ///
-/// There are credentials in it: the log's client would leave them out without a word.
+/// An address contains credentials, which the log's client would silently ignore.
 pub fn log_servers(urls: &Address) -> anyhow::Result<Vec<&str>> {
     let urls = urls.with_credentials();
     anyhow::ensure!(
@@ -55,11 +55,11 @@ pub fn log_servers(urls: &Address) -> anyhow::Result<Vec<&str>> {
     Ok(urls.split(',').map(str::trim).collect())
 }
 
-/// For `serialize_with` of a secret.
+/// Serializes a secret as a placeholder, for `serialize_with`.
 ///
 /// # Errors
 ///
-/// Never of its own.
+/// The serializer fails.
 pub fn secret<T, S: Serializer>(secret: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(|_| HIDDEN).serialize(serializer)
 }

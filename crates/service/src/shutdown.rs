@@ -1,14 +1,14 @@
-//! When to stop: SIGTERM from whoever runs the process, SIGINT from a keyboard.
+//! Shutdown on SIGTERM or SIGINT.
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. The second one kills, as if nobody listened.
+/// Returns a token that the first SIGTERM or SIGINT cancels. The second one ends the process at once.
 ///
 /// # Errors
 ///
-/// The kernel refuses to tell of signals.
+/// The signals cannot be handled.
 pub fn on_signal() -> anyhow::Result<CancellationToken> {
     let token = CancellationToken::new();
     let stop = token.clone();

@@ -1,8 +1,8 @@
-//! Traces: OpenTelemetry spans, sent over OTLP where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Without it nothing is done, and
-//! nothing is paid but one look at whether there is a tracer.
+//! Traces: OpenTelemetry spans, sent over OTLP to `OTEL_EXPORTER_OTLP_ENDPOINT`. Without that variable there are no spans,
+//! at the cost of one atomic load.
 //!
-//! A span is for whoever traces a request already, or for the share of the others that `OTEL_TRACES_SAMPLER` says. What
-//! is not sampled is no span at all.
+//! Spans exist for requests that are traced by their clients, and for the share of the others that `OTEL_TRACES_SAMPLER`
+//! selects.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -23,24 +23,24 @@ use url::Url;
 
 pub use opentelemetry::trace::{SpanContext, SpanKind};
 
-/// Where spans are sent. Absent, there are none.
+/// Variable of the collector's address.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// How they are sent: `http/protobuf`, as by default, or `http/json`.
+/// Variable of the protocol: `http/protobuf` (the default) or `http/json`.
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// With which a span's place in its trace is carried along, as W3C Trace Context writes it.
+/// Header of W3C Trace Context that carries the position in a trace.
 const TRACEPARENT: &str = "traceparent";
 
-/// Traces that one span belongs to: one is its parent's, the others are links. An envelope may have thousands of events.
+/// Maximum traces of one span: one of its parent, the others as links. An envelope may have thousands of events.
 pub const CONTEXTS_MAX: usize = 128;
 
-/// At the end, for sending what waits.
+/// Maximum time for sending the remaining spans at the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// Sends spans in the background, at most 2,048 of them waiting. Dropped, it sends what waits.
+/// Sends spans in the background; at most 2,048 wait. Dropping it sends the remaining ones.
 pub struct Traces(SdkTracerProvider);
 
 impl Drop for Traces {
@@ -51,11 +51,11 @@ impl Drop for Traces {
     }
 }
 
-/// Begins to trace, if the environment says where to. Keep what is answered until the process ends.
+/// Starts tracing if a collector is configured. Keep the returned value until the process ends.
 ///
 /// # Errors
 ///
-/// The address cannot be used.
+/// The address of the collector is not usable.
 pub fn init(service: &'static str) -> anyhow::Result<Option<Traces>> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let Some(endpoint) = variable(ENDPOINT) else { return Ok(None) };
@@ -82,8 +82,8 @@ pub fn init(service: &'static str) -> anyhow::Result<Option<Traces>> {
     Ok(Some(Traces(provider)))
 }
 
-/// Where spans go and the `Authorization` that they need there, if the address has a user in it. The exporter would leave
-/// the user out, and print the whole address with each failure.
+/// Separates the address of a collector from the `Authorization` that its user and password become; `None` without a user.
+/// The exporter would ignore the user, and print the whole address with each failure.
 fn collector_with_user(endpoint: &str) -> anyhow::Result<Option<(String, String)>> {
     let mut collector = Url::parse(endpoint).with_context(|| format!("reading {ENDPOINT}"))?;
     ensure!(
@@ -101,30 +101,30 @@ fn collector_with_user(endpoint: &str) -> anyhow::Result<Option<(String, String)
     Ok(Some((collector.into(), format!("Basic {}", BASE64_STANDARD.encode(user)))))
 }
 
-/// A part of an address without its percent signs.
+/// Decodes percent-encoding in a part of an address.
 fn decoded(part: &str) -> String {
     let query = part.replace('+', "%2B").replace('&', "%26");
     url::form_urlencoded::parse(query.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-/// Whether anything is traced at all.
+/// Whether tracing is configured.
 pub fn is_on() -> bool {
     TRACER.get().is_some()
 }
 
-/// One span, which ends when it is dropped.
+/// A span, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Span(opentelemetry_sdk::trace::Span);
 
 impl Span {
-    /// A request that is answered here, in the trace of whoever sent it, if it says so.
+    /// Starts the span of a request, in the trace of its client if its headers carry one.
     pub fn request(name: &'static str, headers: &HeaderMap) -> Option<Self> {
         let tracer = TRACER.get()?;
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
         Self::started(tracer, SpanBuilder::from_name(name).with_kind(SpanKind::Server), &parent)
     }
 
-    /// Something that is done for all of these together: in the trace of the first, with links to the others.
+    /// Starts the span of an operation on behalf of several: in the trace of the first, with links to the others.
     pub fn following(name: String, kind: SpanKind, contexts: &[SpanContext]) -> Option<Self> {
         let tracer = TRACER.get()?;
         let (first, others) = contexts.split_first()?;
@@ -138,28 +138,28 @@ impl Span {
         span.span_context().is_sampled().then_some(Self(span))
     }
 
-    /// Its place in its trace.
+    /// Position of the span in its trace.
     pub fn context(&self) -> &SpanContext {
         self.0.span_context()
     }
 
-    /// Its place in its trace, to be carried along as `traceparent`.
+    /// Position of the span in its trace, as a value of `traceparent`.
     pub fn traceparent(&self) -> String {
         let context = self.context();
         format!("00-{}-{}-01", context.trace_id(), context.span_id())
     }
 
-    /// Says more of it.
+    /// Adds an attribute.
     pub fn note(&mut self, key: &'static str, number: u64) {
         self.0.set_attribute(KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX)));
     }
 
-    /// Says that it went wrong, and why; no part of what a client has sent.
+    /// Marks the span as failed. The reason must not contain anything that a client has sent.
     pub fn fail(&mut self, reason: String) {
         self.0.set_status(Status::error(reason));
     }
 
-    /// Ends a request with its answer.
+    /// Ends the span of a request with the status of its answer.
     pub fn answered(mut self, status: StatusCode) {
         self.note("http.response.status_code", status.as_u16().into());
         if status.is_server_error() {
@@ -168,7 +168,7 @@ impl Span {
     }
 }
 
-/// What was carried along as `traceparent`, if it can be read and is sampled.
+/// Parses a `traceparent`; `None` if it is invalid or not sampled.
 pub fn carried(traceparent: &str) -> Option<SpanContext> {
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &Carried(traceparent));
     let context = context.span().span_context().clone();

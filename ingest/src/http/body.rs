@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use service::Refusal;
+use service::ApiError;
 use tokio::time::timeout_at;
 
 use memory::{Memory, Owner, Reservation};
@@ -23,7 +23,7 @@ use crate::metrics::Usage;
 pub use memory::SMALL_BODY_BYTES_MAX;
 
 /// Maximum bytes that are read and discarded of a body that is refused.
-const DISCARDED_BYTES_MAX: usize = 32 << 20;
+const DRAINED_BYTES_MAX: usize = 32 << 20;
 
 /// The memory that all bodies share.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Bodies {
     /// # Errors
     ///
     /// The answer for the client: 400, 408, 413, 415, or 503 where there is no memory for the body.
-    pub async fn read(&self, request: BodyRequest<'_>, mut body: Body) -> Result<ReadBody, Refusal> {
+    pub async fn read(&self, request: BodyRequest<'_>, mut body: Body) -> Result<ReadBody, ApiError> {
         let receiving = async {
             let is_gzip = gzip::is_gzip(request.headers)?;
             Ok((is_gzip, self.receive(request, &mut body).await?))
@@ -74,18 +74,18 @@ impl Bodies {
         let received = receiving.await;
         if received.is_err() {
             // Most clients read the answer only after they have sent the whole body.
-            service::discard(&mut body, DISCARDED_BYTES_MAX).await;
+            service::drain(&mut body, DRAINED_BYTES_MAX).await;
         }
         let (is_gzip, received) = received?;
         if is_gzip { self.unpack(request, received).await } else { Ok(received) }
     }
 
-    async fn receive(&self, request: BodyRequest<'_>, body: &mut Body) -> Result<ReadBody, Refusal> {
+    async fn receive(&self, request: BodyRequest<'_>, body: &mut Body) -> Result<ReadBody, ApiError> {
         let (mut received, mut pace) = (Received::new(self.reservation(request)), Pace::begin());
         loop {
             let frame = timeout_at(pace.deadline(), body.frame()).await.map_err(|_| Pace::refusal())?;
             let Some(frame) = frame else { return Ok(received.whole()) };
-            let Ok(frame) = frame else { return Err(Refusal::bad_request("body_broke_off", "the body broke off")) };
+            let Ok(frame) = frame else { return Err(ApiError::bad_request("body_broke_off", "the body broke off")) };
             let Ok(data) = frame.into_data() else { continue };
             if received.bytes() + data.len() > request.bytes_max {
                 return Err(gzip::too_large(request.bytes_max));
@@ -96,7 +96,7 @@ impl Bodies {
         }
     }
 
-    async fn unpack(&self, request: BodyRequest<'_>, packed: ReadBody) -> Result<ReadBody, Refusal> {
+    async fn unpack(&self, request: BodyRequest<'_>, packed: ReadBody) -> Result<ReadBody, ApiError> {
         let (mut memory, bytes_max) = (self.reservation(request), request.bytes_max);
         let unpacking = tokio::task::spawn_blocking(move || {
             // Moves the whole body here; its reservation would otherwise end before its memory is freed.
@@ -104,7 +104,7 @@ impl Bodies {
             let unpacked = gzip::gunzip(&packed.bytes, bytes_max, &mut memory)?;
             Ok(ReadBody { bytes: unpacked.into(), _memory: memory })
         });
-        unpacking.await.map_err(|_| Refusal::unavailable("not_unpacked", "the body could not be unpacked"))?
+        unpacking.await.map_err(|_| ApiError::unavailable("not_unpacked", "the body could not be unpacked"))?
     }
 
     fn reservation(&self, request: BodyRequest<'_>) -> Reservation {

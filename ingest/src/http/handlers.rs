@@ -11,7 +11,7 @@ use contract::Receipt;
 use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
 use futures_util::future::try_join_all;
 use service::access::{Grant, Metered};
-use service::{Refusal, Span};
+use service::{ApiError, Span};
 
 use super::body::{Bodies, BodyRequest, ReadBody, SMALL_BODY_BYTES_MAX};
 use super::errors::{refuse_batch, refuse_event, refuse_unconfirmed};
@@ -43,7 +43,7 @@ impl Ingest {
     }
 
     /// Reads a body of at most `bytes_max`, and counts it against the client's rate.
-    async fn receive(&self, request: EventRequest, bytes_max: usize) -> Result<(ReadBody, Sender), Refusal> {
+    async fn receive(&self, request: EventRequest, bytes_max: usize) -> Result<(ReadBody, Sender), ApiError> {
         let EventRequest { sender, headers, body } = request;
         let (client, key) = (sender.client.network(), sender.client.key());
         let body = self.bodies.read(BodyRequest { client, key, headers: &headers, bytes_max }, body).await?;
@@ -78,9 +78,9 @@ struct EventRequest {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Sender {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let grant = Grant::from_request_parts(parts, state).await?;
         let Ok(client) = Metered::from_request_parts(parts, state).await;
         Ok(Self { grant, client })
@@ -97,10 +97,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Sender {
     request_body = EventDescription,
     responses(
         (status = 200, description = "The event is stored.", body = EventAccepted),
-        (status = 400, description = "The body is no valid event.", body = service::refusal::RefusalBody),
-        (status = 413, description = "The event is larger than 8 KiB, or than 32 KiB with its query and its referrer.", body = service::refusal::RefusalBody),
-        (status = 415, description = "The body is compressed, but not with gzip.", body = service::refusal::RefusalBody),
-        (status = 503, description = "The event may not be stored: send it again after `Retry-After` seconds, with the same `event_id`.", body = service::refusal::RefusalBody),
+        (status = 400, description = "The body is no valid event.", body = service::http::ErrorBody),
+        (status = 413, description = "The event is larger than 8 KiB, or than 32 KiB with its query and its referrer.", body = service::http::ErrorBody),
+        (status = 415, description = "The body is compressed, but not with gzip.", body = service::http::ErrorBody),
+        (status = 503, description = "The event may not be stored: send it again after `Retry-After` seconds, with the same `event_id`.", body = service::http::ErrorBody),
     )
 )]
 pub(super) async fn post_event(
@@ -108,7 +108,7 @@ pub(super) async fn post_event(
     sender: Sender,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<EventAccepted>, Refusal> {
+) -> Result<Json<EventAccepted>, ApiError> {
     let span = Span::request("POST /event", &headers);
     let answer = accept_event(&ingest, EventRequest { sender, headers, body }, span.as_ref()).await;
     end(span, &answer);
@@ -119,7 +119,7 @@ async fn accept_event(
     ingest: &Ingest,
     request: EventRequest,
     span: Option<&Span>,
-) -> Result<Json<EventAccepted>, Refusal> {
+) -> Result<Json<EventAccepted>, ApiError> {
     let (body, Sender { grant, client }) = ingest.receive(request, EVENT_BODY_BYTES_MAX).await?;
     let submission = submission::parse(&body.bytes, &ingest.rules(grant)).map_err(refuse_event)?;
     client.send_events(1)?;
@@ -147,10 +147,10 @@ async fn accept_event(
     ),
     responses(
         (status = 200, description = "All valid events are stored.", body = BatchAccepted),
-        (status = 400, description = "The body has no valid event.", body = service::refusal::RefusalBody),
-        (status = 413, description = "The body is larger than 8 MiB, or has more than 10,000 events.", body = service::refusal::RefusalBody),
-        (status = 415, description = "The body is compressed, but not with gzip.", body = service::refusal::RefusalBody),
-        (status = 503, description = "Some events may not be stored: send all of them again after `Retry-After` seconds, with the same `event_id`s.", body = service::refusal::RefusalBody),
+        (status = 400, description = "The body has no valid event.", body = service::http::ErrorBody),
+        (status = 413, description = "The body is larger than 8 MiB, or has more than 10,000 events.", body = service::http::ErrorBody),
+        (status = 415, description = "The body is compressed, but not with gzip.", body = service::http::ErrorBody),
+        (status = 503, description = "Some events may not be stored: send all of them again after `Retry-After` seconds, with the same `event_id`s.", body = service::http::ErrorBody),
     )
 )]
 pub(super) async fn post_events(
@@ -158,7 +158,7 @@ pub(super) async fn post_events(
     sender: Sender,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<BatchAccepted>, Refusal> {
+) -> Result<Json<BatchAccepted>, ApiError> {
     let span = Span::request("POST /events", &headers);
     let answer = accept_events(&ingest, EventRequest { sender, headers, body }, span.as_ref()).await;
     end(span, &answer);
@@ -169,7 +169,7 @@ async fn accept_events(
     ingest: &Ingest,
     request: EventRequest,
     span: Option<&Span>,
-) -> Result<Json<BatchAccepted>, Refusal> {
+) -> Result<Json<BatchAccepted>, ApiError> {
     let (body, Sender { grant, client }) = ingest.receive(request, BATCH_BYTES_MAX).await?;
     let rules = ingest.rules(grant);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
@@ -180,7 +180,7 @@ async fn accept_events(
     });
     let batch = parsing
         .await
-        .map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?
+        .map_err(|_| ApiError::unavailable("not_read", "the batch could not be read"))?
         .map_err(refuse_batch)?;
     // Invalid events count, because they took as much work.
     client.send_events(batch.accepted + batch.rejected.len())?;
@@ -215,8 +215,8 @@ async fn store(queue: &PublishQueue, batch: Batch, span: Option<&Span>) -> Resul
 }
 
 /// Ends the span of a traced request.
-fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, Refusal>) {
+fn end<Accepted>(span: Option<Span>, answer: &Result<Accepted, ApiError>) {
     if let Some(span) = span {
-        span.answered(answer.as_ref().map_or_else(Refusal::status, |_| StatusCode::OK));
+        span.answered(answer.as_ref().map_or_else(ApiError::status, |_| StatusCode::OK));
     }
 }

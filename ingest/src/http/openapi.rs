@@ -2,7 +2,7 @@
 
 use axum::Router;
 use service::access::Access;
-use service::refusal::RefusalBody;
+use service::http::ErrorBody;
 use utoipa::OpenApi;
 
 use super::messages::{BatchAccepted, EventAccepted, EventDescription, EventRejected};
@@ -14,11 +14,11 @@ use super::messages::{BatchAccepted, EventAccepted, EventDescription, EventRejec
         description = "Accepts events. A 2xx answer means that an event is on disk and will be counted exactly once."
     ),
     paths(super::handlers::post_event, super::handlers::post_events),
-    components(schemas(EventDescription, EventAccepted, BatchAccepted, EventRejected, RefusalBody))
+    components(schemas(EventDescription, EventAccepted, BatchAccepted, EventRejected, ErrorBody))
 )]
 struct Description;
 
 /// Routes of the description.
 pub(crate) fn router(access: &Access) -> Router {
-    service::documentation::router(access.describe(Description::openapi()))
+    service::http::openapi::router(access.describe(Description::openapi()))
 }

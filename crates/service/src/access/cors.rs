@@ -1,8 +1,8 @@
-//! What pages of other origins may do: the CORS protocol of the Fetch standard.
+//! Permissions of pages of other origins: the CORS protocol of the Fetch standard.
 //!
-//! `navigator.sendBeacon` and `EventSource` can send with credentials, and for those `*` is no answer: neither to the
-//! preflight nor to the request. So an origin that may ask is named. Nothing here is given away by that: no cookie is read,
-//! and a password that a browser keeps for query lets only those origins read that were configured, or that a key names.
+//! `navigator.sendBeacon` and `EventSource` send requests with credentials, for which `*` is not valid: neither in the
+//! answer to the preflight nor in the answer to the request. So permitted origins are named. That reveals nothing: no cookie
+//! is read, and a password that a browser keeps for query permits only configured origins and those that a key names.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
+use super::Access;
 use super::credentials::{self, Credentials};
 use super::guard::Guard;
-use super::key::SentKey;
-use super::keys::Binding;
+use super::keys::{Binding, SentKey};
 use super::origins::Origins;
-use super::{Access, denied::Denied};
+use super::rejection::Rejection;
 
-/// Seconds for which a browser remembers the answer to a preflight: as long as Chromium does at most.
+/// Seconds for which a browser may cache the answer to a preflight: the maximum of Chromium.
 const PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("7200");
 
-/// A page of the internet asks whether it may reach an address of the inside (Private Network Access).
+/// Headers of Private Network Access: a public page asks whether it may reach a private address.
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// On what the answer to a preflight depends.
+/// Headers on which the answer to a preflight depends.
 const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
     "origin, access-control-request-method, access-control-request-headers, access-control-request-private-network",
 );
@@ -35,22 +35,22 @@ const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// Which pages may ask a service.
+/// Pages that may use a service.
 pub enum Pages {
-    /// Any page may send its events, unless every key that could be meant is bound to other origins.
+    /// Pages of any origin may send events, unless all keys are bound to other origins.
     Send,
-    /// Pages of these origins, and of those that a key names, may read, with credentials. With keys any other page may
-    /// read without them: it has to have a key.
+    /// Pages of these origins, and of those that a key names, may read with credentials. If keys are required, other pages
+    /// may read without credentials, because they have to send a key.
     Read(Origins),
 }
 
-/// What a browser is told.
+/// Permission of a page.
 enum Permission {
-    /// Nothing, so it keeps the answer from the page.
+    /// None: the browser withholds the answer from the page.
     Refused,
-    /// A page of any origin may have it, if it was asked without credentials.
+    /// Pages of any origin may read the answer to a request without credentials.
     Any,
-    /// This origin may have it, with credentials, too.
+    /// Pages of this origin may read the answer, also to a request with credentials.
     Origin(HeaderValue),
 }
 
@@ -62,8 +62,8 @@ struct Cors {
 }
 
 impl Access {
-    /// Answers preflights, and lets pages read answers, refusals among them. It belongs before everything else: browsers ask
-    /// without a key whether they may send one.
+    /// Answers preflights, and permits pages to read answers and errors. It belongs before everything else, because browsers
+    /// send preflights without a key.
     pub fn answer_pages(&self, router: Router, pages: Pages) -> Router {
         let (methods, exposed) = match &pages {
             Pages::Send => ("POST", "retry-after"),
@@ -113,8 +113,8 @@ impl Cors {
     fn answer_preflight(&self, asked: &HeaderMap, permission: Permission) -> Response {
         let mut response = StatusCode::OK.into_response();
         if !permission.describe(response.headers_mut()) {
-            // A browser says only that the preflight failed; who looks at its answer reads why.
-            response = self.refusal();
+            // The browser reports only a failed preflight; the body explains it to a developer.
+            response = self.rejection();
             response.headers_mut().insert(header::VARY, PREFLIGHT_VARY);
             return response;
         }
@@ -123,7 +123,7 @@ impl Cors {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S);
         if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-            // Named one by one, because `*` means neither Authorization nor anything where there are credentials.
+            // Named one by one: `*` never includes Authorization, and means nothing in a request with credentials.
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
         }
         if asked.get(REQUEST_PRIVATE_NETWORK) == Some(&TRUE) {
@@ -132,16 +132,16 @@ impl Cors {
         response
     }
 
-    fn refusal(&self) -> Response {
+    fn rejection(&self) -> Response {
         match &self.pages {
-            Pages::Send => Denied::Origin.answer(false),
-            Pages::Read(_) => Denied::UnlistedOrigin.answer(false),
+            Pages::Send => Rejection::Origin.answer(false),
+            Pages::Read(_) => Rejection::UnlistedOrigin.answer(false),
         }
     }
 }
 
 impl Permission {
-    /// Says so in an answer, and whether there was anything to say.
+    /// Adds the permission to an answer; false if there is none.
     fn describe(self, headers: &mut HeaderMap) -> bool {
         match self {
             Self::Refused => return false,
@@ -156,8 +156,8 @@ impl Permission {
 }
 
 impl Guard {
-    /// What the key of a request says of an origin; without one that is known, as in preflights, what all of them say
-    /// together. `None` where no keys are asked for.
+    /// Binding of the request's key to an origin; without a known key, as in preflights, the binding of all keys together.
+    /// `None` if no keys are required.
     fn binding(&self, parts: &Parts, origin: &str) -> Option<Binding> {
         let keys = self.keys.as_ref()?.borrow();
         let mut headers = HeaderMap::new();

@@ -1,31 +1,31 @@
-//! Where a request has its key: `Authorization: Bearer`, the password of `Authorization: Basic`, or `?key=`, for those
-//! who cannot set headers.
+//! Credentials of a request: `Authorization: Bearer`, the password of `Authorization: Basic`, or `?key=` for clients that
+//! cannot set headers.
 
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::query_string;
+use crate::http::query_string;
 
-/// The parameter.
+/// Parameter with the key.
 const PARAMETER: &str = "key";
 
-/// The longest `Authorization` that is looked at: far more than a key, and a user of any name beside it.
+/// Maximum bytes of `Authorization`: far more than a key and the name of a user.
 const AUTHORIZATION_BYTES_MAX: usize = 1_024;
 
-/// What a request says of itself. Has no `Debug`: it is secret.
+/// Credentials of a request. Without `Debug`, because they are secret.
 pub(super) enum Credentials {
-    /// Nothing.
+    /// The request has none.
     None,
-    /// This.
+    /// Exactly one text.
     Text(String),
-    /// Something that cannot be read, or more than one thing.
+    /// A text that cannot be decoded, or more than one.
     Unreadable,
 }
 
-/// Takes the key out of a request, so that nothing behind here sees it. What is in the address wins: it was put there
-/// for this service, while a header may be meant for a proxy before it.
+/// Removes the key from a request, so that no later layer sees it. The parameter wins over the header, which may be meant
+/// for a proxy.
 pub(super) fn take(headers: &mut HeaderMap, uri: &mut Uri) -> Credentials {
     let sent: Vec<HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
     headers.remove(header::AUTHORIZATION);
@@ -71,7 +71,7 @@ fn from_address(uri: &mut Uri) -> Credentials {
 mod tests {
     use super::*;
 
-    /// What is found, and what is left of the address.
+    /// The key that is found, and the remaining address.
     fn take_from(address: &str, authorization: &[&str]) -> (Option<String>, String) {
         let mut headers = HeaderMap::new();
         for value in authorization {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_key_is_found_wherever_it_stands() {
-        let basic = format!("bAsIc {}", STANDARD.encode("anybody:tm_a:b"));
+        let basic = format!("bAsIc {}", STANDARD.encode("any:tm_a:b"));
         for (address, authorization, left) in [
             ("/stats", &["Bearer tm_a:b"][..], "/stats"),
             ("/stats", &["bearer  tm_a:b "], "/stats"),

@@ -1,4 +1,4 @@
-//! What a request may see and do: what its key is good for, or everything where no keys are asked for.
+//! Permissions of a request: those of its key, or everything where no keys are required.
 
 use std::sync::Arc;
 
@@ -7,20 +7,19 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::client::Client;
-use super::key::hex;
-use super::keys::{Key, Keys, Sites};
-use crate::Refusal;
+use super::keys::{Key, Keys, Sites, hex};
+use crate::http::ApiError;
+use crate::http::client_ip::Client;
 
-/// What a request may. Handlers take it as an argument; one that forgets to ask it is what tests look for.
+/// Permissions of a request. Each handler takes it as an argument and checks the sites of its request.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// None where no keys are asked for: then it is for everything.
+    /// `None` where no keys are required, and everything is permitted.
     held: Option<Held>,
     client: Client,
 }
 
-/// A key, and where to see whether it is still good.
+/// A key, and the current keys to see whether it is still valid.
 #[derive(Debug, Clone)]
 struct Held {
     key: Arc<Key>,
@@ -28,12 +27,12 @@ struct Held {
 }
 
 impl Grant {
-    /// Everything, for a client of which nothing is known.
+    /// Permits everything to an unknown client.
     pub fn everything() -> Self {
         Self::everything_for(Client::of_address(std::net::Ipv4Addr::UNSPECIFIED.into()))
     }
 
-    /// Everything, for a client without a key.
+    /// Permits everything to a client without a key.
     pub(super) fn everything_for(client: Client) -> Self {
         Self { held: None, client }
     }
@@ -43,36 +42,36 @@ impl Grant {
         Self { held: Some(Held { key, keys }), client }
     }
 
-    /// The client that asks, for what clients share.
+    /// The client, for resources that clients share.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The id of its key, if there is one.
+    /// Id of the key, if there is one.
     pub(super) fn key_id(&self) -> Option<String> {
         self.held.as_ref().map(|held| held.key.id.clone())
     }
 
-    /// Whether it is for this site.
+    /// Whether a site is permitted.
     pub fn allows(&self, site: &str) -> bool {
         self.held.as_ref().is_none_or(|held| held.key.sites.contains(site))
     }
 
-    /// Refuses another key's site.
+    /// Checks a site.
     ///
     /// # Errors
     ///
-    /// 403 with the code `site_not_allowed`.
-    pub fn check(&self, site: &str) -> Result<(), Refusal> {
+    /// 403 with the code `site_not_allowed`: the key does not permit the site.
+    pub fn check(&self, site: &str) -> Result<(), ApiError> {
         if self.allows(site) { Ok(()) } else { Err(Self::refusal()) }
     }
 
-    /// What is told to those who ask for another site than their key's.
-    pub fn refusal() -> Refusal {
-        Refusal::forbidden("site_not_allowed", "the key is not good for this site")
+    /// The error of a site that the key does not permit.
+    pub fn refusal() -> ApiError {
+        ApiError::forbidden("site_not_allowed", "the key is not good for this site")
     }
 
-    /// The sites it is for, in byte order; none is all of them.
+    /// The permitted sites in byte order; `None` is all of them.
     pub fn sites(&self) -> Option<Vec<String>> {
         match &self.held.as_ref()?.key.sites {
             Sites::All => None,
@@ -80,11 +79,11 @@ impl Grant {
         }
     }
 
-    /// A short name of these sites, for the names of answers that depend on them; none is all of them.
+    /// A hash of the permitted sites, for entity tags of answers that depend on them; `None` is all of them.
     pub fn scope(&self) -> Option<String> {
         let mut hash = Sha256::new();
         for site in self.sites()? {
-            // No site has a line break.
+            // A site contains no line break, so the hash is unambiguous.
             hash.update(site.as_bytes());
             hash.update(b"\n");
         }
@@ -92,38 +91,37 @@ impl Grant {
         Some(hex(&digest[..8]))
     }
 
-    /// Returns when it is no longer for this site, because the key was revoked or changed. For answers that do not end
-    /// by themselves.
+    /// Returns when the site is no longer permitted, because the key was revoked or changed. For answers without an end.
     pub async fn lost(self, site: String) {
         let Some(mut held) = self.held else { return std::future::pending().await };
         let id = held.key.id.clone();
         if held.keys.wait_for(|keys| !keys.allows(&id, &site)).await.is_err() {
-            // Nobody looks at the file any more: the process stops.
+            // The watch has ended with the runtime.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Without the guard before it, a handler answers nobody.
+/// Fails in a handler without the guard before it.
 impl<S: Send + Sync> FromRequestParts<S> for Grant {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let unguarded = || Refusal::unavailable("unguarded", "nobody has checked who may ask for this");
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let unguarded = || ApiError::unavailable("unguarded", "the access of this request was not checked");
         parts.extensions.get::<Self>().cloned().ok_or_else(unguarded)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::key::NewKey;
+    use super::super::keys::NewKey;
     use super::*;
 
     fn grant(sites: Sites) -> Grant {
-        let key = NewKey::make().expect("randomness");
+        let key = NewKey::generate().expect("randomness");
         let made = "2025-11-12T19:30:01Z".parse().expect("an instant");
         let key =
-            Key { id: key.id, sha256: key.digest, sites, origins: vec![], note: String::new(), made, revoked: None };
+            Key { id: key.id, sha256: key.hash, sites, origins: vec![], note: String::new(), made, revoked: None };
         Grant::of(Arc::new(key), watch::channel(Arc::default()).1)
     }
 

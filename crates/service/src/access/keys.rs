@@ -1,4 +1,8 @@
-//! The file of keys: one JSON object a line. It holds no secret, only what secrets are recognized by.
+//! Keys, and the file of keys: one JSON object a line, with the hash of each secret instead of the secret.
+
+mod file;
+mod key;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -7,43 +11,47 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::key::{Digest, SentKey, is_id};
-use crate::followed::read_bounded;
+use crate::file_watch::read_bounded;
+use key::{SecretHash, is_id};
 
-/// Bytes of the file: ten thousand keys of 400 bytes.
-pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
+pub(super) use file::edit;
+pub(super) use key::{NewKey, SentKey, hex};
+pub(super) use watch::follow;
 
-/// What is known of a key.
+/// Maximum bytes of the file: ten thousand keys of 400 bytes.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// A key in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Key {
-    /// Its name: lower-case letters and digits.
+    /// Id: lower-case letters and digits.
     pub(super) id: String,
-    /// What its secret is recognized by.
-    pub(super) sha256: Digest,
-    /// For which sites it is good.
+    /// Hash of the secret.
+    pub(super) sha256: SecretHash,
+    /// Sites that the key permits.
     pub(super) sites: Sites,
-    /// The only origins that pages may use it from, as browsers write them, such as `https://shop.example`. Empty is
-    /// from anywhere, and from what is no page.
+    /// Origins of pages that may use the key, as browsers write them, such as `https://shop.example`. If empty, all pages
+    /// and all other clients may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) origins: Vec<String>,
-    /// For people: whose it is, and what for.
+    /// Note for people: owner and purpose.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) note: String,
-    /// When it was made.
+    /// Time of creation.
     pub(super) made: DateTime<Utc>,
-    /// When it was taken back, if it was.
+    /// Time of revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) revoked: Option<DateTime<Utc>>,
 }
 
-/// The sites of a key: `"*"`, or a list.
+/// Sites of a key, written as `"*"` or as a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WrittenSites", into = "WrittenSites")]
 pub(super) enum Sites {
-    /// Those that there will be, too.
+    /// All sites, also future ones.
     All,
-    /// At least one.
+    /// A list of at least one site.
     Only(BTreeSet<String>),
 }
 
@@ -54,16 +62,16 @@ enum WrittenSites {
     Only(BTreeSet<String>),
 }
 
-/// Why a file is not taken. No message shows anything that is in it.
+/// Reason for which a file is not accepted. No message shows any content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeysError {
-    /// There is none, or it may not be read.
+    /// The file is missing, or may not be read.
     #[error("it cannot be read")]
     Unreadable(#[from] std::io::Error),
-    /// It can hardly be a file of keys.
+    /// The file is larger than any file of keys.
     #[error("it is larger than {FILE_BYTES_MAX} bytes")]
     TooLarge,
-    /// One line is damaged, so nobody knows what else is.
+    /// A line is damaged, so further damage is possible.
     #[error("line {line} is no key: column {column} is not as `keys add` writes it")]
     NotAKey {
         /// From 1.
@@ -71,7 +79,7 @@ pub(super) enum KeysError {
         /// From 1; 0 where the line as a whole is wrong.
         column: usize,
     },
-    /// Which of both would be meant?
+    /// Two keys have the same id.
     #[error("line {line} has the id of a key before it")]
     Repeated {
         /// From 1.
@@ -79,32 +87,28 @@ pub(super) enum KeysError {
     },
 }
 
-/// Keys by their ids, and the origins that they are bound to.
+/// Index of all keys by id, and of their origins.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     by_id: HashMap<String, Arc<Key>>,
-    /// Those of keys that are not revoked.
+    /// Origins of all keys that are not revoked.
     origins: HashSet<String>,
-    /// Whether one that is not revoked is good for any origin.
+    /// Whether a key that is not revoked is bound to no origin.
     has_unbound: bool,
 }
 
-/// What a key says of an origin.
+/// Binding of a key to an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binding {
-    /// It is bound to this one.
+    /// The key is bound to this origin.
     Named,
-    /// It is bound to none.
+    /// The key is bound to no origin.
     Unbound,
-    /// It is bound to others.
+    /// The key is bound to other origins.
     Other,
 }
 
-/// Reads a file of keys, in its order.
-///
-/// # Errors
-///
-/// See [`KeysError`]; either all keys are read or none.
+/// Reads a file of keys, in its order: either all keys or none.
 pub(super) fn read(path: &Path) -> Result<Vec<Key>, KeysError> {
     parse(&read_bounded(path, FILE_BYTES_MAX)?)
 }
@@ -131,7 +135,7 @@ fn parse(text: &[u8]) -> Result<Vec<Key>, KeysError> {
     Ok(keys)
 }
 
-/// Writes keys as they are read.
+/// Serializes keys in the form of the file.
 pub(super) fn write(keys: &[Key]) -> Vec<u8> {
     let mut text = Vec::new();
     for key in keys {
@@ -142,22 +146,22 @@ pub(super) fn write(keys: &[Key]) -> Vec<u8> {
 }
 
 impl Keys {
-    /// The key whose secret was sent. It may be revoked.
+    /// Finds the key whose secret was sent. It may be revoked.
     pub(super) fn find(&self, sent: &SentKey<'_>) -> Option<&Arc<Key>> {
-        self.by_id.get(sent.id).filter(|key| sent.is_of(&key.sha256))
+        self.by_id.get(sent.id).filter(|key| sent.matches(&key.sha256))
     }
 
-    /// Whether the key of this id is still good for a site.
+    /// Whether the key of this id is not revoked, and permits a site.
     pub(super) fn allows(&self, id: &str, site: &str) -> bool {
         self.by_id.get(id).is_some_and(|key| key.revoked.is_none() && key.sites.contains(site))
     }
 
-    /// How many are not revoked.
+    /// Number of keys that are not revoked.
     pub(super) fn usable(&self) -> usize {
         self.by_id.values().filter(|key| key.revoked.is_none()).count()
     }
 
-    /// What the keys that are not revoked say of an origin: the most that one of them does.
+    /// The most permissive binding to an origin of all keys that are not revoked.
     pub(super) fn binding(&self, origin: &str) -> Binding {
         match (self.origins.contains(origin), self.has_unbound) {
             (true, _) => Binding::Named,
@@ -168,7 +172,7 @@ impl Keys {
 }
 
 impl Key {
-    /// What it says of an origin, to the byte.
+    /// Binding to an origin, byte for byte.
     pub(super) fn binding(&self, origin: &str) -> Binding {
         if self.origins.is_empty() {
             return Binding::Unbound;
@@ -187,7 +191,7 @@ impl From<Vec<Key>> for Keys {
 }
 
 impl Sites {
-    /// Whether a site is one of them, to the byte.
+    /// Whether a site is permitted, byte for byte.
     pub(super) fn contains(&self, site: &str) -> bool {
         match self {
             Self::All => true,
@@ -219,14 +223,13 @@ impl TryFrom<WrittenSites> for Sites {
 
 #[cfg(test)]
 mod tests {
-    use super::super::key::NewKey;
     use super::*;
 
     fn key(sites: Sites) -> (Key, String) {
-        let NewKey { id, text, digest } = NewKey::make().expect("randomness");
+        let NewKey { id, text, hash } = NewKey::generate().expect("randomness");
         let made = "2025-11-12T19:30:01Z".parse().expect("an instant");
         let origins = vec!["https://shop.example".to_owned()];
-        (Key { id, sha256: digest, sites, origins, note: "a \"note\"\n".to_owned(), made, revoked: None }, text)
+        (Key { id, sha256: hash, sites, origins, note: "a \"note\"\n".to_owned(), made, revoked: None }, text)
     }
 
     #[test]
@@ -244,7 +247,7 @@ mod tests {
         assert!(keys.allows(&first.id, "c") && keys.allows(&second.id, "a"));
         let origins = ["https://shop.example", "https://other.example"];
         assert_eq!(origins.map(|origin| keys.binding(origin)), [Binding::Named, Binding::Other]);
-        assert!(!keys.allows(&second.id, "c") && !keys.allows(&second.id, "A") && !keys.allows("nobody", "a"));
+        assert!(!keys.allows(&second.id, "c") && !keys.allows(&second.id, "A") && !keys.allows("unknown", "a"));
     }
 
     #[test]

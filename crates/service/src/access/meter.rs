@@ -1,4 +1,4 @@
-//! What a client has asked and sent, against its allowances.
+//! Counts what a client asks and sends against its rates.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -8,41 +8,32 @@ use std::time::Instant;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::client;
-use super::denied::Denied;
 use super::grant::Grant;
-use super::guard::{Guard, peer};
-use super::rate::{Allowances, CLIENTS_MAX, Excess, Rate};
-use crate::Refusal;
+use super::guard::Guard;
+use crate::http::ApiError;
+use crate::http::client_ip::{network, peer};
+use crate::http::rate_limit::{CLIENTS_MAX, Excess, Quantity, Rate, RateExceeded, RateLimiter};
 
-/// Rates of an address, or of a key. `None` is as much as comes.
+/// Rates of each address, or of each key. `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Requests.
     pub requests: Option<Rate>,
-    /// Events in them.
+    /// Events in requests.
     pub events: Option<Rate>,
-    /// Bytes of them, unpacked.
+    /// Bytes of bodies, unpacked.
     pub bytes: Option<Rate>,
 }
 
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
-    Requests,
-    Events,
-    Bytes,
-}
-
-/// Allowances of clients of one sort.
+/// Rate limiters of addresses, or of keys.
 #[derive(Debug)]
 pub(super) struct Meter<K> {
-    requests: Option<Allowances<K>>,
-    events: Option<Allowances<K>>,
-    bytes: Option<Allowances<K>>,
+    requests: Option<RateLimiter<K>>,
+    events: Option<RateLimiter<K>>,
+    bytes: Option<RateLimiter<K>>,
 }
 
-/// Who sends a request, and what it may send. Handlers that take much at once ask it.
+/// Client of a request, against whose rates a handler counts events and bytes.
 #[derive(Clone)]
 pub struct Metered {
     network: IpAddr,
@@ -51,7 +42,7 @@ pub struct Metered {
 }
 
 impl Rates {
-    /// Whether nothing is counted.
+    /// Whether nothing is limited.
     pub(super) fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -59,61 +50,66 @@ impl Rates {
 
 impl<K: Eq + Hash> Meter<K> {
     pub(super) fn new(rates: Rates, now: Instant) -> Self {
-        let allowances = |rate: Rate| Allowances::new(rate, CLIENTS_MAX, now);
+        let limiter = |rate: Rate| RateLimiter::new(rate, CLIENTS_MAX, now);
         let Rates { requests, events, bytes } = rates;
-        Self { requests: requests.map(allowances), events: events.map(allowances), bytes: bytes.map(allowances) }
+        Self { requests: requests.map(limiter), events: events.map(limiter), bytes: bytes.map(limiter) }
     }
 
-    pub(super) fn take(&self, client: K, (counted, amount): (Counted, u32), now: Instant) -> Result<(), Excess> {
-        let allowances = match counted {
-            Counted::Requests => &self.requests,
-            Counted::Events => &self.events,
-            Counted::Bytes => &self.bytes,
+    /// Counts one request.
+    pub(super) fn requests(&self, client: K, now: Instant) -> Result<(), Excess> {
+        self.take(client, Quantity::Requests, 1, now)
+    }
+
+    fn take(&self, client: K, quantity: Quantity, amount: u32, now: Instant) -> Result<(), Excess> {
+        let limiter = match quantity {
+            Quantity::Requests => &self.requests,
+            Quantity::Events => &self.events,
+            Quantity::Bytes => &self.bytes,
         };
-        allowances.as_ref().map_or(Ok(()), |allowances| allowances.take(client, amount, now))
+        limiter.as_ref().map_or(Ok(()), |limiter| limiter.take(client, amount, now))
     }
 }
 
 impl Metered {
-    /// Its address, or the network that counts as one.
+    /// Address of the client, or the network that counts as one.
     pub fn network(&self) -> IpAddr {
         self.network
     }
 
-    /// The id of its key, if it has one.
+    /// Id of the client's key, if it has one.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Counts events that it sends.
+    /// Counts events that the client sends.
     ///
     /// # Errors
     ///
-    /// 429 with the time to wait, or 413 where so many at once are never taken.
-    pub fn send_events(&self, events: usize) -> Result<(), Refusal> {
-        self.send(Counted::Events, events)
+    /// 429 with the time to wait, or 413 if so many at once are never accepted.
+    pub fn send_events(&self, events: usize) -> Result<(), ApiError> {
+        self.send(Quantity::Events, events)
     }
 
-    /// Counts bytes that it sends.
+    /// Counts bytes that the client sends.
     ///
     /// # Errors
     ///
-    /// As of events.
-    pub fn send_bytes(&self, bytes: usize) -> Result<(), Refusal> {
-        self.send(Counted::Bytes, bytes)
+    /// 429 with the time to wait, or 413 if so many at once are never accepted.
+    pub fn send_bytes(&self, bytes: usize) -> Result<(), ApiError> {
+        self.send(Quantity::Bytes, bytes)
     }
 
-    fn send(&self, counted: Counted, amount: usize) -> Result<(), Refusal> {
+    fn send(&self, quantity: Quantity, amount: usize) -> Result<(), ApiError> {
         let Some(guard) = &self.guard else { return Ok(()) };
         let (amount, now) = (u32::try_from(amount).unwrap_or(u32::MAX), Instant::now());
-        let denied = |of| move |excess| Denied::TooMuch { of, counted, excess }.refusal();
-        guard.per_address.take(self.network, (counted, amount), now).map_err(denied("address"))?;
+        let exceeded = |of| move |excess| RateExceeded { of, quantity, excess }.error();
+        guard.per_address.take(self.network, quantity, amount, now).map_err(exceeded("address"))?;
         let Some(key) = &self.key else { return Ok(()) };
-        guard.per_key.take(key.clone(), (counted, amount), now).map_err(denied("key"))
+        guard.per_key.take(key.clone(), quantity, amount, now).map_err(exceeded("key"))
     }
 }
 
-/// Without the guard nothing is counted but by address of the connection.
+/// Without the guard before the handler nothing is counted.
 impl<S: Send + Sync> FromRequestParts<S> for Metered {
     type Rejection = std::convert::Infallible;
 
@@ -122,6 +118,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Metered {
         let address =
             guard.as_ref().map_or(peer.ip().to_canonical(), |guard| guard.proxies.client(peer, &parts.headers));
         let key = parts.extensions.get::<Grant>().and_then(Grant::key_id);
-        Ok(Self { network: client::network(address), key, guard })
+        Ok(Self { network: network(address), key, guard })
     }
 }

@@ -1,4 +1,4 @@
-//! What the interface's description says of keys and rates, where there are any.
+//! Description of keys and rates in OpenAPI, if there are any.
 
 use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
@@ -8,12 +8,12 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-/// Adds the ways in which a key may be sent, and what those are answered who have none.
+/// Adds the ways in which a key may be sent, and the answers to requests without a valid one.
 pub(super) fn describe_keys(document: &mut OpenApi, takes_basic: bool) {
     let http = |scheme: HttpAuthScheme, description: &str| {
         SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
     };
-    let parameter = "For those who cannot set headers. Addresses are often logged, so a header is better.";
+    let parameter = "For clients that cannot set headers. Addresses are often logged, so a header is better.";
     let parameter = ApiKeyValue::with_description("key", parameter);
     let mut schemes = vec![
         ("key", http(HttpAuthScheme::Bearer, "A key, as `keys add` prints it.")),
@@ -28,29 +28,28 @@ pub(super) fn describe_keys(document: &mut OpenApi, takes_basic: bool) {
     for (name, scheme) in schemes {
         components.add_security_scheme(name, scheme);
     }
-    let unknown =
-        refusal("There is no key, or it is not known, or revoked.", ("WWW-Authenticate", "How to send a key"));
-    let forbidden = refusal("The key is not good for this site, or not from this origin.", ("", ""));
+    let header = Some(("WWW-Authenticate", "How to send a key"));
+    let unknown = error_response("The key is missing, not known, or revoked.", header);
+    let forbidden = error_response("The key does not permit this site, or this origin.", None);
     for operation in operations(document) {
         operation.responses.responses.insert("401".to_owned(), RefOr::T(unknown.clone()));
         operation.responses.responses.insert("403".to_owned(), RefOr::T(forbidden.clone()));
     }
 }
 
-/// Adds what those are answered who ask too often.
+/// Adds the answer to requests that exceed a rate.
 pub(super) fn describe_rates(document: &mut OpenApi) {
-    let too_many = refusal("Too many requests with this key, or from this address.", ("Retry-After", "Seconds"));
+    let too_many =
+        error_response("Too many requests with this key, or from this address.", Some(("Retry-After", "Seconds")));
     for operation in operations(document) {
         operation.responses.responses.insert("429".to_owned(), RefOr::T(too_many.clone()));
     }
 }
 
-fn refusal(description: &str, (header, meaning): (&str, &str)) -> Response {
+fn error_response(description: &str, header: Option<(&str, &str)>) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("RefusalBody"))).build();
     let response = ResponseBuilder::new().description(description).content("application/json", content);
-    if header.is_empty() {
-        return response.build();
-    }
+    let Some((header, meaning)) = header else { return response.build() };
     let value = HeaderBuilder::new().schema(Some(String::schema())).description(Some(meaning));
     response.header(header, value.build()).build()
 }

@@ -1,19 +1,19 @@
-//! Origins of pages, as browsers write them in `Origin`.
+//! Origins of pages, as browsers write them in the header `Origin`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::list;
+use crate::http::header_list;
 
-/// Bytes of an origin: a host has at most 253.
+/// Maximum bytes of an origin: a host has at most 253.
 const ORIGIN_BYTES_MAX: usize = 300;
 
-/// Origins whose pages may read. Written as a list, `https://shop.example,http://localhost:8080`.
+/// Origins whose pages may read, as a list: `https://shop.example,http://localhost:8080`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Origins(Vec<String>);
 
 impl Origins {
-    /// Whether an origin is one of them, to the byte.
+    /// Whether an origin is in the list, byte for byte.
     pub(super) fn contains(&self, origin: &str) -> bool {
         self.0.iter().any(|known| known == origin)
     }
@@ -24,7 +24,7 @@ impl TryFrom<String> for Origins {
 
     fn try_from(text: String) -> Result<Self, String> {
         let origin = |text: &str| if is_origin(text) { Ok(text.to_owned()) } else { Err(rule(text)) };
-        list::items(&text).map(origin).collect::<Result<_, _>>().map(Self)
+        header_list::items(&text).map(origin).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -34,14 +34,14 @@ impl From<Origins> for String {
     }
 }
 
-/// Whether a text is an origin of a page. `null`, which any sandboxed page sends, is none.
+/// Whether a text is the origin of a page. `null`, which any sandboxed page sends, is not.
 pub(super) fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]_".contains(&byte);
     text.len() <= ORIGIN_BYTES_MAX && !host.is_empty() && host.bytes().all(is_part)
 }
 
-/// What is told of a text that is none.
+/// The error about a text that is no origin.
 pub(super) fn rule(text: &str) -> String {
     format!(
         "an origin is written as browsers send it, https://shop.example or http://localhost:8080: lower case, no path and no \

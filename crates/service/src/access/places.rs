@@ -1,11 +1,11 @@
-//! Places that clients share: so many in all, and of these so many for each client. What a client is, [`Client`] says.
+//! Concurrency limit: a number of places in all, and a maximum of them for each [`Client`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::client::Client;
+use crate::http::client_ip::Client;
 
-/// So many at once. Clones share the places.
+/// Places that clients share. Clones share the same places.
 #[derive(Debug, Clone)]
 pub struct Places(Arc<Inner>);
 
@@ -16,33 +16,33 @@ struct Inner {
     held: Mutex<Held>,
 }
 
-/// Only clients that hold a place have an entry, so there are never more entries than places.
+/// Places in use. Only a client with a place has an entry, so there are never more entries than places.
 #[derive(Debug, Default)]
 struct Held {
     places: usize,
     per_client: HashMap<Client, usize>,
 }
 
-/// One of them, which is free again when this is dropped.
+/// A place in use, which is free again when this is dropped.
 #[derive(Debug)]
 pub struct Place {
     client: Client,
     places: Places,
 }
 
-/// Why there is no place now. Trying again later can help.
+/// Reason for which there is no place now. A later retry may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlace {
-    /// All of them are taken.
+    /// All places are taken.
     #[error("all places are taken")]
     AllTaken,
-    /// The client has as many as one client may.
+    /// The client has its maximum.
     #[error("the client holds as many places as one client may")]
     ClientHasMost,
 }
 
 impl Places {
-    /// `places_max` in all, of which a client holds at most `per_client_max`.
+    /// `places_max` places in all, of which each client has at most `per_client_max`.
     pub fn new(places_max: usize, per_client_max: usize) -> Self {
         Self(Arc::new(Inner { places_max, per_client_max, held: Mutex::default() }))
     }
@@ -51,7 +51,7 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// See [`NoPlace`].
+    /// All places are taken, or the client has its maximum.
     pub fn take(&self, client: &Client) -> Result<Place, NoPlace> {
         let mut held = self.held();
         if held.places >= self.0.places_max {
@@ -66,13 +66,13 @@ impl Places {
         Ok(Place { client: client.clone(), places: self.clone() })
     }
 
-    /// How many are taken, and how many there are.
+    /// Number of places that are taken, and of all places.
     pub fn taken(&self) -> (usize, usize) {
         (self.held().places, self.0.places_max)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.held.lock().expect("nobody panics with the lock")
+        self.0.held.lock().expect("no holder of the lock panics")
     }
 }
 

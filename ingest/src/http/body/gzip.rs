@@ -4,7 +4,8 @@ use std::io::Read;
 
 use axum::http::{HeaderMap, header};
 use flate2::bufread::GzDecoder;
-use service::{Refusal, list};
+use service::ApiError;
+use service::http::header_list;
 
 use super::memory::Reservation;
 
@@ -16,20 +17,20 @@ pub(super) const MEMBERS_MAX: usize = 256;
 const STEP_BYTES: usize = 64 << 10;
 
 /// Whether a body is gzipped, by all its `Content-Encoding` headers.
-pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
-    let encodings = list::header_items(headers, &header::CONTENT_ENCODING);
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
+    let encodings = header_list::header_items(headers, &header::CONTENT_ENCODING);
     // Names of encodings are case-insensitive.
     let packed: Vec<_> = encodings.filter(|name| !name.eq_ignore_ascii_case("identity")).collect();
     match packed.as_slice() {
         [] => Ok(false),
         [name] if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => Ok(true),
-        _ => Err(Refusal::unsupported("unsupported_encoding", "Content-Encoding must be gzip or identity")),
+        _ => Err(ApiError::unsupported("unsupported_encoding", "Content-Encoding must be gzip or identity")),
     }
 }
 
 /// Unpacks a body step by step, and reserves memory for each step: the size that gzip declares may be wrong.
-pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) -> Result<Vec<u8>, Refusal> {
-    let invalid = |_| Refusal::bad_request("invalid_gzip", "the body is not valid gzip");
+pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) -> Result<Vec<u8>, ApiError> {
+    let invalid = |_| ApiError::bad_request("invalid_gzip", "the body is not valid gzip");
     let (mut unpacked, mut rest) = (Vec::new(), packed);
     for _ in 0..MEMBERS_MAX {
         let mut member = GzDecoder::new(rest);
@@ -50,9 +51,9 @@ pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) 
     }
     let error =
         format!("a gzipped body must have at most {MEMBERS_MAX} members, each of which is a gzip file of its own");
-    Err(Refusal::bad_request("invalid_gzip", error))
+    Err(ApiError::bad_request("invalid_gzip", error))
 }
 
-pub(super) fn too_large(bytes_max: usize) -> Refusal {
-    Refusal::too_large("body_too_large", format!("the body must be at most {bytes_max} bytes long, unpacked"))
+pub(super) fn too_large(bytes_max: usize) -> ApiError {
+    ApiError::too_large("body_too_large", format!("the body must be at most {bytes_max} bytes long, unpacked"))
 }

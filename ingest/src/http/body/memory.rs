@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use service::Refusal;
+use service::ApiError;
 
 /// Maximum bytes of a small body; every single event fits.
 pub const SMALL_BODY_BYTES_MAX: usize = 40 << 10;
@@ -80,7 +80,7 @@ impl Reservation {
     /// # Errors
     ///
     /// 503: there is no memory left, or the client has its share.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
         let all = self.bytes + bytes;
         let large_bytes = large(all) - large(self.bytes);
         let mut amounts = self.memory.lock();
@@ -88,7 +88,7 @@ impl Reservation {
             || large_bytes > 0 && amounts.large_bytes + large_bytes > self.memory.large_bytes_max()
         {
             let error = "too many large requests at once; send this one again";
-            return Err(Refusal::unavailable("too_many_bodies", error));
+            return Err(ApiError::unavailable("too_many_bodies", error));
         }
         if large_bytes > 0 {
             let share = self.memory.client_bytes_max() - large_bytes.min(self.memory.client_bytes_max());
@@ -98,7 +98,7 @@ impl Reservation {
                 .any(|owner| amounts.large_bytes_by_client.get(owner).is_some_and(|held| *held > share))
             {
                 let error = "too many large requests of this client at once; send this one again";
-                return Err(Refusal::unavailable("too_many_bodies", error));
+                return Err(ApiError::unavailable("too_many_bodies", error));
             }
             amounts.large_bytes += large_bytes;
             for owner in &self.owners {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use service::Refusal;
+use service::ApiError;
 use tokio::time::Instant;
 
 /// Maximum time from the end of the headers to the end of the body: 137 KiB/s for 8 MiB.
@@ -40,13 +40,13 @@ impl Pace {
         }
     }
 
-    pub(super) fn refusal() -> Refusal {
+    pub(super) fn refusal() -> ApiError {
         let error = format!(
             "the body arrives too slowly: send {} KiB within {} seconds, and all of it within {}",
             WINDOW_BYTES >> 10,
             WINDOW.as_secs(),
             BODY_READ_TIMEOUT.as_secs()
         );
-        Refusal::too_slow("body_too_slow", error)
+        ApiError::too_slow("body_too_slow", error)
     }
 }

@@ -1,8 +1,8 @@
-//! What a connection is doing, and until when it may.
+//! Phase of a connection, and its deadline.
 //!
-//! hyper has one clock for two waits: for the first byte of a next request, which a load balancer's idle connection may take
-//! minutes for, and from there to the end of its headers, for which a client needs a moment. So both are measured here: by
-//! the bytes that arrive, and by the requests that are answered.
+//! hyper has one timer for two waits: the wait for the first byte of a request, for which idle connections of load balancers
+//! need minutes, and the time of its headers, for which a client needs a moment. So both are measured here, by the bytes
+//! that arrive and the requests that are answered.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -11,44 +11,44 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// From a connection's opening, or from the first byte of a further request, to the end of the request's headers.
+/// Maximum time from a connection's opening, or the first byte of a further request, to the end of the request's headers.
 pub const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Stands for "no headers have begun".
+/// Value for "no headers have begun".
 const NEVER: u64 = u64::MAX;
 
-/// Of one connection: written by its own tasks, and read by whoever looks for a place.
+/// State of one connection, written by its own tasks, and read in the search for free slots.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Whose it is, as addresses are counted.
+    /// Network of the client.
     pub(super) network: IpAddr,
-    /// Whether a proxy is at its other end, which is trusted to say whose requests are.
+    /// Whether the peer is a trusted proxy.
     pub(super) is_proxy: bool,
     opened: Instant,
-    /// Requests whose answers are not complete.
+    /// Requests in progress.
     in_flight: AtomicU32,
-    /// Whether any request was answered.
+    /// Whether the connection ever had a request.
     has_served: AtomicBool,
-    /// Whether bytes between requests are the beginning of a next one. In HTTP/2 they are anything.
+    /// Whether bytes between requests begin the next request. In HTTP/2 they need not.
     is_serial: AtomicBool,
-    /// Whether an answer is under way that ends only with its client.
+    /// Whether an answer without an end is in progress.
     is_streaming: AtomicBool,
-    /// Milliseconds since it was opened: when the connection became idle.
+    /// When the connection became idle, in milliseconds since its opening.
     idle_since_ms: AtomicU64,
-    /// The same of the first byte of the request that is read.
+    /// When the headers of the current request began, in milliseconds since the opening, or `NEVER`.
     headers_since_ms: AtomicU64,
-    /// Asks the connection to end.
+    /// Asks the connection to close.
     closing: Notify,
 }
 
-/// What a connection is doing.
+/// Phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It waits for a request, since then.
+    /// The connection waits for a request, since this moment.
     Idle(Instant),
-    /// A request's headers arrive, since then.
+    /// The headers of a request arrive, since this moment.
     Headers(Instant),
-    /// A request is answered.
+    /// A request is in progress.
     Busy,
 }
 
@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// When it has to end unless something happens; while a request is answered there is no such moment.
+    /// Moment at which the connection is closed unless its phase changes; `None` while a request is in progress.
     pub(super) fn deadline(&self, idle_timeout: Duration) -> Option<Instant> {
         match self.phase() {
             Phase::Idle(since) => Some(since + idle_timeout),
@@ -89,43 +89,43 @@ impl State {
         }
     }
 
-    /// Its requests may be answered at the same time: HTTP/2.
+    /// Switches to HTTP/2, whose requests may be in progress at the same time.
     pub(super) fn multiplex(&self) {
         self.is_serial.store(false, Ordering::Release);
     }
 
-    /// Bytes have arrived.
+    /// Records that bytes have arrived.
     pub(super) fn received(&self) {
         if self.is_serial.load(Ordering::Acquire) && self.in_flight.load(Ordering::Acquire) == 0 {
             let _ = self.headers_since_ms.compare_exchange(NEVER, self.ms(), Ordering::AcqRel, Ordering::Acquire);
         }
     }
 
-    /// A request has arrived with all of its headers.
+    /// Records a request whose headers are complete.
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         self.has_served.store(true, Ordering::Release);
         self.headers_since_ms.store(NEVER, Ordering::Release);
     }
 
-    /// It was answered, or given up.
+    /// Records that a request was answered or given up.
     pub(super) fn end(&self) {
         self.idle_since_ms.store(self.ms(), Ordering::Release);
         self.is_streaming.store(false, Ordering::Release);
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// The answer that is under way ends only with its client. HTTP/2 tells by itself when a client leaves.
+    /// Records that the answer in progress has no end. HTTP/2 announces by itself that a client hangs up.
     pub(super) fn stream(&self) {
         self.is_streaming.store(self.is_serial.load(Ordering::Acquire), Ordering::Release);
     }
 
-    /// Whether a client that stops sending has left: it does in the middle of an answer without an end.
+    /// Whether a client that closes its sending side has hung up: true during an answer without an end.
     pub(super) fn ends_with_client(&self) -> bool {
         self.is_streaming.load(Ordering::Acquire)
     }
 
-    /// Whether a request is answered, and no other can be at the same time.
+    /// Whether a request of HTTP/1.1 is in progress.
     pub(super) fn is_answering_one(&self) -> bool {
         self.is_serial.load(Ordering::Acquire) && self.in_flight.load(Ordering::Acquire) > 0
     }
@@ -134,12 +134,12 @@ impl State {
         self.has_served.load(Ordering::Acquire)
     }
 
-    /// Asks for its end, after the answers that are under way.
+    /// Asks the connection to close after the answers in progress.
     pub(super) fn close(&self) {
         self.closing.notify_one();
     }
 
-    /// Returns when its end is asked for.
+    /// Returns when the connection is asked to close.
     pub(super) async fn closing(&self) {
         self.closing.notified().await;
     }

@@ -1,14 +1,13 @@
-//! Lists as headers and variables write them: items separated by commas (RFC 9110, 5.6.1).
+//! Lists in headers and environment variables: items separated by commas (RFC 9110, 5.6.1).
 
 use axum::http::{HeaderMap, HeaderName};
 
-/// The items of a list, without the white space around them. Empty ones are none.
+/// The items of a list without white space around them. Empty items are skipped.
 pub fn items(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-/// The items of all headers of this name, in their order. A header that is not ASCII has none that can be read: it is one
-/// empty item.
+/// The items of all headers of this name, in their order. A header that is not ASCII counts as one empty item.
 pub fn header_items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a str> {
     headers.get_all(name).into_iter().flat_map(|value| {
         let text = value.to_str().ok();

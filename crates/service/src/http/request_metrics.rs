@@ -1,5 +1,4 @@
-//! Requests as Prometheus counts them: by route, method and status, by the reason of a refusal, and how long their
-//! answers take.
+//! Metrics of requests: answers by route, method and status, errors by code, and durations.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,35 +11,34 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use metrics::{Counter, Histogram, Unit};
 
-use crate::refusal::RefusalCode;
-use crate::{health, server};
+use super::api_error::ErrorCode;
+use super::{METRICS_PATH, PROBE_PATHS};
 
 /// Answers, by route, method and status.
 const REQUESTS: &str = "http_requests_total";
 
-/// Those of them that are refusals, by route and code.
+/// Error answers, by route and code.
 const REFUSALS: &str = "http_refusals_total";
 
-/// By route.
+/// Durations, by route.
 const DURATION_S: &str = "http_request_duration_seconds";
 
-/// Of a path that belongs to no route. By its own name, whoever makes up paths would make up series.
+/// Route of a path that matches none. Under its own name each invented path would create a series.
 const UNMATCHED: &str = "unmatched";
 
-/// Counts and times everything that this router answers, from a request's headers to those of its answer.
+/// Counts and times all requests to this router, from their headers to those of the answer.
 ///
-/// A request whose client leaves before that is not counted. Neither are probes: whoever asks how things are is no
-/// traffic, and a 503 there is no failure of ours. One that is refused for what is asked, or by whom, still is a refusal.
+/// Requests whose clients hang up before are not counted. Neither are probes: they are no traffic, and a 503 there is no
+/// failure. Their 4xx answers still count as errors.
 pub fn measured(router: Router) -> Router {
     router.layer(from_fn_with_state(Arc::<Series>::default(), measure))
 }
 
-/// Describes what is measured here; the recorder must be installed.
+/// Describes these metrics; the recorder must be installed.
 pub(crate) fn describe_metrics() {
-    server::describe_metrics();
     metrics::describe_counter!(REQUESTS, Unit::Count, "Requests that were answered");
-    metrics::describe_counter!(REFUSALS, Unit::Count, "Requests that were refused, by the code of the refusal");
-    metrics::describe_histogram!(DURATION_S, Unit::Seconds, "From a request's headers to those of its answer");
+    metrics::describe_counter!(REFUSALS, Unit::Count, "Requests that were answered with an error, by its code");
+    metrics::describe_histogram!(DURATION_S, Unit::Seconds, "Time from a request's headers to those of its answer");
 }
 
 async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next) -> Response {
@@ -49,11 +47,11 @@ async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    let (status, is_probe) = (response.status(), health::PATHS.contains(&route));
+    let (status, is_probe) = (response.status(), route == METRICS_PATH || PROBE_PATHS.contains(&route));
     if !is_probe {
         series.count(route, (method, status), begun.elapsed());
     }
-    if let Some(RefusalCode(code)) = response.extensions().get()
+    if let Some(ErrorCode(code)) = response.extensions().get()
         && (!is_probe || status.is_client_error())
     {
         metrics::counter!(REFUSALS, "route" => route.to_owned(), "code" => *code).increment(1);
@@ -61,7 +59,7 @@ async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next
     response
 }
 
-/// Methods that nobody has heard of are one series, however many there are.
+/// Label of a method; all unknown methods share one.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -75,7 +73,7 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// What each route counts with, found once: the recorder's own search for a series costs more than counting does.
+/// Cache of the series of each route: the recorder's own search for a series costs more than counting does.
 #[derive(Default)]
 struct Series {
     routes: RwLock<HashMap<String, Route>>,

@@ -1,6 +1,8 @@
-//! By which names a service may be asked. On the loopback interface nobody but this machine can ask; but a page of the
-//! internet whose name leads to 127.0.0.1 (DNS rebinding) lets a browser on this machine ask, and then read as if the
-//! service were the page's own. Such a request has the page's name in `Host`.
+//! Protection against DNS rebinding: a service answers only requests for its own names.
+//!
+//! Only this machine can reach the loopback interface. But if the name of a web page resolves to 127.0.0.1, a browser on
+//! this machine sends the page's requests here and lets the page read the answers. Such a request has the page's name in
+//! `Host`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,13 +14,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use crate::health::READINESS_PATHS;
-use crate::{Refusal, list};
+use super::{ApiError, PROBE_PATHS, header_list};
 
-/// Bytes of a name, as DNS bounds it.
+/// Maximum bytes of a name in DNS.
 const HOST_BYTES_MAX: usize = 253;
 
-/// Names beside those of the loopback interface, such as `stats.example`. Written as a list.
+/// Names of a service beside those of the loopback interface, as a list: `stats.example,stats.internal`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hosts(Vec<String>);
@@ -33,7 +34,7 @@ impl TryFrom<String> for Hosts {
             let rule = || format!("a host is a name or an address without a port, such as stats.example; not {text:?}");
             if is_host { Ok(text.to_ascii_lowercase()) } else { Err(rule()) }
         };
-        list::items(&text).map(host).collect::<Result<_, _>>().map(Self)
+        header_list::items(&text).map(host).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -44,8 +45,8 @@ impl From<Hosts> for String {
 }
 
 impl Hosts {
-    /// Refuses requests by other names, where the service listens on the loopback interface or names are configured. Probes
-    /// are answered by any name: they say nothing of sites.
+    /// Refuses requests for other names if the service listens on the loopback interface or names are configured. Probes are
+    /// answered for every name: they say nothing about sites.
     pub fn guard(self, router: Router, address: IpAddr) -> Router {
         if self.0.is_empty() && !address.to_canonical().is_loopback() {
             return router;
@@ -53,8 +54,8 @@ impl Hosts {
         router.layer(from_fn_with_state(Arc::new(self), check))
     }
 
-    /// Whether all that a request names is known. Where it names nothing it is no browser's.
-    fn contain_those_of(&self, request: &Request) -> bool {
+    /// Whether all names in a request are known. A request without a name is not a browser's.
+    fn contain_all_of(&self, request: &Request) -> bool {
         let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
         let sent = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("\0"));
         authority.into_iter().chain(sent).all(|host| self.contains(name(host)))
@@ -63,7 +64,7 @@ impl Hosts {
     fn contains(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        // A name without a dot is none of the internet's: localhost, or one of this machine's or network's own.
+        // A name without a dot belongs to this machine or network, such as localhost.
         let is_local =
             !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         is_local && !host.bytes().all(|byte| byte.is_ascii_digit())
@@ -72,7 +73,7 @@ impl Hosts {
     }
 }
 
-/// Without a port. What is no host with a port stays as it is, and is known to nobody.
+/// The host without its port. A text of another form stays as it is, and matches no name.
 fn name(host: &str) -> &str {
     let begin = if host.starts_with('[') { host.find(']').unwrap_or_default() } else { 0 };
     match host[begin..].split_once(':') {
@@ -82,10 +83,10 @@ fn name(host: &str) -> &str {
 }
 
 async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    if READINESS_PATHS.contains(&request.uri().path()) || hosts.contain_those_of(&request) {
+    if PROBE_PATHS.contains(&request.uri().path()) || hosts.contain_all_of(&request) {
         return next.run(request).await;
     }
-    Refusal::misdirected().into_response()
+    ApiError::misdirected().into_response()
 }
 
 #[cfg(test)]
@@ -141,7 +142,7 @@ mod tests {
     fn each_name_of_a_request_counts() {
         let known = |uri: &str, sent: &[&str]| {
             let request = sent.iter().fold(Request::builder().uri(uri), |request, host| request.header("host", *host));
-            hosts("").contain_those_of(&request.body(Body::empty()).expect("a request"))
+            hosts("").contain_all_of(&request.body(Body::empty()).expect("a request"))
         };
         assert!(known("/", &[]) && known("/", &["localhost"]) && known("http://127.0.0.1/", &["localhost"]));
         assert!(!known("/", &["evil.example"]) && !known("/", &["localhost", "evil.example"]));

@@ -1,4 +1,4 @@
-//! What a process says of itself on the command line: `--version`, `--help` with its variables, and `--check-config`.
+//! Command line of every process: `--version`, `--help` with its variables, and `--check-config`.
 
 use clap::Args;
 use serde::Serialize;
@@ -7,51 +7,57 @@ use crate::config::{Variable, shown};
 
 /// Variables of every process.
 const COMMON: [Variable; 2] = [
-    Variable { name: "LOG_FORMAT", meaning: "How log lines are written: text or json [text]" },
-    Variable { name: "RUST_LOG", meaning: "Which lines: error, warn, info, debug or trace, also by module [info]" },
+    Variable { name: "LOG_FORMAT", meaning: "Format of log lines: text or json [text]" },
+    Variable {
+        name: "RUST_LOG",
+        meaning: "Level of log lines: error, warn, info, debug or trace, also by module [info]",
+    },
 ];
 
-/// Variables of processes that trace.
+/// Variables of processes that send traces.
 pub const TRACES: [Variable; 3] = [
     Variable {
         name: "OTEL_EXPORTER_OTLP_ENDPOINT",
-        meaning: "Where OpenTelemetry spans are sent, http://host:port [none are]",
+        meaning: "Collector of OpenTelemetry spans, http://host:port [no traces]",
     },
-    Variable { name: "OTEL_EXPORTER_OTLP_PROTOCOL", meaning: "How: http/protobuf or http/json [http/protobuf]" },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+        meaning: "Protocol of the collector: http/protobuf or http/json [http/protobuf]",
+    },
     Variable {
         name: "OTEL_TRACES_SAMPLER",
-        meaning: "Which requests are traced that do not say themselves [parentbased_always_on]",
+        meaning: "Sampler of requests that come without a trace [parentbased_always_on]",
     },
 ];
 
-/// What every process takes.
+/// Options of every process.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Options {
-    /// Read the configuration, say what is wrong with it, or print it without secrets, and end
+    /// Check the configuration, print it without secrets, and exit
     #[arg(long)]
     pub check_config: bool,
 }
 
-/// All variables of a process, for the end of its `--help`.
+/// Text about all variables of a process, for the end of its `--help`.
 pub fn help(variables: &[Variable]) -> String {
     let all = || variables.iter().chain(&COMMON);
     let width = all().map(|variable| variable.name.len()).max().unwrap_or(0);
     let lines = all().map(|Variable { name, meaning }| format!("  {name:width$}  {meaning}\n"));
-    format!("Environment [default]; empty counts as absent:\n{}", lines.collect::<String>())
+    format!("Environment [default]; an empty variable counts as absent:\n{}", lines.collect::<String>())
 }
 
-/// Answers `--check-config`: the configuration, if it can work.
+/// Answers `--check-config`: prints the configuration if it is valid.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// The error of the check.
 pub fn answer_check(config: &impl Serialize, checked: anyhow::Result<()>) -> anyhow::Result<()> {
     checked?;
     print!("{}", shown(config));
     Ok(())
 }
 
-/// What a unit of systemd allows a process, so that tests can compare it with the process' own bounds.
+/// Limits in a unit of systemd, so that tests can compare them with the bounds of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnitLimits {
     /// `MemoryMax`.
@@ -61,7 +67,7 @@ pub struct UnitLimits {
 }
 
 impl UnitLimits {
-    /// Those of a unit's text; `None` if one of them is not set, or not as `1700M`.
+    /// Parses a unit; `None` if a limit is missing or not written like `1700M`.
     pub fn read(unit: &str) -> Option<Self> {
         let value = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         let mebibytes: u64 = value("MemoryMax")?.strip_suffix('M')?.parse().ok()?;

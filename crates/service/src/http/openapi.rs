@@ -1,7 +1,6 @@
-//! `/api-docs`: the interface's description as Swagger UI shows it, and `/api-docs/openapi.json`.
+//! `/api-docs`: Swagger UI, and the description of the interface at `/api-docs/openapi.json`.
 //!
-//! All addresses are relative to the one that they are found at: a service may be below a path of a host that a proxy takes
-//! away, and knows nothing of it.
+//! All links are relative: a proxy may serve the interface below a path of its own.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -10,13 +9,14 @@ use axum::response::Response;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Where the pages are, with all below it.
+/// Path of the pages.
 pub(crate) const FOLDER: &str = "/api-docs";
 
-/// From the address without a slash at its end to the one with it.
+/// Redirect from the path without a slash at its end to the path with one.
 const TO_FOLDER: HeaderValue = HeaderValue::from_static("api-docs/");
 
-/// What pages may load, and that no other page shows them in a frame. Swagger UI sets styles and pictures in what it makes.
+/// Headers that bound what the pages may load, and forbid other pages to frame them. Swagger UI needs inline styles and
+/// pictures.
 const SECURITY: [(HeaderName, HeaderValue); 2] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -28,10 +28,10 @@ const SECURITY: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// The description, seen from the page that shows it.
+/// Path of the description, relative to the page.
 const DOCUMENT: &str = "openapi.json";
 
-/// Pages that show the description, and the description.
+/// Routes of Swagger UI and of the description.
 pub fn router<S: Clone + Send + Sync + 'static>(description: OpenApi) -> Router<S> {
     let pages = SwaggerUi::new(FOLDER).config(Config::from(DOCUMENT)).url(format!("{FOLDER}/{DOCUMENT}"), description);
     Router::from(pages).layer(map_response(async |response| answered(response)))

@@ -1,9 +1,7 @@
-//! How often, and how much: so many requests, events or bytes a second, and some at once after a pause. One instant a client
-//! is all it takes (GCRA, the leaky bucket as a meter).
+//! Rate limits by client, with GCRA (the leaky bucket as a meter): the state of a client is one instant.
 //!
-//! The table of clients has a bound. A client whose allowance is whole again is forgotten without a difference. Where
-//! more than that many are busy at once, those who come new share one allowance: they cannot make anybody forgotten, nor
-//! take memory.
+//! The table of clients has a bound. A client whose allowance is full again can be forgotten without a difference. While
+//! the table is full of busy clients, all new ones share one allowance: they neither displace known clients nor take memory.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,17 +10,19 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// Clients that are remembered. An entry is some 80 bytes with its share of empty places, together 5 MiB.
-pub(super) const CLIENTS_MAX: usize = 65_536;
+use super::ApiError;
 
-/// Between two searches for clients that can be forgotten: one takes about a millisecond, in which others wait.
+/// Maximum clients in a table. An entry takes some 80 bytes with its share of empty slots, so the table 5 MiB.
+pub(crate) const CLIENTS_MAX: usize = 65_536;
+
+/// Minimum interval between two searches for clients that can be forgotten; one takes about a millisecond under the lock.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
-/// The largest rate and burst that make sense: a gigabyte a second.
+/// Maximum rate and burst: a gigabyte a second.
 const NUMBER_MAX: u32 = 1_000_000_000;
 
-/// So many requests, events or bytes a second, and at most `burst` at once: `50`, or `50:200`. Without the second number the burst is what
-/// a second allows.
+/// A rate a second, and the maximum at once: `50`, or `50:200` with a burst. Without the second number the burst is the
+/// amount of one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate {
@@ -53,32 +53,84 @@ impl From<Rate> for String {
     }
 }
 
-/// Why an allowance does not suffice.
+/// Reason for which an allowance does not suffice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Excess {
-    /// It will, after this time.
+pub(crate) enum Excess {
+    /// It suffices after this time.
     Wait(Duration),
-    /// It never will: so much at most may come at once.
+    /// It never suffices: this is the maximum at once.
     Never(u32),
 }
 
+/// Quantity that a rate bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    Requests,
+    Events,
+    Bytes,
+}
+
+/// A rate that a request exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateExceeded {
+    /// Owner of the allowance: `address` or `key`.
+    pub(crate) of: &'static str,
+    pub(crate) quantity: Quantity,
+    pub(crate) excess: Excess,
+}
+
+impl Quantity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Events => "events",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Requests => "too_many_requests",
+            Self::Events => "too_many_events_per_second",
+            Self::Bytes => "too_many_bytes_per_second",
+        }
+    }
+}
+
+impl RateExceeded {
+    pub(crate) fn error(self) -> ApiError {
+        let (of, name) = (self.of, self.quantity.name());
+        match self.excess {
+            Excess::Wait(wait) => {
+                let error = format!("too many {name} of this {of}; send this again later");
+                ApiError::too_many(self.quantity.code(), error, wait)
+            }
+            Excess::Never(most) => {
+                let error =
+                    format!("at most {most} {name} of this {of} are taken at once; send fewer {name} in each request");
+                ApiError::too_large("batch_exceeds_rate", error)
+            }
+        }
+    }
+}
+
 impl Rate {
-    /// A rate that is no variable's.
+    /// A constant rate.
     pub(crate) const fn of(per_second: u32, burst: u32) -> Self {
         Self { per_second, burst }
     }
 
-    /// In what time an allowance grows by so much.
+    /// Time in which an allowance grows by `amount`.
     fn interval(self, amount: u32) -> Duration {
         Duration::from_nanos(u64::from(amount) * 1_000_000_000 / u64::from(self.per_second))
     }
 
-    /// The next instant at which an allowance is whole, if so much more may be.
-    fn take(self, whole_at: Instant, amount: u32, now: Instant) -> Result<Instant, Excess> {
+    /// Takes `amount` from an allowance that is full at `full_at`, and returns the instant at which it is full again.
+    fn take(self, full_at: Instant, amount: u32, now: Instant) -> Result<Instant, Excess> {
         if amount > self.burst {
             return Err(Excess::Never(self.burst));
         }
-        let next = whole_at.max(now) + self.interval(amount);
+        let next = full_at.max(now) + self.interval(amount);
         match next.duration_since(now).checked_sub(self.interval(self.burst)) {
             None | Some(Duration::ZERO) => Ok(next),
             Some(wait) => Err(Excess::Wait(wait)),
@@ -86,9 +138,9 @@ impl Rate {
     }
 }
 
-/// Allowances of all clients.
+/// Allowances of all clients for one rate.
 #[derive(Debug)]
-pub(super) struct Allowances<K> {
+pub(crate) struct RateLimiter<K> {
     rate: Rate,
     clients_max: usize,
     table: Mutex<Table<K>>,
@@ -96,33 +148,37 @@ pub(super) struct Allowances<K> {
 
 #[derive(Debug)]
 struct Table<K> {
-    /// When a client's allowance is whole again.
-    whole_at: HashMap<K, Instant>,
-    /// The same of those who find no place.
-    others_whole_at: Instant,
+    /// Instant at which each client's allowance is full again.
+    full_at: HashMap<K, Instant>,
+    /// Instant at which the shared allowance of clients outside the table is full again.
+    others_full_at: Instant,
     swept: Instant,
 }
 
-impl<K: Eq + Hash> Allowances<K> {
-    pub(super) fn new(rate: Rate, clients_max: usize, now: Instant) -> Self {
-        let table = Table { whole_at: HashMap::new(), others_whole_at: now, swept: now };
+impl<K: Eq + Hash> RateLimiter<K> {
+    pub(crate) fn new(rate: Rate, clients_max: usize, now: Instant) -> Self {
+        let table = Table { full_at: HashMap::new(), others_full_at: now, swept: now };
         Self { rate, clients_max, table: Mutex::new(table) }
     }
 
-    /// Takes so much from a client's allowance, or says why not; then it takes nothing.
-    pub(super) fn take(&self, client: K, amount: u32, now: Instant) -> Result<(), Excess> {
-        let mut table = self.table.lock().expect("nobody panics with the lock");
-        if let Some(whole_at) = table.whole_at.get_mut(&client) {
-            *whole_at = self.rate.take(*whole_at, amount, now)?;
+    /// Takes `amount` from a client's allowance.
+    ///
+    /// # Errors
+    ///
+    /// The allowance does not suffice; nothing is taken.
+    pub(crate) fn take(&self, client: K, amount: u32, now: Instant) -> Result<(), Excess> {
+        let mut table = self.table.lock().expect("no holder of the lock panics");
+        if let Some(full_at) = table.full_at.get_mut(&client) {
+            *full_at = self.rate.take(*full_at, amount, now)?;
             return Ok(());
         }
-        if table.whole_at.len() >= self.clients_max {
+        if table.full_at.len() >= self.clients_max {
             table.sweep(now);
         }
-        if table.whole_at.len() >= self.clients_max {
-            table.others_whole_at = self.rate.take(table.others_whole_at, amount, now)?;
+        if table.full_at.len() >= self.clients_max {
+            table.others_full_at = self.rate.take(table.others_full_at, amount, now)?;
         } else {
-            table.whole_at.insert(client, self.rate.take(now, amount, now)?);
+            table.full_at.insert(client, self.rate.take(now, amount, now)?);
         }
         Ok(())
     }
@@ -131,7 +187,7 @@ impl<K: Eq + Hash> Allowances<K> {
 impl<K> Table<K> {
     fn sweep(&mut self, now: Instant) {
         if now.duration_since(self.swept) >= SWEEP_PAUSE {
-            self.whole_at.retain(|_, whole_at| *whole_at > now);
+            self.full_at.retain(|_, full_at| *full_at > now);
             self.swept = now;
         }
     }
@@ -145,9 +201,9 @@ mod tests {
         Rate::try_from(text.to_owned()).expect("a rate")
     }
 
-    fn allowances(text: &str, clients_max: usize) -> (Allowances<u32>, Instant) {
+    fn allowances(text: &str, clients_max: usize) -> (RateLimiter<u32>, Instant) {
         let now = Instant::now();
-        (Allowances::new(rate(text), clients_max, now), now)
+        (RateLimiter::new(rate(text), clients_max, now), now)
     }
 
     #[test]
@@ -190,9 +246,9 @@ mod tests {
         let newcomers = (100..1_000).filter(|client| allowances.take(*client, 1, at(5)).is_ok()).count();
         assert_eq!(newcomers, 2, "one allowance for all of them");
         assert!(allowances.take(0, 1, at(5)).is_ok(), "who is known has one of one's own");
-        assert_eq!(allowances.table.lock().expect("no panic").whole_at.len(), 100);
+        assert_eq!(allowances.table.lock().expect("no panic").full_at.len(), 100);
         assert!(allowances.take(2_000, 1, at(8)).is_ok(), "who was quiet is forgotten");
-        assert_eq!(allowances.table.lock().expect("no panic").whole_at.len(), 1);
+        assert_eq!(allowances.table.lock().expect("no panic").full_at.len(), 1);
     }
 
     #[test]

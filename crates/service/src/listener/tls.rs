@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 of connections that come in, with a certificate that is read again when its file changes.
+//! TLS 1.2 and 1.3 of incoming connections, with a certificate that is read again when its file changes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,41 +15,47 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Variable;
-use crate::followed::{self, Files, read_bounded};
+use crate::file_watch::{self, Files, read_bounded};
 
-/// Variables of processes that may be reached over TLS.
+/// Variables of services that can serve TLS.
 pub const VARIABLES: [Variable; 2] = [
-    Variable { name: "TLS_CERT_FILE", meaning: "Certificates of HTTPS in PEM, its own first [none: plain HTTP]" },
-    Variable { name: "TLS_KEY_FILE", meaning: "The key of the first one in PEM; both are read again when they change" },
+    Variable {
+        name: "TLS_CERT_FILE",
+        meaning: "Certificate of HTTPS in PEM, followed by those of its authorities [none: plain HTTP]",
+    },
+    Variable {
+        name: "TLS_KEY_FILE",
+        meaning: "Key of the certificate in PEM; both files are read again when they change",
+    },
 ];
 
-/// Bytes of a file: hundreds of certificates of 2 kB.
+/// Maximum bytes of a file: hundreds of certificates of 2 kB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Whether the files cannot be read: 1, and the certificate is the one that was last read from them.
+/// Gauge that is 1 while the files cannot be read, and the certificate is that of the last reading.
 const STALE: &str = "tls_certificate_stale";
 
-/// What is spoken inside: the first that a client knows.
-pub(crate) const HTTP_2: &[u8] = b"h2";
+/// Protocols of ALPN, by preference.
+pub(super) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// Where a certificate and its key are.
+/// Files of a certificate and its key.
 #[derive(Debug, Clone)]
 pub struct Identity {
     certificates: PathBuf,
     key: PathBuf,
 }
 
-/// What connections that come in are encrypted with.
+/// Certificate of incoming connections.
 #[derive(Clone)]
 pub struct Tls(watch::Receiver<Arc<ServerConfig>>);
 
 impl Identity {
-    /// That of `TLS_CERT_FILE` and `TLS_KEY_FILE`; none is plain HTTP.
+    /// Files of `TLS_CERT_FILE` and `TLS_KEY_FILE`; `None` is plain HTTP.
     ///
     /// # Errors
     ///
-    /// Only one of them is set.
+    /// Only one of the variables is set.
     pub fn of(certificates: Option<&PathBuf>, key: Option<&PathBuf>) -> anyhow::Result<Option<Self>> {
         match (certificates.cloned(), key.cloned()) {
             (None, None) => Ok(None),
@@ -58,12 +64,11 @@ impl Identity {
         }
     }
 
-    /// Reads both.
+    /// Checks that both files can be read.
     ///
     /// # Errors
     ///
-    /// One of them cannot be read, or they do not belong together. Whether the certificate is good now, and for which
-    /// names, is for clients to say.
+    /// A file cannot be read, or the key is not the certificate's. Validity and names of the certificate are not checked.
     pub fn check(&self) -> anyhow::Result<()> {
         self.read().map(drop)
     }
@@ -84,23 +89,19 @@ impl Identity {
 }
 
 impl Tls {
-    /// Reads the files, and follows them.
+    /// Reads the files, and watches them.
     ///
     /// # Errors
     ///
-    /// As [`Identity::check`]; later that is only logged and measured.
+    /// As [`Identity::check`]. Later failures are only logged and measured.
     pub fn follow(identity: Identity) -> anyhow::Result<Self> {
         let paths = vec![identity.certificates.clone(), identity.key.clone()];
         let read = Box::new(move || identity.read());
-        followed::follow(Files { what: "certificates", paths, read, measure }).map(Self)
+        file_watch::follow(Files { what: "certificates", paths, read, measure }).map(Self)
     }
 
-    /// Agrees with a client on how to go on.
-    ///
-    /// # Errors
-    ///
-    /// It breaks off, talks nonsense, or does not trust us.
-    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    /// Performs the TLS handshake with a client.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -109,11 +110,11 @@ impl Tls {
     }
 }
 
-/// Reads the file of authorities that a variable names, if it does: who certifies servers that we connect to.
+/// Checks the file of authorities that certify other servers, if a variable names one.
 ///
 /// # Errors
 ///
-/// It cannot be read, or has no certificate.
+/// The file cannot be read, or has no certificate.
 pub fn check_authorities(variable: &str, file: Option<&PathBuf>) -> anyhow::Result<()> {
     let Some(path) = file else { return Ok(()) };
     certificates(path).map(drop).with_context(|| named(path, variable))
@@ -131,7 +132,7 @@ fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
 }
 
 fn key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    // Without the reason, which might show a line of it.
+    // Without the cause, which might show a line of the file.
     PrivateKeyDer::from_pem_slice(&text(path)?).ok().context("it has no key in PEM")
 }
 

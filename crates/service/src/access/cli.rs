@@ -1,4 +1,4 @@
-//! `keys add`, `keys list`, `keys revoke`: what operators do with the file of keys.
+//! Commands `keys add`, `keys list` and `keys revoke`, with which operators edit the file of keys.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,21 +8,19 @@ use std::time::SystemTime;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 
-use super::file;
-use super::key::{NewKey, SentKey};
-use super::keys::{self, Key, Sites};
+use super::keys::{self, Key, NewKey, SentKey, Sites};
 use super::origins::{self, is_origin};
 
-/// Sites, and origins, of one key.
+/// Maximum sites, and maximum origins, of one key.
 const NAMES_MAX: usize = 1_000;
 
-/// Bytes of a note, and of an origin.
+/// Maximum bytes of a note.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// Keys that clients need, in a file that the running service reads.
+/// Keys of clients, in a file that the running service watches.
 #[derive(Debug, Args)]
 pub struct KeysCommand {
-    /// The file; without it the one that the service's variable names
+    /// File of keys; by default the one that the service's variable names
     #[arg(long, global = true, value_name = "PATH")]
     file: Option<PathBuf>,
     #[command(subcommand)]
@@ -31,53 +29,53 @@ pub struct KeysCommand {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Make a key and print it, this once: only its digest is kept
+    /// Create a key and print it once: only its hash is stored
     ///
-    /// The key is the only line on standard output. A running service takes it within a second. The file is made, for its
-    /// owner only (mode 0600), if it is missing.
+    /// The key is the only line on standard output. A running service accepts it within a second. A missing file is created
+    /// for its owner only (mode 0600).
     Add(Add),
-    /// Show all keys, which is to say, what they are good for
+    /// List all keys with their sites and origins, without their secrets
     List {
-        /// One JSON object a line, as in the file
+        /// Print one JSON object a line, as in the file
         #[arg(long)]
         json: bool,
     },
-    /// Take a key back, for good
+    /// Revoke a key for good
     ///
-    /// A running service refuses it within a second, and ends what it was being sent.
+    /// A running service refuses the key within a second, and ends the live streams that were opened with it.
     Revoke {
-        /// What `keys list` calls it: the part between `tm_` and the next `_`
+        /// Id of the key as in `keys list`: the part between `tm_` and the next `_`
         id: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Add {
-    /// A site that the key is good for; may be given several times
+    /// Permit a site; may be given several times
     #[arg(long = "site", value_name = "SITE", required_unless_present = "all_sites", conflicts_with = "all_sites")]
     sites: Vec<String>,
-    /// It is good for all sites, and for those that come
+    /// Permit all sites, also future ones
     #[arg(long)]
     all_sites: bool,
-    /// An origin whose pages may use it, such as `https://shop.example`; may be given several times. With one, whoever
-    /// sends no header `Origin` is refused, too
+    /// Permit only pages of this origin, such as `https://shop.example`; may be given several times. Requests without the
+    /// header `Origin` are then refused, too
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
-    /// For people: whose it is, and what for
+    /// Note for people: owner and purpose of the key
     #[arg(long, default_value = "")]
     note: String,
 }
 
 impl KeysCommand {
-    /// Does it. `variable` names the file unless the command does; `check_site` knows what a site can be.
+    /// Runs the command. `variable` names the file unless the command does; `check_site` validates a site.
     ///
     /// # Errors
     ///
-    /// What is asked for makes no sense, or the file cannot be read or written.
+    /// An argument is invalid, or the file cannot be read or written.
     pub async fn run(self, variable: &str, check_site: fn(&str) -> Result<(), String>) -> anyhow::Result<()> {
         let named = || std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
         let Some(path) = self.file.or_else(named) else {
-            bail!("which file? Name it by --file, or by {variable}, as the service finds it");
+            bail!("the file of keys is not named: set --file, or {variable} as for the service");
         };
         match self.task {
             Task::Add(add) => add.run(&path, check_site).await,
@@ -90,12 +88,12 @@ impl KeysCommand {
 impl Add {
     async fn run(self, path: &Path, check_site: fn(&str) -> Result<(), String>) -> anyhow::Result<()> {
         self.check(check_site)?;
-        let new = NewKey::make().context("asking the operating system for randomness")?;
+        let new = NewKey::generate().context("asking the operating system for randomness")?;
         let (id, text) = (new.id.clone(), new.text.clone());
         let sites = if self.all_sites { Sites::All } else { Sites::Only(self.sites.into_iter().collect()) };
         let key = Key {
             id: new.id,
-            sha256: new.digest,
+            sha256: new.hash,
             sites,
             origins: self.origins.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
             note: self.note,
@@ -103,14 +101,14 @@ impl Add {
             revoked: None,
         };
         let described = describe(&key);
-        file::edit(path, move |keys| {
+        keys::edit(path, move |keys| {
             ensure!(keys.iter().all(|known| known.id != key.id), "the id is taken, by chance; try again");
             keys.push(key);
             Ok(())
         })
         .await?;
         eprintln!("Made key {id} for {described}. It is shown this once:");
-        writeln!(std::io::stdout(), "{text}").context("printing the key, which nobody knows now: revoke it")
+        writeln!(std::io::stdout(), "{text}").context("printing the key, which is lost now: revoke it")
     }
 
     fn check(&self, check_site: fn(&str) -> Result<(), String>) -> anyhow::Result<()> {
@@ -157,10 +155,10 @@ fn describe(key: &Key) -> String {
 }
 
 async fn revoke(path: &Path, id: &str) -> anyhow::Result<()> {
-    // Whoever has the whole key at hand may give that.
+    // The whole key is accepted, too.
     let id = SentKey::parse(id).map_or(id, |key| key.id);
     keys::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let is_new = file::edit(path, |keys| {
+    let is_new = keys::edit(path, |keys| {
         let Some(key) = keys.iter_mut().find(|key| key.id == id) else {
             bail!("there is no such key; `keys list` shows those that there are");
         };
@@ -219,6 +217,6 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
         assert_eq!(left.len(), 1, "nothing is left behind");
-        assert!(revoke(&path, "nobody").await.is_err());
+        assert!(revoke(&path, "unknown").await.is_err());
     }
 }

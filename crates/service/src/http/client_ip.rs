@@ -1,22 +1,32 @@
-//! Who asks, as far as the network tells. What a client says of itself in `X-Forwarded-For` is nothing to go by; what a
-//! proxy adds there is, if the proxy is known.
+//! Address of a request's client. `X-Forwarded-For` counts only as far as trusted proxies have added to it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::list;
+use super::header_list;
 
-/// Each proxy adds one address, and names it by this header.
+/// Header to which each proxy adds the address of its client.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Proxies one behind the other; more entries than that are not looked at.
+/// Maximum proxies of a request; further entries are ignored.
 const HOPS_MAX: usize = 16;
 
-/// Networks whose proxies are believed. Variable `TRUSTED_PROXIES`: addresses, or networks as `10.0.0.0/8`, separated by
+/// Address at the other end of a request's connection: the client, or a proxy. An extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The address at the other end of a request's connection. The listener always sets it; requests without it share one
+/// address.
+pub(crate) fn peer(extensions: &Extensions) -> SocketAddr {
+    let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    extensions.get::<Peer>().map_or(unknown, |Peer(address)| *address)
+}
+
+/// Networks of trusted proxies. Variable `TRUSTED_PROXIES`: addresses, or networks such as `10.0.0.0/8`, separated by
 /// commas. Default: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -33,7 +43,7 @@ impl TryFrom<String> for Proxies {
                 format!("TRUSTED_PROXIES: \"{text}\" is neither an address nor a network such as 10.0.0.0/8")
             })
         };
-        list::items(&text).map(network).collect::<Result<_, _>>().map(Self)
+        header_list::items(&text).map(network).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -44,12 +54,12 @@ impl From<Proxies> for String {
 }
 
 impl Proxies {
-    /// The client of a request: the last address before those of trusted proxies. Where a proxy names none that can be
-    /// read, it is the proxy itself.
-    pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    /// The client of a request: the last address that is not of a trusted proxy. If a proxy has added no address that can
+    /// be read, the proxy itself counts as the client.
+    pub(crate) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();
-        // The last one was added last. What stands before the first that is not trusted may be made up.
-        for named in list::header_items(headers, &FORWARDED_FOR).rev().take(HOPS_MAX) {
+        // From the last entry on. Entries before the first address that is not trusted may be forged.
+        for named in header_list::header_items(headers, &FORWARDED_FOR).rev().take(HOPS_MAX) {
             if !self.trusts(client) {
                 break;
             }
@@ -59,20 +69,19 @@ impl Proxies {
         client
     }
 
-    /// Whether an address is one of theirs.
+    /// Whether an address is that of a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// Some proxies add the port.
+/// Parses an address; some proxies add the port.
 fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
     text.parse::<IpAddr>().or_else(|_| with_port()).ok().map(|address| address.to_canonical())
 }
 
-/// One client among those that share something: the key that its requests come with, or where no keys are asked for, its
-/// address. Of IPv6 that is the network of 64 bits of which one customer has all.
+/// Identity of a client that shares something with others: its key, or its network where no keys are required.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Client(Name);
 
@@ -83,19 +92,20 @@ enum Name {
 }
 
 impl Client {
-    /// The client of an address.
+    /// The client at an address.
     pub fn of_address(address: IpAddr) -> Self {
         Self(Name::Address(network(address)))
     }
 
-    /// The client with a key of this id.
-    pub(super) fn of_key(id: &str) -> Self {
+    /// The client with the key of this id.
+    pub(crate) fn of_key(id: &str) -> Self {
         Self(Name::Key(id.into()))
     }
 }
 
-/// What counts as one client: an address, or of IPv6 the network of 64 bits of which one customer has all.
-pub fn network(address: IpAddr) -> IpAddr {
+/// The network that counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, which belong to one
+/// customer.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

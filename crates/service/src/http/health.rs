@@ -1,4 +1,5 @@
-//! `/healthz`: the process lives. `/readyz`: it can do its work, or what it lacks. `/metrics`: numbers for Prometheus.
+//! Probes and metrics: `/healthz` (the process is alive), `/readyz` (it can work, or what it lacks) and `/metrics` (for
+//! Prometheus).
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -11,45 +12,34 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 
-use crate::access::bounded;
-use crate::refusal::Refusal;
-use crate::requests;
+use super::probe_limit::bounded;
+use super::{ApiError, METRICS_PATH, PROBE_PATHS, request_metrics};
 
-/// Where processes are asked whether they live, and whether they can work.
-pub(crate) const READINESS_PATHS: [&str; 2] = ["/healthz", "/readyz"];
-
-/// Where their numbers are.
-pub(crate) const METRICS_PATH: &str = "/metrics";
-
-/// All of these.
-pub(crate) const PATHS: [&str; 3] = [READINESS_PATHS[0], READINESS_PATHS[1], METRICS_PATH];
-
-/// Bounds of a histogram of durations, in seconds.
+/// Buckets of a histogram of durations, in seconds.
 const SECONDS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// Bounds of a histogram of batches, in events.
+/// Buckets of a histogram of batches, in events.
 const EVENTS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 20_000.0, 200_000.0, 2_000_000.0];
 
-/// Bounds of a histogram of sizes, in bytes: from one small event to the largest envelope.
+/// Buckets of a histogram of sizes, in bytes: from one small event to the largest envelope.
 const BYTES: [f64; 8] = [256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 131_072.0, 196_608.0, 262_144.0];
 
-/// What is measured is kept one by one until it is added up, at the latest after this time: 50,000 requests a second
-/// are 400 kB.
+/// Interval at which samples of histograms are added up; until then each is kept, 400 kB at 50,000 requests a second.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(1);
 
-/// A gauge that nobody has set for so long is not shown: what it was about is gone, or cannot be seen.
+/// Age at which a gauge is no longer shown: its subject is gone, or cannot be read.
 const GAUGE_IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// How a process is, as its routes tell.
+/// Routes of probes and metrics.
 pub struct Health {
-    /// Whether it lives, and can do its work.
+    /// Routes of the probes.
     probes: Router,
-    /// Its numbers, which name hosts of the inside.
+    /// Route of the metrics, which name hosts of the internal network.
     metrics: Router,
 }
 
-/// The three routes. `ready` is asked each time; its error is a sentence for an operator. `sample` is called before
-/// metrics are shown, to set gauges of what is only counted then; it must not wait.
+/// Routes of probes and metrics. Each `/readyz` calls `ready`, whose error is a sentence for an operator. Each `/metrics`
+/// calls `sample`, which sets gauges that are only read then; it must not wait.
 pub fn router<Ready, Answer>(ready: Ready, sample: impl Fn() + Clone + Send + Sync + 'static) -> Router
 where
     Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
@@ -59,7 +49,7 @@ where
 }
 
 impl Health {
-    /// As [`router`].
+    /// As [`router`], not yet merged.
     pub fn new<Ready, Answer>(ready: Ready, sample: impl Fn() + Clone + Send + Sync + 'static) -> Self
     where
         Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
@@ -67,21 +57,22 @@ impl Health {
     {
         let metrics = recorder();
         let probes = Router::new()
-            .route(READINESS_PATHS[0], get(|| async { "ok\n" }))
-            .route(READINESS_PATHS[1], get(move || readiness(ready())))
-            .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+            .route(PROBE_PATHS[0], get(|| async { "ok\n" }))
+            .route(PROBE_PATHS[1], get(move || readiness(ready())))
+            .method_not_allowed_fallback(|| async { ApiError::wrong_method() });
         let metrics = Router::new()
             .route(METRICS_PATH, get(move || std::future::ready(shown(metrics, &sample))))
-            .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
+            .method_not_allowed_fallback(|| async { ApiError::wrong_method() });
         Self { probes: bounded(probes), metrics }
     }
 
-    /// All three.
+    /// All routes.
     pub fn all(self) -> Router {
         self.probes.merge(self.metrics)
     }
 
-    /// What clients are served, and what operators are, if they have an address of their own: metrics are then only there.
+    /// Routes for clients, and routes for operators. Metrics are only among the latter if operators have an address of their
+    /// own.
     pub fn split(self, has_address: bool) -> (Router, Router) {
         if has_address { (self.probes.clone(), self.all()) } else { (self.all(), Router::new()) }
     }
@@ -95,11 +86,11 @@ fn shown(metrics: &PrometheusHandle, sample: &impl Fn()) -> Response {
 async fn readiness(answer: impl Future<Output = Result<(), String>>) -> Response {
     match answer.await {
         Ok(()) => (StatusCode::OK, "ready\n").into_response(),
-        Err(lack) => Refusal::unavailable("not_ready", lack).into_response(),
+        Err(lack) => ApiError::unavailable("not_ready", lack).into_response(),
     }
 }
 
-/// The process' one recorder of metrics, and the task that keeps it small where nobody asks for them.
+/// Installs the recorder of metrics once, and starts the task that keeps it small while `/metrics` is not asked for.
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -110,7 +101,7 @@ fn recorder() -> &'static PrometheusHandle {
             .map(|builder| builder.idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE_MAX)))
             .and_then(PrometheusBuilder::install_recorder)
             .expect("there are buckets, and nothing else in the process installs a recorder");
-        requests::describe_metrics();
+        request_metrics::describe_metrics();
         let kept = recorder.clone();
         tokio::spawn(async move {
             loop {

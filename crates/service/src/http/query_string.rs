@@ -1,27 +1,27 @@
-//! Query strings, as forms and `URLSearchParams` write them: pairs separated by `&`, percent-encoded UTF-8, a plus for a
-//! blank. The one reader of all services.
+//! Strict decoder of query strings as forms and `URLSearchParams` write them: pairs separated by `&`, percent-encoded
+//! UTF-8, a plus for a blank.
 //!
-//! Decoders in use replace what they cannot read; then two sites that differ there would be one. Nothing is a separator
-//! but `&` and the first `=` of a pair; empty pairs are passed over; a name without `=` has an empty value. The length is
-//! bounded by that of a request's headers.
+//! Common decoders replace bytes that they cannot read, so that two different sites could become one. Only `&` and the
+//! first `=` of a pair are separators; empty pairs are skipped; a name without `=` has an empty value. The maximum size of
+//! a request's headers bounds the length.
 
 use std::borrow::Cow;
 
-/// A pair as it was sent.
+/// A pair in its encoded form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair<'a> {
-    /// All of it, encoded.
+    /// The whole pair, encoded.
     pub raw: &'a str,
     name: &'a str,
     value: &'a str,
 }
 
-/// Something is not percent-encoded UTF-8.
+/// A name or value is not percent-encoded UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the query string must be percent-encoded UTF-8")]
 pub struct NotEncoded;
 
-/// The pairs in their order.
+/// Splits a query string into its pairs.
 pub fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
     query.split('&').filter(|raw| !raw.is_empty()).map(|raw| {
         let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
@@ -30,31 +30,31 @@ pub fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
 }
 
 impl<'a> Pair<'a> {
-    /// Its name.
+    /// Decodes the name.
     ///
     /// # Errors
     ///
-    /// See [`NotEncoded`].
+    /// The name is not percent-encoded UTF-8.
     pub fn name(self) -> Result<Cow<'a, str>, NotEncoded> {
         decoded(self.name)
     }
 
-    /// Its value.
+    /// Decodes the value.
     ///
     /// # Errors
     ///
-    /// See [`NotEncoded`].
+    /// The value is not percent-encoded UTF-8.
     pub fn value(self) -> Result<Cow<'a, str>, NotEncoded> {
         decoded(self.value)
     }
 
-    /// Whether it has this name, however that is encoded.
+    /// Whether the decoded name is `name`.
     pub fn is_named(self, name: &str) -> bool {
         self.name().is_ok_and(|sent| sent == name)
     }
 }
 
-/// Names and values as a query string.
+/// Encodes names and values as a query string.
 pub fn written<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

@@ -1,7 +1,7 @@
-//! What is in files now. They are looked at every second, so a change of them counts within that time, without a restart.
+//! Watches files, and reads them again within a second after a change.
 //!
-//! Looking costs one `stat` a file, and it sees what notices of the kernel do not tell of: files behind links, in network
-//! folders, and in volumes of containers.
+//! The watcher polls: one `stat` for each file also notices changes behind links, in network folders and in volumes of
+//! containers, which notifications of the kernel miss.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-/// Between two looks.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// Interval between two polls.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What files are known by. Another content in place has another time, a file that was moved here another number.
+/// Identity of a file's content: a file that is written in place has another time, one that is replaced another inode.
 #[derive(PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -39,28 +39,28 @@ impl Stamp {
     }
 }
 
-/// Files, and what becomes of them.
+/// Files to watch.
 pub(crate) struct Files<T> {
-    /// What is in them, in the plural, for messages.
+    /// Name of the content in the plural, for messages.
     pub(crate) what: &'static str,
-    /// Where they are. They are read together when any of them changes.
+    /// Paths of the files, which are read together when any of them changes.
     pub(crate) paths: Vec<PathBuf>,
-    /// Reads them.
+    /// Reads the files.
     pub(crate) read: Box<dyn Fn() -> anyhow::Result<T> + Send>,
-    /// Told with each look what there is, and whether that is from before because they cannot be read.
+    /// Receives the content at each poll, and whether it is stale because the files cannot be read.
     pub(crate) measure: fn(&T, bool),
 }
 
-/// Reads files, and follows them until nobody asks for what is in them any more.
+/// Reads files, and watches them until all receivers are dropped.
 ///
 /// # Errors
 ///
-/// They cannot be read now. Later that is only logged and measured: what was in them before stays good.
+/// The files cannot be read now. Later failures are only logged and measured, and the last content stays.
 pub(crate) fn follow<T: Send + Sync + 'static>(files: Files<T>) -> anyhow::Result<watch::Receiver<Arc<T>>> {
-    // Before they are read: what changes in between is read again.
+    // Before the files are read, so that a change in between is noticed.
     let stamps = files.stamps();
     let (sender, receiver) = watch::channel(Arc::new((files.read)()?));
-    tokio::spawn(files.look_again(stamps, sender));
+    tokio::spawn(files.poll(stamps, sender));
     Ok(receiver)
 }
 
@@ -69,19 +69,19 @@ impl<T: Send + 'static> Files<T> {
         self.paths.iter().map(Stamp::of).collect()
     }
 
-    async fn look_again(mut self, mut stamps: Vec<Option<Stamp>>, found: watch::Sender<Arc<T>>) {
-        let mut complaint = String::new();
+    async fn poll(mut self, mut stamps: Vec<Option<Stamp>>, found: watch::Sender<Arc<T>>) {
+        let mut last_error = String::new();
         loop {
-            // With each look, because the recorder may be installed after the first.
-            (self.measure)(&found.borrow(), !complaint.is_empty());
+            // At each poll, because the recorder may be installed after the first.
+            (self.measure)(&found.borrow(), !last_error.is_empty());
             tokio::select! {
                 () = found.closed() => return,
-                () = tokio::time::sleep(LOOK_PAUSE) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
-            let anyway = !complaint.is_empty();
-            // Where a network folder hangs, nobody else waits for it.
+            let anyway = !last_error.is_empty();
+            // In a thread of its own, because a network folder may hang.
             let looked = spawn_blocking(move || self.look(&stamps, anyway)).await;
-            // The process ends.
+            // The runtime is shutting down.
             let Ok((files, seen, read)) = looked else { return };
             self = files;
             stamps = seen;
@@ -90,25 +90,25 @@ impl<T: Send + 'static> Files<T> {
                 Some(Ok(read)) => {
                     tracing::info!("Read {} that were changed", self.what);
                     found.send_replace(Arc::new(read));
-                    complaint.clear();
+                    last_error.clear();
                 }
                 Some(Err(err)) => {
-                    let said = format!("{err:#}");
-                    if said != complaint {
+                    let error = format!("{err:#}");
+                    if error != last_error {
                         tracing::error!(
-                            error = said,
+                            error,
                             files = ?self.paths,
                             "Cannot read {} that were changed; those of before stay good",
                             self.what
                         );
-                        complaint = said;
+                        last_error = error;
                     }
                 }
             }
         }
     }
 
-    /// Reads them if they are others than these, or `anyway`.
+    /// Reads the files if they have changed, or `anyway`.
     fn look(self, known: &[Option<Stamp>], anyway: bool) -> (Self, Vec<Option<Stamp>>, Option<anyhow::Result<T>>) {
         let seen = self.stamps();
         let read = (anyway || seen != known).then(|| (self.read)());
@@ -116,14 +116,14 @@ impl<T: Send + 'static> Files<T> {
     }
 }
 
-/// Reads a file that has no more than `bytes_max` bytes; of a larger one, one byte more.
+/// Reads at most `bytes_max + 1` bytes of a file.
 ///
 /// # Errors
 ///
-/// There is none, or it may not be read.
+/// The file cannot be read.
 pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    // One byte more shows that it is too large, however large it is.
+    // The additional byte shows that the file is too large.
     File::open(path)?.take(bytes_max + 1).read_to_end(&mut text)?;
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! A connection's socket, shared by HTTP, which reads and writes it, and by what watches over it.
+//! Socket of a connection, shared by the protocol, which reads and writes it, and by the watch.
 
 use std::io;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 
 use super::state::State;
 
-/// What HTTP, or TLS below it, reads and writes.
+/// Stream for HTTP, or for TLS below it.
 pub(crate) struct Socket {
     stream: Arc<TcpStream>,
     state: Arc<State>,
 }
 
-/// Sees when the other end stops sending, which HTTP does not look for while it answers.
+/// Notices that the client has closed its sending side, which the protocol does not look for while it answers.
 #[derive(Clone)]
 pub(super) struct Ending(Arc<TcpStream>);
 
@@ -31,11 +31,11 @@ impl Socket {
 }
 
 impl Ending {
-    /// Whether the other end has stopped sending; returns as soon as that is so, or something else has come.
+    /// Returns true once the client has closed its sending side, or false once it has sent something else.
     pub(super) async fn is_there(&self) -> bool {
         match self.0.peek(&mut [0]).await {
             Ok(0) | Err(_) => true,
-            // The end may stand behind it: that of TLS has a message of its own.
+            // The end may follow the data: TLS announces it with a message.
             Ok(_) => self.0.ready(Interest::READABLE).await.is_ok_and(Ready::is_read_closed),
         }
     }

@@ -1,4 +1,4 @@
-//! The router of one connection: its requests say where they come from, and the connection knows which are answered.
+//! Router of one connection: adds the peer's address to requests, and records which requests are in progress.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +11,12 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 
 use super::state::State;
-use super::{EndsWithClient, Peer};
+use crate::http::client_ip::Peer;
+
+/// Marks an answer without an end, such as Server-Sent Events: its client has hung up once it closes its sending side. An
+/// extension of the response.
+#[derive(Debug, Clone, Copy)]
+pub struct EndsWithClient;
 
 /// Answers the requests of a connection.
 #[derive(Clone)]
@@ -21,16 +26,16 @@ pub(super) struct Answers {
     pub(super) state: Arc<State>,
 }
 
-/// A request that is being answered. Dropped, it is over.
+/// A request in progress, until this is dropped.
 struct Answering(Arc<State>);
 
-/// A response on its way.
+/// Future of an answer.
 pub(super) struct Answer {
     routed: TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>,
     answering: Option<Answering>,
 }
 
-/// The body of a response. Its request is being answered until all of it is handed over.
+/// Body of an answer. The request is in progress until the body was sent completely.
 pub(super) struct Answered {
     body: Body,
     _answering: Option<Answering>,
