@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use fold::{FoldVersion, WindowSeconds};
 use serde::{Deserialize, Serialize};
 use service::Address;
 use service::command::TRACES;
@@ -13,9 +14,6 @@ use service::config::Variable;
 use service::logging::LogFormat;
 use service::tls::check_authorities;
 use sqlx::postgres::PgConnectOptions;
-
-use crate::fold_version::FoldVersion;
-use crate::repeats::WindowSeconds;
 
 /// The longest a statement may take; then the batch is begun again.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);

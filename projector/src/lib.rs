@@ -1,6 +1,6 @@
 //! Folds the log into read models, exactly once. Never serves reports.
 //!
-//! An envelope's way through here: [`log`] → [`deltas`] → [`read_models`], once for each partition, over and over, driven
+//! An envelope's way through here: [`log`] → [`fold`] → [`read_models`], once for each partition, over and over, driven
 //! by the tasks of `worker`. The checkpoint lies in Postgres and moves in the transaction that writes what it stands for;
 //! that is all there is to exactly once. Whatever fails, the partition is opened again at its checkpoint.
 
@@ -9,15 +9,6 @@ pub mod config;
 
 /// Reads the log.
 pub mod log;
-
-/// The fold: from events to what they add. Pure.
-pub mod deltas;
-
-/// Versions of the fold.
-pub mod fold_version;
-
-/// Event ids that were seen lately, to recognise repeats. Pure.
-pub mod repeats;
 
 /// The read models in Postgres.
 pub mod read_models;

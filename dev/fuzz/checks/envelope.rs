@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate};
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
 use contract::{Envelope, SketchKey};
-use projector::deltas::{Counts, Deltas, Fold, Message, WHOLE_ENVELOPE};
-use projector::repeats::{DedupState, RecentIds};
+use fold::{Counts, DedupState, Deltas, Fold, Message, RecentIds, WHOLE_ENVELOPE};
 
 /// Every line that is not blank counts, is a repeat or is parked, with its number and as it is; a message that cannot
 /// be read is parked whole. Cut into one message a line, it adds up to the same.

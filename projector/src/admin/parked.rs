@@ -12,15 +12,13 @@ use std::mem;
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use contract::SketchKey;
+use fold::{Deltas, Fold, FoldVersion, Message, OutOfTurn, Parked, WindowSeconds};
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::deltas::{Deltas, Fold, Message, Parked};
-use crate::fold_version::FoldVersion;
 use crate::read_models::checkpoint::{self, Slice};
 use crate::read_models::error::{CommitError, is_refusal};
 use crate::read_models::generation::GenerationId;
 use crate::read_models::{dedup_store, write};
-use crate::repeats::{OutOfTurn, WindowSeconds};
 use pages::Pages;
 use retried::Retried;
 

@@ -8,12 +8,12 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER};
+use fold::Message;
 use service::traces::{self, SpanContext};
 
 use super::error::{SourceError, log_error};
 use super::headers::{self, Headers, storable};
 use super::lookup::Stored;
-use crate::deltas::Message;
 
 /// Of a message in a file of the log's server: 22 bytes before it, and a checksum of 8.
 const RECORD_BYTES: usize = 22 + 8;

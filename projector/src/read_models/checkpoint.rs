@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use contract::Partition;
+use fold::{DedupState, LogClock};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::bigint::as_bigint;
 use super::generation::GenerationId;
 use crate::metrics::Labels;
-use crate::repeats::{DedupState, LogClock};
 
 /// One partition of one generation: rows of others are none of its business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

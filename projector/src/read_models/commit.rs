@@ -1,6 +1,7 @@
 //! One batch, in one transaction: the checkpoint and everything that it stands for, or nothing at all.
 
 use chrono::{DateTime, Utc};
+use fold::{Deltas, Fold};
 use service::Span;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
@@ -9,7 +10,6 @@ use super::checkpoint::{self, Advance, Checkpoint, Slice};
 use super::dedup_store;
 use super::error::{COMMIT_TIMEOUT, CommitError};
 use super::write::{self, Capped};
-use crate::deltas::{Deltas, Fold};
 use crate::metrics;
 
 use super::write::Known;

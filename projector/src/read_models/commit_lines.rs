@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use fold::{Deltas, LineDeltas, Parked};
 use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -16,7 +17,6 @@ use super::dedup_store;
 use super::error::CommitError;
 use super::error::is_refusal;
 use super::write::{self, Capped, Known};
-use crate::deltas::{Deltas, LineDeltas, Parked};
 use crate::metrics;
 
 /// Time for one envelope: 1,000 lines of ten round trips of 30 ms each take 300 s.

@@ -2,13 +2,13 @@
 //! read when the partition is opened. A row a batch, read one after the other: what lies in memory at once is the ids
 //! within their bound, and one row.
 
+use fold::{CorruptIds, OutOfTurn, RecentIds, SeenIds, WindowSeconds};
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use super::bigint::as_bigint;
 use super::checkpoint::{self, Advance, Checkpoint, Slice};
 use crate::metrics;
-use crate::repeats::{CorruptIds, OutOfTurn, RecentIds, SeenIds, WindowSeconds};
 
 /// Why the ids are not known.
 #[derive(Debug, thiserror::Error)]

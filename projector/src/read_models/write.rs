@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use fold::{Deltas, Parked};
 use sqlx::PgConnection;
 
 use super::checkpoint::Slice;
 use super::error::CommitError;
-use crate::deltas::{Deltas, Parked};
 
 /// What is added to, one by one.
 mod group_key;

@@ -1,13 +1,13 @@
 //! Batches of envelopes: read from the log and folded, until they are worth a transaction.
 
 use contract::Partition;
+use fold::{Fold, RecentIds};
 use futures_util::FutureExt;
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::Instant;
 
 use super::pacing::limits::Limits;
-use crate::deltas::Fold;
 use crate::log::entry::Entry;
 use crate::log::error::SourceError;
 use crate::log::reader::LogReader;
@@ -16,7 +16,6 @@ use crate::metrics;
 use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::commit_lines::EnvelopeLines;
-use crate::repeats::RecentIds;
 
 /// Folds the envelopes of a reader into batches.
 pub(crate) struct Batcher {

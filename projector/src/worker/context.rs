@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use contract::SketchKey;
+use fold::{Fold, FoldVersion, WindowSeconds};
 use sqlx::PgPool;
 
 use super::bootstrap::{self, Abilities};
@@ -10,11 +11,8 @@ use super::pacing::limits::Limits;
 use super::pacing::slots::Turns;
 use super::partition::Parts;
 use crate::config::Config;
-use crate::deltas::Fold;
-use crate::fold_version::FoldVersion;
 use crate::log::connect::{self, Log};
 use crate::read_models::generation::{self, Generation, Identity};
-use crate::repeats::WindowSeconds;
 
 /// What a projector works with.
 #[derive(Clone)]

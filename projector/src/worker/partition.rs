@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use fold::{Fold, RecentIds, WindowSeconds};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,6 @@ use super::pacing::limit::Ceiling;
 use super::pacing::limits::Limits;
 use super::pacing::slots::{Turn, Turns};
 use super::partitions::{PartitionState, Partitions};
-use crate::deltas::Fold;
 use crate::log::connect::Log;
 use crate::log::error::{HistoryError, SourceError};
 use crate::log::reader::{LogReader, REST_MAX};
@@ -36,7 +36,6 @@ use crate::read_models::dedup_store;
 use crate::read_models::error::CommitError;
 use crate::read_models::generation::GenerationId;
 use crate::read_models::write::Known;
-use crate::repeats::{RecentIds, WindowSeconds};
 use error::Stumble;
 use isolation::Isolation;
 

@@ -2,10 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate};
 use contract::SketchKey;
-use projector::deltas::{Caps, Fold, Message};
+use fold::{Caps, DedupState, Fold, Message, RecentIds};
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::write::Known;
-use projector::repeats::{DedupState, RecentIds};
 use serde_json::json;
 
 use crate::commit::{Database, at};

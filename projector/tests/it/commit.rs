@@ -1,13 +1,12 @@
 use chrono::DateTime;
 use contract::{Partition, SketchKey};
+use fold::{DedupState, Fold, Message, RecentIds};
 use launcher::servers::postgres::Postgres;
-use projector::deltas::{Fold, Message};
 use projector::read_models::checkpoint::{self, Checkpoint, Moved, Slice};
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::error::CommitError;
 use projector::read_models::generation::GenerationId;
 use projector::read_models::write::Known;
-use projector::repeats::{DedupState, RecentIds};
 use sqlx::PgPool;
 use tempfile::TempDir;
 

@@ -1,11 +1,9 @@
 use chrono::DateTime;
 use contract::SketchKey;
-use projector::deltas::{Fold, Message};
-use projector::fold_version::FoldVersion;
+use fold::{DedupState, Fold, FoldVersion, Message, RecentIds};
 use projector::read_models::checkpoint::Checkpoint;
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::write::Known;
-use projector::repeats::{DedupState, RecentIds};
 use sqlx::AssertSqlSafe;
 
 use crate::commit::{Database, at};

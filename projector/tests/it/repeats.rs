@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{EventDigest, SketchKey};
+use fold::{DedupState, Fold, FoldVersion, Message, RecentIds, SeenIds, WindowSeconds};
 use projector::admin::parked::{self, Selection};
-use projector::deltas::{Fold, Message};
-use projector::fold_version::FoldVersion;
 use projector::read_models::checkpoint;
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::dedup_store;
 use projector::read_models::write::Known;
-use projector::repeats::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
 use crate::commit::Database;

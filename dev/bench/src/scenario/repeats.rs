@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use chrono::DateTime;
 use contract::{EventDigest, Partition};
+use fold::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use launcher::servers::postgres::Postgres;
 use projector::read_models::checkpoint::{Checkpoint, Slice};
 use projector::read_models::dedup_store;
 use projector::read_models::generation::GenerationId;
-use projector::repeats::{DedupState, RecentIds, SeenIds, WindowSeconds};
 use sqlx::PgPool;
 
 use crate::findings::{Finding, Findings, Target};

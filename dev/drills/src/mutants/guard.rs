@@ -42,7 +42,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "event-id window",
-        file: "projector/src/repeats.rs",
+        file: "crates/fold/src/dedup.rs",
         with: "        known.is_some()\n",
         without: "        known.is_some() && false\n",
         noticed: Noticed::Chaos,
@@ -231,14 +231,14 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "log time with every envelope",
-        file: "projector/src/deltas.rs",
+        file: "crates/fold/src/fold.rs",
         with: "            recent.pass(message.logged_at, message.sent_at, &mut deltas.seen);\n",
         without: "",
         noticed: Noticed::Test { package: "projector", name: "repeats::envelopes_without_ids_move_log_time" },
     },
     Guard {
         name: "bound of jumps",
-        file: "projector/src/repeats/log_clock.rs",
+        file: "crates/fold/src/dedup/log_clock.rs",
         with: "if self.now_ms == 0 || ahead <= step_max {",
         without: "if self.now_ms == 0 || ahead <= u64::MAX - step_max {",
         noticed: Noticed::Test {
@@ -248,7 +248,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "bound of ids",
-        file: "projector/src/repeats.rs",
+        file: "crates/fold/src/dedup.rs",
         with: "            if self.notes > self.notes_max {\n",
         without: "            if self.notes > u64::MAX - self.notes_max {\n",
         noticed: Noticed::Test { package: "projector", name: "repeats::no_flood_of_ids_takes_more_than_the_bound" },

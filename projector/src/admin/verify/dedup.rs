@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use contract::Partition;
+use fold::{RecentIds, WindowSeconds};
 use sqlx::PgConnection;
 
 use crate::read_models::checkpoint::{self, Slice};
 use crate::read_models::dedup_store;
-use crate::repeats::{RecentIds, WindowSeconds};
 
 /// Whether a partition remembers exactly these ids, at the checkpoint that is seen.
 ///

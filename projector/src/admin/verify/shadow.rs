@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use fold::{DedupState, Fold, RecentIds};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::dedup;
-use crate::deltas::Fold;
 use crate::log::error::{HistoryError, SourceError};
 use crate::log::reader::{LogReader, REST_MAX};
 use crate::log::stream::Stream;
@@ -22,7 +22,6 @@ use crate::read_models::dedup_store;
 use crate::read_models::error::CommitError;
 use crate::read_models::generation::{self, GenerationId, Identity, Status};
 use crate::read_models::write::Known;
-use crate::repeats::{DedupState, RecentIds};
 use crate::worker::batch::Batcher;
 use crate::worker::context::Workshop;
 use crate::worker::lease;

@@ -2,12 +2,12 @@
 //! there already.
 
 use contract::{Digest, Sketch, TopPaths};
+use fold::Deltas;
 use sqlx::PgConnection;
 
 use super::binary_copy::CopyRows;
 use super::group_key::Group;
 use super::referrers::host_or_empty;
-use crate::deltas::Deltas;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::checkpoint::Slice;
 

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use contract::field::OTHER;
+use fold::{Caps, Others, Sorted, far_month};
 use sqlx::PgConnection;
 
-use crate::deltas::{Caps, Others, Sorted, far_month};
 use crate::read_models::checkpoint::Slice;
 
 /// A batch, site by site.

@@ -1,8 +1,7 @@
 //! What is added to, one by one: a site and event type, on a day or on all days together.
 
 use chrono::NaiveDate;
-
-use crate::deltas::{Counts, Sorted};
+use fold::{Counts, Sorted};
 
 /// What a batch adds there.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Events that could not be read: kept, and said.
 
+use fold::Parked;
 use sqlx::PgConnection;
 
-use crate::deltas::Parked;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::checkpoint::Slice;
 

@@ -1,8 +1,8 @@
 //! Events that were not counted, per site, because they came again.
 
+use fold::Deltas;
 use sqlx::PgConnection;
 
-use crate::deltas::Deltas;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::checkpoint::Slice;
 

@@ -1,10 +1,10 @@
 //! Users per site, event type and day, and per site and event type: stored sketches, opened, added to, and sealed.
 
 use contract::{KeyId, Sketch};
+use fold::Deltas;
 
 use super::group_key::{Group, Keys};
 use super::row_cache::State;
-use crate::deltas::Deltas;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::error::UnusableSketch;
 

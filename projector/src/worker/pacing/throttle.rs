@@ -21,7 +21,7 @@ pub(crate) enum Effort {
 /// Work between two rests: a few turns of what else wants the processor.
 const WORK: Duration = Duration::from_millis(5);
 
-/// What takes longer was not work, but waiting for the log. A rest stays far below `source.rs` `REST_MAX`: it is 90 ms at
+/// What takes longer was not work, but waiting for the log. A rest stays far below `REST_MAX` of the log reader: it is 90 ms at
 /// most.
 const WORK_MAX: Duration = Duration::from_millis(10);
 

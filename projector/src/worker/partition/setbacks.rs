@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fold::RecentIds;
 use tokio::time::timeout;
 
 use super::error::Stumble;
@@ -11,7 +12,6 @@ use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::commit_lines::commit_lines;
 use crate::read_models::error::CommitError;
-use crate::repeats::RecentIds;
 use crate::worker::batch::Batcher;
 use crate::worker::lease;
 use crate::worker::pacing::batch_size::Width;

@@ -138,7 +138,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repeats::DedupState;
+    use fold::DedupState;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::repeats::DedupState;
+use fold::DedupState;
 
 pub(crate) fn partition(number: u16) -> Partition {
     Partition::numbered(number).expect("a partition")

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-
-use crate::deltas::{Counts, Sorted};
+use fold::{Counts, Sorted};
 
 /// What a batch adds to one site.
 pub(super) struct SiteBatch<'a> {

@@ -2,7 +2,7 @@
 
 use super::batch::{Group, firsts};
 use super::stored::{Kind, Names};
-use crate::deltas::Others;
+use fold::Others;
 
 /// At most so many names, of paths and of hosts.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::ops::AddAssign;
 
 use contract::field::OTHER;
+use fold::Sorted;
 
 use super::Renamed;
-use crate::deltas::Sorted;
 
 /// Events of a batch whose names are beyond the caps.
 #[derive(Debug, Clone, Copy, Default)]

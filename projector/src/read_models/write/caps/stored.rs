@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
 use contract::field::OTHER;
+use fold::far_month;
 use sqlx::PgConnection;
 
 use super::batch::Name;
 use super::bound::Bound;
-use crate::deltas::far_month;
 use crate::read_models::checkpoint::Slice;
 
 /// Of hosts.

@@ -1,5 +1,4 @@
-//! The fold: from events to what they add to the read models. Pure: no clock, no pool, no random number. Which events
-//! come in one batch does not show in the sum of all batches.
+//! Folds messages of the log into deltas. Which events come in one batch does not show in the sum of all batches.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,26 +6,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey, path};
 
-use crate::fold_version::FoldVersion;
-use crate::repeats::{OutOfTurn, RecentIds, SeenIds};
-
-/// What is added up, and how.
-mod counts;
-
-/// How many names a site may bring.
-mod caps;
-
-/// The same in the order of read models' keys.
-mod sorted;
-
-/// Texts, each kept once.
-mod texts;
-
-use counts::{Counters, Times};
-
-pub use caps::Caps;
-pub(crate) use caps::{Others, far_month};
-pub use sorted::{Counts, Sorted};
+use crate::caps::Caps;
+use crate::counters::{Counters, Times};
+use crate::dedup::{OutOfTurn, RecentIds, SeenIds};
+use crate::sorted::Sorted;
+use crate::version::FoldVersion;
 
 /// Line number of a parked envelope: all of it.
 pub const WHOLE_ENVELOPE: i32 = -1;
@@ -108,10 +92,11 @@ pub struct Parked {
 
 /// What one line of a message adds.
 #[derive(Debug)]
-pub(crate) struct LineDeltas {
-    pub(crate) deltas: Deltas,
-    /// As it is kept where that cannot be stored, without the reason.
-    pub(crate) refused: Parked,
+pub struct LineDeltas {
+    /// The deltas of that line alone.
+    pub deltas: Deltas,
+    /// The line as it is kept where that cannot be stored, without the reason.
+    pub refused: Parked,
 }
 
 impl Fold {
@@ -134,7 +119,7 @@ impl Fold {
 
     /// The same of one site alone. What it adds for that site is no other: sites have nothing in common, ids neither.
     #[must_use]
-    pub(crate) fn only(self, site_id: String) -> Self {
+    pub fn only(self, site_id: String) -> Self {
         Self { only: Some(site_id), ..self }
     }
 
@@ -176,7 +161,7 @@ impl Fold {
     }
 
     /// Passes a message that nothing is left of: what it was still moves log time.
-    pub(crate) fn pass(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+    pub fn pass(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
         if self.version.moves_log_time_by_envelopes() {
             recent.pass(message.logged_at, message.sent_at, &mut deltas.seen);
         }
@@ -184,12 +169,12 @@ impl Fold {
     }
 
     /// Adds a message whose turn is long past, because it could not be read then. `ids` stands in the slot that it came in.
-    pub(crate) fn add_out_of_turn(&self, ids: &mut OutOfTurn, deltas: &mut Deltas, message: Message<'_>) {
+    pub fn add_out_of_turn(&self, ids: &mut OutOfTurn, deltas: &mut Deltas, message: Message<'_>) {
         self.add_unless(deltas, message, |id, seen| ids.is_repeat(id, seen));
     }
 
     /// The ids of a message's events.
-    pub(crate) fn digests(&self, message: Message<'_>) -> Vec<EventDigest> {
+    pub fn digests(&self, message: Message<'_>) -> Vec<EventDigest> {
         let Ok(envelope) = Envelope::open(message.schema, message.body) else { return Vec::new() };
         envelope.lines().filter_map(|line| self.digest(&line.event.ok()?)).collect()
     }
@@ -228,7 +213,7 @@ impl Fold {
 
     /// What each line of a message adds by itself, in their order, for those who look for the one that cannot be stored.
     /// `all` is told what the message does to log time.
-    pub(crate) fn by_lines(&self, recent: &mut RecentIds, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
+    pub fn by_lines(&self, recent: &mut RecentIds, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
         let number = |number: u32| i32::try_from(number).expect("an envelope has at most 1,000 lines");
         let lines: Vec<_> = match Envelope::open(message.schema, message.body) {
             Ok(envelope) => envelope.lines().map(|line| (number(line.number), line.json)).collect(),
@@ -280,17 +265,17 @@ impl Deltas {
     }
 
     /// Of the fold that they are of.
-    pub(crate) fn version(&self) -> FoldVersion {
+    pub fn version(&self) -> FoldVersion {
         self.version
     }
 
     /// Whether the read models that they are added to have lists of top paths.
-    pub(crate) fn keeps_top_paths(&self) -> bool {
+    pub fn keeps_top_paths(&self) -> bool {
         self.version.keeps_top_paths()
     }
 
     /// How many names a site may bring, where its fold bounds that.
-    pub(crate) fn caps(&self) -> Option<Caps> {
+    pub fn caps(&self) -> Option<Caps> {
         self.caps
     }
 
@@ -300,7 +285,7 @@ impl Deltas {
     }
 
     /// Bytes that they take in memory, about.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let counted = match &self.counted {
             Counted::Open(counters) => counters.bytes(),
             Counted::Sorted(sorted) => sorted.bytes(),
@@ -309,22 +294,22 @@ impl Deltas {
     }
 
     /// Sorts what is counted, once nothing more will come.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         if let Counted::Open(counters) = &mut self.counted {
-            self.counted = Counted::Sorted(Box::new(std::mem::take(counters).into_sorted()));
+            self.counted = Counted::Sorted(Box::new(Sorted::from(std::mem::take(counters.as_mut()))));
         }
     }
 
     /// What is added, in the order of read models' keys.
     pub fn sorted(&self) -> Cow<'_, Sorted> {
         match &self.counted {
-            Counted::Open(counters) => Cow::Owned(counters.clone().into_sorted()),
+            Counted::Open(counters) => Cow::Owned(Sorted::from(counters.as_ref().clone())),
             Counted::Sorted(sorted) => Cow::Borrowed(sorted.as_ref()),
         }
     }
 
     /// Notes that a line is added beside these, for the sums that are told.
-    pub(crate) fn take_line(&mut self, line: Self) {
+    pub fn take_line(&mut self, line: Self) {
         self.events += line.events;
         self.parked.extend(line.parked);
         self.seen.stored.extend(line.seen.stored);

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
-use crate::repeats::{DedupState, LogClock, SLOTS, Times, WindowSeconds};
+use crate::dedup::{DedupState, LogClock, SLOTS, Times, WindowSeconds};
+use crate::sorted::Counts;
 
 /// A line of the log, in small numbers, so that lines meet.
 #[derive(Debug, Clone)]

@@ -8,8 +8,7 @@ use chrono::NaiveDate;
 use contract::{Digest, Referrer};
 use hashbrown::HashMap;
 
-use super::sorted::Sorted;
-use super::texts::{TextId, Texts};
+use super::interner::{TextId, Texts, as_u32};
 
 /// Entries that are sorted together for the first time.
 const FIRST_SORT: usize = 1 << 16;
@@ -44,14 +43,14 @@ pub(super) type User = [u32; 3];
 #[derive(Debug, Default, Clone)]
 pub(super) struct Counters {
     pub(super) texts: Texts,
-    group_ids: HashMap<GroupKey, GroupId>,
+    pub(super) group_ids: HashMap<GroupKey, GroupId>,
     pub(super) groups: Vec<(GroupKey, u32)>,
     /// Of texts.
     pub(super) paths: Entries<Named>,
     pub(super) users: Entries<User>,
     /// Of referrers.
     pub(super) referrers: Entries<Named>,
-    referrer_ids: HashMap<Referrer, u32>,
+    pub(super) referrer_ids: HashMap<Referrer, u32>,
 }
 
 /// Entries, of which those before the last sort are sorted and different.
@@ -111,16 +110,6 @@ impl Counters {
             + self.referrers.bytes()
             + self.referrer_ids.len() * Self::REFERRER_BYTES
     }
-
-    /// All of it, in the order of read models' keys.
-    pub(super) fn into_sorted(mut self) -> Sorted {
-        let mut referrers = vec![Referrer::None; self.referrer_ids.len()];
-        for (referrer, id) in std::mem::take(&mut self.referrer_ids) {
-            referrers[id as usize] = referrer;
-        }
-        self.group_ids = HashMap::new();
-        Sorted::of(self, referrers)
-    }
 }
 
 impl<E> Entries<E> {
@@ -166,10 +155,6 @@ impl Entries<User> {
 #[expect(clippy::cast_possible_truncation, reason = "that is what halves are")]
 fn halves(user: Digest) -> [u32; 2] {
     [(user.to_bits() >> 32) as u32, user.to_bits() as u32]
-}
-
-pub(super) fn as_u32(number: usize) -> u32 {
-    u32::try_from(number).expect("a batch has fewer than 2^32 of anything")
 }
 
 #[cfg(test)]

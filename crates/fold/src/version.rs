@@ -54,11 +54,11 @@ impl FoldVersion {
     }
 
     /// The number of users that is stored beside their sketch.
-    pub(crate) fn users(self, sealed: &SealedSketch) -> u64 {
+    pub fn users(self, sealed: &SealedSketch) -> u64 {
         if self >= Self(5) { sealed.users } else { sealed.plain_users }
     }
 
-    /// Whether every envelope moves log time, by the rules of `repeats/log_clock.rs`. Before, those with ids did, by the
+    /// Whether every envelope moves log time, by the rules of `dedup/log_clock.rs`. Before, those with ids did, by the
     /// time of the log's clock alone.
     pub(crate) fn moves_log_time_by_envelopes(self) -> bool {
         self >= Self(5)

@@ -1,5 +1,6 @@
 use super::*;
-use crate::repeats::DedupState;
+use crate::dedup::DedupState;
+use crate::sorted::Counts;
 
 fn fold() -> Fold {
     Fold::new(SketchKey::for_development())

@@ -8,8 +8,8 @@ use contract::{Digest, Referrer};
 use hashbrown::HashMap;
 
 use super::caps::{Names, Others};
-use super::counts::{Counters, Entries, GroupKey, Named, Times, User, as_u32};
-use super::texts::{TextId, Texts};
+use super::counters::{Counters, Entries, GroupKey, Named, Times, User};
+use super::interner::{TextId, Texts, as_u32};
 
 /// All of a batch. Groups, texts and referrers have new numbers here, in the order of what they name.
 #[derive(Debug, Clone)]
@@ -42,9 +42,15 @@ pub struct Counts<'a> {
     days: Range<usize>,
 }
 
-impl Sorted {
-    pub(super) fn of(counters: Counters, mut referrer_names: Vec<Referrer>) -> Self {
-        let Counters { texts, groups, mut paths, mut users, mut referrers, .. } = counters;
+impl From<Counters> for Sorted {
+    fn from(counters: Counters) -> Self {
+        let Counters { texts, groups, mut paths, mut users, mut referrers, referrer_ids, group_ids } = counters;
+        // Not kept while entries are sorted.
+        drop(group_ids);
+        let mut referrer_names = vec![Referrer::None; referrer_ids.len()];
+        for (referrer, id) in referrer_ids {
+            referrer_names[id as usize] = referrer;
+        }
         let text_order = order(texts.len(), |one, other| texts.get(TextId(*one)).cmp(texts.get(TextId(*other))));
         let text_ranks = ranks(&text_order);
         let rank = |TextId(id): TextId| text_ranks[id as usize];
@@ -82,14 +88,16 @@ impl Sorted {
         let groups = groups.collect();
         Self { texts, text_order, referrer_names, groups, paths, users, referrers }
     }
+}
 
+impl Sorted {
     /// What is added to each site, event type and day.
     pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, Counts<'_>)> {
         self.each().filter_map(|(site_id, event_type, day, counts)| Some((site_id, event_type, day?, counts)))
     }
 
     /// What is added to each site, event type and day, and to those of events that count on no day.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, &str, Option<NaiveDate>, Counts<'_>)> {
+    pub fn each(&self) -> impl Iterator<Item = (&str, &str, Option<NaiveDate>, Counts<'_>)> {
         let each = |(rank, group): (usize, &Group)| {
             let (site_id, event_type) = self.names(group);
             (site_id, event_type, group.key.day, Counts { all: self, days: rank..rank + 1 })
@@ -98,7 +106,8 @@ impl Sorted {
     }
 
     /// Its events, some of them under other names. Places of first events stay what they are.
-    pub(crate) fn renamed(&self, others: &Others<'_>) -> Self {
+    #[must_use]
+    pub fn renamed(&self, others: &Others<'_>) -> Self {
         let mut counters = Counters::default();
         for (site_id, event_type, day, counts) in self.each() {
             let group = counters.group(
@@ -119,7 +128,7 @@ impl Sorted {
                 counters.count_referrer(group, others.referrer((site_id, event_type, day), referrer), times);
             }
         }
-        counters.into_sorted()
+        counters.into()
     }
 
     /// The same without the days.
@@ -172,12 +181,12 @@ impl<'a> Counts<'a> {
     }
 
     /// The place of its group in the order in which groups came.
-    pub(crate) fn first(&self) -> u32 {
+    pub fn first(&self) -> u32 {
         self.all.groups[self.days.clone()].iter().map(|group| group.first).min().unwrap_or(0)
     }
 
     /// Paths, and referrers that are hosts, each with the place of its first event in the batch.
-    pub(crate) fn names(&self) -> Names<'a> {
+    pub fn names(&self) -> Names<'a> {
         let paths = self.paths().into_iter().map(|(path, _)| path);
         let paths =
             paths.zip(self.times(&self.all.paths, |group| group.paths_end)).map(|(path, times)| (path, times.first));
@@ -188,7 +197,7 @@ impl<'a> Counts<'a> {
     }
 
     /// At most so many different referrers.
-    pub(crate) fn referrers_max(&self) -> usize {
+    pub fn referrers_max(&self) -> usize {
         self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end).len()
     }
 
@@ -203,7 +212,7 @@ impl<'a> Counts<'a> {
     }
 
     /// At most so many different paths.
-    pub(crate) fn paths_max(&self) -> usize {
+    pub fn paths_max(&self) -> usize {
         self.all.entries(&self.all.paths, &self.days, |group| group.paths_end).len()
     }
 

@@ -50,27 +50,34 @@ impl Caps {
 
 /// Paths and hosts, each with the place of its first event in a batch.
 #[derive(Debug)]
-pub(crate) struct Names<'a> {
-    pub(crate) paths: Vec<(&'a str, u32)>,
-    pub(crate) hosts: Vec<(&'a str, u32)>,
+pub struct Names<'a> {
+    /// Paths.
+    pub paths: Vec<(&'a str, u32)>,
+    /// Hosts of referrers.
+    pub hosts: Vec<(&'a str, u32)>,
 }
 
 /// A site, an event type and a day; none is all days.
-pub(crate) type Place<'a> = (&'a str, &'a str, Option<NaiveDate>);
+pub type Place<'a> = (&'a str, &'a str, Option<NaiveDate>);
 
 /// What is counted as `(other)`, or on no day.
 #[derive(Debug, Default)]
-pub(crate) struct Others<'a> {
+pub struct Others<'a> {
     /// Whether paths and hosts are those of all days.
-    pub(crate) of_all_days: bool,
-    pub(crate) types: HashSet<(&'a str, &'a str)>,
-    pub(crate) far_months: HashSet<(&'a str, i32)>,
-    pub(crate) paths: HashSet<(Place<'a>, &'a str)>,
-    pub(crate) hosts: HashSet<(Place<'a>, &'a str)>,
+    pub of_all_days: bool,
+    /// Event types, each of a site.
+    pub types: HashSet<(&'a str, &'a str)>,
+    /// Months of the far past, each of a site.
+    pub far_months: HashSet<(&'a str, i32)>,
+    /// Paths.
+    pub paths: HashSet<(Place<'a>, &'a str)>,
+    /// Hosts of referrers.
+    pub hosts: HashSet<(Place<'a>, &'a str)>,
 }
 
 impl Others<'_> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
         let Self { types, far_months, paths, hosts, .. } = self;
         types.is_empty() && far_months.is_empty() && paths.is_empty() && hosts.is_empty()
     }
@@ -98,7 +105,7 @@ impl Others<'_> {
 }
 
 /// A day's month, counted from the year 0, if it is of the far past.
-pub(crate) fn far_month(day: NaiveDate) -> Option<i32> {
+pub fn far_month(day: NaiveDate) -> Option<i32> {
     (day < FAR_PAST_END).then(|| day.year() * 12 + day.month0().cast_signed())
 }
 

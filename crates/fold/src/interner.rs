@@ -4,8 +4,6 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::counts::as_u32;
-
 /// Names a text. Which number it is depends on what came before, so it shows nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TextId(pub(super) u32);
@@ -50,6 +48,10 @@ impl Texts {
     pub(super) fn bytes(&self) -> usize {
         self.joined.len() + self.ends.len() * size_of::<u32>() + self.known.allocation_size()
     }
+}
+
+pub(super) fn as_u32(number: usize) -> u32 {
+    u32::try_from(number).expect("a batch has fewer than 2^32 of anything")
 }
 
 fn slice<'a>(joined: &'a str, ends: &[u32], TextId(id): TextId) -> &'a str {

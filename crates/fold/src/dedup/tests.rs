@@ -136,7 +136,7 @@ fn ids_of_the_first_envelopes_behind_a_silence_are_known_once_it_is_believed() {
 
 #[test]
 fn the_unit_of_a_projector_has_room_for_the_ids_of_two_generations() {
-    let unit = include_str!("../../../deploy/systemd/tidemark-projector.service");
+    let unit = include_str!("../../../../deploy/systemd/tidemark-projector.service");
     let mib = unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")?.strip_suffix('M')).expect("MemoryMax");
     let (partitions, generations, bytes, others) = (4, 2, 22, 700 << 20);
     let needed = partitions * generations * bytes * NOTES_MAX + others;

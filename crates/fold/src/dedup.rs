@@ -21,14 +21,14 @@ mod log_clock;
 mod id_table;
 
 /// Events that are folded long after their place in the log.
-mod out_of_turn;
+mod late;
 
 use chrono::{DateTime, Utc};
 use contract::EventDigest;
 
 use id_table::IdTable;
+pub use late::OutOfTurn;
 pub use log_clock::{LogClock, TOLERANCE_MS, Times};
-pub use out_of_turn::OutOfTurn;
 
 /// Parts of the window.
 pub const SLOTS: u64 = 60;
@@ -105,7 +105,7 @@ impl WindowSeconds {
     }
 
     /// Milliseconds of a slot.
-    pub(crate) fn slot_ms(self) -> u64 {
+    pub fn slot_ms(self) -> u64 {
         (u64::from(self.0) * 1_000).div_ceil(SLOTS)
     }
 }
@@ -204,7 +204,7 @@ impl RecentIds {
     }
 
     /// The slot of the last envelope, once log time is sure of it.
-    pub(crate) fn settled_slot(&self) -> Option<u64> {
+    pub fn settled_slot(&self) -> Option<u64> {
         let clock = self.state.clock;
         (clock.now_ms > 0 && clock.doubted_ms.is_none()).then_some(self.state.log_slot)
     }
@@ -298,7 +298,7 @@ impl DedupState {
 
 impl SeenIds {
     /// The latest slot that something is stored for.
-    pub(crate) fn latest_slot(&self) -> Option<u64> {
+    pub fn latest_slot(&self) -> Option<u64> {
         read(&self.stored).ok()?.map(|(_, slot)| slot).max()
     }
 

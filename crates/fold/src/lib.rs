@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
+/// Versions of the fold.
+mod version;
+
+/// From messages to deltas.
+mod fold;
+
+/// Bounds of the names that a site may bring.
+mod caps;
+
+/// What is counted while a batch is folded.
+mod counters;
+
+/// Texts, each kept once.
+mod interner;
+
+/// What a batch adds, in the order of read models' keys.
+mod sorted;
+
+/// Recognises repeated events by their ids.
+mod dedup;
+
+pub use caps::{Caps, Names, Others, Place, far_month};
+pub use dedup::{
+    CorruptIds, DedupState, InvalidWindow, LogClock, NOTES_MAX, OutOfTurn, RecentIds, SLOTS, SeenIds, TOLERANCE_MS,
+    Times, WindowSeconds,
+};
+pub use fold::{Deltas, Fold, LineDeltas, Message, Parked, WHOLE_ENVELOPE};
+pub use sorted::{Counts, Sorted};
+pub use version::{FoldVersion, UnknownFold};
