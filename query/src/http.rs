@@ -32,7 +32,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use etag::Caching;
+use etag::CachePolicy;
 use service::Refusal;
 use service::access::Grant;
 use service::refusal::RefusalBody;
@@ -133,13 +133,13 @@ async fn answer(
     // How old things are is part of the answer, or which answer it is depends on when it is asked for.
     let is_kept = !request.with_meta && request.after.is_none();
     if is_kept && etag::is_conditional(headers) {
-        let caching = Caching::of(&reports.version().await.map_err(refuse)?, request.period.last());
+        let caching = CachePolicy::of(&reports.version().await.map_err(refuse)?, request.period.last());
         if caching.is_known(headers) {
             return Ok(caching.not_modified());
         }
     }
     let Versioned { version, report } = reports.read(&request).await.map_err(refuse)?;
     tracing::trace!(site.id = site_id, "Answered a report");
-    let caching = if is_kept { Caching::of(&version, request.period.last()) } else { Caching::never() };
+    let caching = if is_kept { CachePolicy::of(&version, request.period.last()) } else { CachePolicy::never() };
     Ok(caching.describe(Json(report).into_response()))
 }

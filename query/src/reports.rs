@@ -35,13 +35,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::db::pool::Connections;
-use crate::db::pooled::Lease;
+use crate::db::pooled::PooledConnection;
 use crate::db::retry;
 use crate::params::StatsRequest;
 use crate::reports::error::ReportError;
 use crate::reports::query::{CurrentVersion, Query, Versioned};
-use crate::reports::read_after::{Arrivals, LOOK_INTERVAL};
-use crate::reports::snapshot_version::Version;
+use crate::reports::read_after::{LOOK_INTERVAL, ReadAfter};
+use crate::reports::snapshot_version::SnapshotVersion;
 use crate::reports::stats::Stats;
 
 /// The means to read reports of all clients.
@@ -54,7 +54,7 @@ struct Shared {
     timeout: Duration,
     /// For an event to arrive in the read models.
     after_timeout: Duration,
-    arrivals: Arrivals,
+    read_after: ReadAfter,
     /// For reports that are read or waited for.
     places: Places,
 }
@@ -70,7 +70,7 @@ impl SharedReports {
     pub(crate) fn new(db: Connections, config: &Config) -> Self {
         let places = config.places(config.query_reports_max.get().into());
         let (timeout, after_timeout) = (config.timeout(), config.after_timeout());
-        Self(Arc::new(Shared { db, timeout, after_timeout, arrivals: Arrivals::new(config), places }))
+        Self(Arc::new(Shared { db, timeout, after_timeout, read_after: ReadAfter::new(config), places }))
     }
 
     /// Reports of a client.
@@ -96,7 +96,7 @@ impl Reports {
     ///
     /// See [`ReportError`].
     pub(crate) async fn read(&self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
-        let Shared { db, timeout, after_timeout, arrivals, .. } = &*self.shared.0;
+        let Shared { db, timeout, after_timeout, read_after, .. } = &*self.shared.0;
         let _place = self.place()?;
         let begun = Instant::now();
         let deadline = begun + *timeout;
@@ -104,10 +104,10 @@ impl Reports {
             return self.query(request, deadline).await?.into_stats(request);
         };
         loop {
-            arrivals.wait(db, receipt, &self.client, begun + *after_timeout).await?;
+            read_after.wait(db, receipt, &self.client, begun + *after_timeout).await?;
             let snapshot = self.query(request, deadline).await?;
             // Not if a generation has become active meanwhile that is not as far as the one before it.
-            if snapshot.as_of().contains(receipt) {
+            if snapshot.log_position().contains(receipt) {
                 return snapshot.into_stats(request);
             }
             sleep(LOOK_INTERVAL).await;
@@ -129,7 +129,7 @@ impl Reports {
     /// # Errors
     ///
     /// See [`ReportError`].
-    pub(crate) async fn version(&self) -> Result<Version, ReportError> {
+    pub(crate) async fn version(&self) -> Result<SnapshotVersion, ReportError> {
         let _place = self.place()?;
         self.query(&CurrentVersion, Instant::now() + self.shared.0.timeout).await
     }
@@ -150,7 +150,7 @@ impl Reports {
         })
     }
 
-    async fn lease(&self, deadline: Instant) -> Result<Lease, sqlx::Error> {
-        Lease::take(&self.shared.0.db, &self.client, deadline).await
+    async fn lease(&self, deadline: Instant) -> Result<PooledConnection, sqlx::Error> {
+        PooledConnection::take(&self.shared.0.db, &self.client, deadline).await
     }
 }

@@ -1,7 +1,7 @@
 //! Connections to Postgres for reports: so many, made when they are needed, and used again.
 //!
 //! Not sqlx's own pool: that one asks each connection for a sign of life whenever it is given back, a second round trip for
-//! each report, and a quarter of what the shortest one costs. [`Lease`](crate::db::pooled::Lease) knows without asking: it keeps what an
+//! each report, and a quarter of what the shortest one costs. [`PooledConnection`](crate::db::pooled::PooledConnection) knows without asking: it keeps what an
 //! answer was read from to its end.
 
 use std::collections::HashMap;

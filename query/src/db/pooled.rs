@@ -12,12 +12,12 @@ use crate::metrics;
 
 /// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
 /// left: whoever took it next would read the rest first, and if Postgres hangs, wait for it forever.
-pub(crate) struct Lease {
+pub(crate) struct PooledConnection {
     /// None when it has been given back.
     connection: Option<Connected>,
 }
 
-impl Lease {
+impl PooledConnection {
     /// Waits for a connection of a client's share until `deadline`.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Lease {
     }
 }
 
-impl Deref for Lease {
+impl Deref for PooledConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -63,13 +63,13 @@ impl Deref for Lease {
     }
 }
 
-impl DerefMut for Lease {
+impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.connection.as_mut().expect("it is there until it ends").connection
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         // Out of the pool, and so closed.
         drop(self.connection.take().map(|connected| Object::take(connected.connection)));

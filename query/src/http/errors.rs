@@ -54,7 +54,8 @@ fn sentence(err: &ReportError) -> Cow<'static, str> {
         ReportError::CorruptSketch(_)
         | ReportError::CorruptTopPaths(_)
         | ReportError::KeysDiffer(_)
-        | ReportError::Negative => {
+        | ReportError::Negative
+        | ReportError::UnexpectedRow => {
             "what is stored about the site is damaged and has to be rebuilt by an operator".into()
         }
         ReportError::NotContained(receipt) => {
@@ -84,7 +85,8 @@ fn code(err: &ReportError) -> &'static str {
         ReportError::CorruptSketch(_)
         | ReportError::CorruptTopPaths(_)
         | ReportError::KeysDiffer(_)
-        | ReportError::Negative => "damaged",
+        | ReportError::Negative
+        | ReportError::UnexpectedRow => "damaged",
         ReportError::NotContained(_) => "not_contained_yet",
         ReportError::NoSuchEvent(_) => "no_such_event",
         ReportError::TooManyWaiting | ReportError::TooManyWaitingOfClient => "too_many_waiting",

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 
-use crate::reports::snapshot_version::Version;
+use crate::reports::snapshot_version::SnapshotVersion;
 
 /// Goes up when the same numbers are answered in another form.
 const FORM: u32 = 1;
@@ -15,7 +15,7 @@ const PAST_MAX_AGE_S: u32 = 60;
 
 /// How an answer may be kept.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Caching {
+pub(crate) struct CachePolicy {
     /// Its name among all answers to one request.
     etag: Option<String>,
     cache_control: String,
@@ -23,9 +23,9 @@ pub(crate) struct Caching {
     is_negotiated: bool,
 }
 
-impl Caching {
+impl CachePolicy {
     /// Of an answer in JSON that was read from this state, about days up to `last`; none is all that are and will be.
-    pub(crate) fn of(version: &Version, last: Option<NaiveDate>) -> Self {
+    pub(crate) fn of(version: &SnapshotVersion, last: Option<NaiveDate>) -> Self {
         let cache_control = if last.is_some_and(|last| last < version.today) {
             format!("max-age={PAST_MAX_AGE_S}, must-revalidate")
         } else {
@@ -95,18 +95,18 @@ pub(crate) fn is_conditional(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn version() -> Version {
+    fn version() -> SnapshotVersion {
         let today = "2025-11-12".parse().expect("a day");
-        Version { generation_id: 3, checkpoints: "abc".to_owned(), today }
+        SnapshotVersion { generation_id: 3, checkpoints: "abc".to_owned(), today }
     }
 
-    fn caching() -> Caching {
-        Caching::of(&version(), None)
+    fn caching() -> CachePolicy {
+        CachePolicy::of(&version(), None)
     }
 
     #[test]
     fn only_days_that_are_over_may_be_kept() {
-        let kept = |last: &str| Caching::of(&version(), last.parse().ok()).cache_control;
+        let kept = |last: &str| CachePolicy::of(&version(), last.parse().ok()).cache_control;
         assert_eq!(kept("open"), "no-cache");
         assert_eq!(kept("2025-11-13"), "no-cache");
         assert_eq!(kept("2025-11-12"), "no-cache");
@@ -119,11 +119,13 @@ mod tests {
         assert_eq!(caching().in_format("csv").etag.as_deref(), Some("\"1-3-abc-csv\""));
         assert_eq!(caching().in_scope(Some("5e")).in_format("csv").etag.as_deref(), Some("\"1-3-abc-5e-csv\""));
         assert_eq!(caching().in_scope(None), caching());
-        let tomorrow = Version { today: "2025-11-13".parse().expect("a day"), ..version() };
-        assert_eq!(Caching::of(&tomorrow, None), caching());
-        for other in [Version { generation_id: 4, ..version() }, Version { checkpoints: "abd".to_owned(), ..version() }]
-        {
-            assert_ne!(Caching::of(&other, None), caching());
+        let tomorrow = SnapshotVersion { today: "2025-11-13".parse().expect("a day"), ..version() };
+        assert_eq!(CachePolicy::of(&tomorrow, None), caching());
+        for other in [
+            SnapshotVersion { generation_id: 4, ..version() },
+            SnapshotVersion { checkpoints: "abd".to_owned(), ..version() },
+        ] {
+            assert_ne!(CachePolicy::of(&other, None), caching());
         }
     }
 

@@ -10,11 +10,11 @@ use service::{Refusal, query_string};
 use super::csv::Table;
 use super::negotiation::Format;
 use crate::http::errors;
-use crate::http::etag::{self, Caching};
+use crate::http::etag::{self, CachePolicy};
 use crate::params::{ListParams, RawParams};
 use crate::reports::Reports;
 use crate::reports::query::{Query, Versioned};
-use crate::reports::snapshot_version::Version;
+use crate::reports::snapshot_version::SnapshotVersion;
 
 /// A list that can be answered.
 pub(crate) trait ListReport: Serialize + Into<Table> {
@@ -46,8 +46,9 @@ where
     let refuse = |err| errors::refuse(err, list.site_id());
     // A list of one site is the same for all keys that may see it; a list of many sites depends on the key.
     let scope = if list.site_id().is_some() { None } else { grant.scope() };
-    let caching =
-        |version: &Version| Caching::of(version, list.last_day()).in_scope(scope.as_deref()).in_format(format.name());
+    let caching = |version: &SnapshotVersion| {
+        CachePolicy::of(version, list.last_day()).in_scope(scope.as_deref()).in_format(format.name())
+    };
     if etag::is_conditional(headers) {
         let caching = caching(&reports.version().await.map_err(refuse)?);
         if caching.is_known(headers) {

@@ -9,7 +9,7 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
 use super::subscriptions::{Pair, State};
-use crate::reports::unique_users::Users;
+use crate::reports::unique_users::UniqueUsers;
 
 /// What a site has had today, so far.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -101,9 +101,9 @@ impl Totals {
     }
 }
 
-/// Users of all partitions, each counted once.
+/// Distinct users of all partitions.
 fn users(rows: &[Row]) -> Result<u64, Damaged> {
-    let mut all = Users::default();
+    let mut all = UniqueUsers::default();
     for row in rows {
         let Some(users) = row.users else { return Ok(0) };
         let users = count(users)?;

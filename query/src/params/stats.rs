@@ -72,6 +72,11 @@ impl StatsRequest {
         self.with_meta || self.after.is_some()
     }
 
+    /// Whether the report has parts that take statements of their own.
+    pub(crate) fn has_further_parts(&self) -> bool {
+        self.include.is_some() || self.previous.is_some() || self.tells_position()
+    }
+
     /// The request for the numbers to compare with, without paths.
     pub(crate) fn before(&self) -> Option<Self> {
         Some(Self {

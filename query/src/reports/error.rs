@@ -39,6 +39,9 @@ pub(crate) enum ReportError {
     /// What is stored cannot be: trying again helps only after a rebuild.
     #[error("a stored count is negative; the read models have to be rebuilt from the log")]
     Negative,
+    /// A statement returned a row that is neither of the version, nor of views, nor of users: trying again is in vain.
+    #[error("a row of a report has no known shape")]
+    UnexpectedRow,
     /// The event has not arrived in the read models in time: try again later.
     #[error("the read models do not contain the event of receipt {0} yet")]
     NotContained(Receipt),

@@ -8,9 +8,9 @@ use serde::Serialize;
 /// Of each partition of a generation, the sequence of the last envelope that its read models contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(crate) struct AsOf(BTreeMap<u64, u64>);
+pub(crate) struct LogPosition(BTreeMap<u64, u64>);
 
-impl AsOf {
+impl LogPosition {
     /// Whether the event of a receipt is contained, whatever became of it: counted, known as a repeat, or parked.
     pub(crate) fn contains(&self, receipt: Receipt) -> bool {
         let partition_id = u64::from(receipt.partition.number());
@@ -18,7 +18,7 @@ impl AsOf {
     }
 }
 
-impl FromIterator<(u64, u64)> for AsOf {
+impl FromIterator<(u64, u64)> for LogPosition {
     fn from_iter<I: IntoIterator<Item = (u64, u64)>>(checkpoints: I) -> Self {
         Self(checkpoints.into_iter().collect())
     }
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn an_event_is_contained_up_to_the_checkpoint_of_its_partition() {
-        let as_of: AsOf = [(0, 4_711), (1, 0)].into_iter().collect();
+        let as_of: LogPosition = [(0, 4_711), (1, 0)].into_iter().collect();
         for (receipt, is_contained) in [
             ("0-4711-0", true),
             ("0-1-999", true),

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::reports::error::ReportError;
-use crate::reports::snapshot_version::Version;
+use crate::reports::snapshot_version::SnapshotVersion;
 
 /// A query that reads with one connection.
 pub(crate) trait Query {
@@ -19,7 +19,7 @@ pub(crate) trait Query {
 
 /// A report, and the version of the read models that it was read from.
 pub(crate) struct Versioned<R> {
-    pub(crate) version: Version,
+    pub(crate) version: SnapshotVersion,
     pub(crate) report: R,
 }
 
@@ -27,10 +27,10 @@ pub(crate) struct Versioned<R> {
 pub(crate) struct CurrentVersion;
 
 impl Query for CurrentVersion {
-    type Answer = Version;
+    type Answer = SnapshotVersion;
 
-    async fn read(&self, db: &mut PgConnection) -> Result<Version, ReportError> {
-        let version = sqlx::query_file_as!(Version, "src/reports/sql/version.sql").fetch_optional(db).await?;
+    async fn read(&self, db: &mut PgConnection) -> Result<SnapshotVersion, ReportError> {
+        let version = sqlx::query_file_as!(SnapshotVersion, "src/reports/sql/version.sql").fetch_optional(db).await?;
         version.ok_or(ReportError::NoGeneration)
     }
 }

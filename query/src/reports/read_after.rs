@@ -17,11 +17,11 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::db::pool::Connections;
-use crate::db::pooled::Lease;
+use crate::db::pooled::PooledConnection;
 use crate::db::retry;
 use crate::metrics;
 use crate::reports::error::{ReportError, count};
-use crate::reports::log_position::AsOf;
+use crate::reports::log_position::LogPosition;
 
 /// Between two looks at the checkpoints: 50 short statements a second as long as anybody waits. A report comes at most
 /// two of these after what it waits for: one until its turn, one because it may be told of a look that is as old.
@@ -32,7 +32,7 @@ pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const WAITING_MAX: usize = 256;
 
 /// Where events are waited for.
-pub(crate) struct Arrivals {
+pub(crate) struct ReadAfter {
     places: Places,
     last: Mutex<Option<Look>>,
 }
@@ -40,11 +40,11 @@ pub(crate) struct Arrivals {
 /// What the checkpoints were, and where the log ended.
 struct Look {
     at: Instant,
-    as_of: AsOf,
+    as_of: LogPosition,
     log_ends: LogEnds,
 }
 
-impl Arrivals {
+impl ReadAfter {
     pub(crate) fn new(config: &Config) -> Self {
         Self { places: config.places(WAITING_MAX), last: Mutex::new(None) }
     }
@@ -122,7 +122,7 @@ impl Arrivals {
 /// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
 async fn look(db: &Connections) -> Result<Look, ReportError> {
     let at = Instant::now();
-    let mut lease = Lease::take_for_all(db).await?;
+    let mut lease = PooledConnection::take_for_all(db).await?;
     let rows = sqlx::query_file!("src/reports/sql/read_after.sql").fetch_all(&mut *lease).await?;
     lease.end();
     if !rows.iter().all(|row| row.has_generation) {

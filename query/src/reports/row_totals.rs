@@ -4,19 +4,19 @@ use chrono::NaiveDate;
 use contract::sketch::{Accuracy, Bounds, Count};
 
 use crate::reports::error::{ReportError, count};
-use crate::reports::unique_users::Users;
+use crate::reports::unique_users::UniqueUsers;
 
 /// What rows so far add up to.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct RowTotals {
     pub(crate) views: u64,
     /// The number of the only row with users, which comes without its sketch.
     only_users: Option<u64>,
     /// Those of several rows.
-    users: Users,
+    users: UniqueUsers,
 }
 
-impl Tally {
+impl RowTotals {
     /// Adds views.
     ///
     /// # Errors

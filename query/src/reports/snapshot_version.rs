@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 /// The state of the read models in one moment, and the day it was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
+pub(crate) struct SnapshotVersion {
     pub(crate) generation_id: i32,
     /// What the generation contains of all partitions, in one word: see the view `active_generation`.
     pub(crate) checkpoints: String,

@@ -1,40 +1,45 @@
-//! A report, read in one snapshot of the active generation.
+//! The report of `GET /stats`, read in one snapshot of the active generation.
 //!
-//! One statement a report, so one round trip, wherever that is enough; with referrers or a comparison, or where lists of top
-//! paths do not decide, one transaction. Nothing is cached: a report is as fresh as the read models.
+//! One statement is enough for most reports, and so is one round trip. With referrers or a comparison, or where the lists of
+//! top paths do not decide, several statements read in one transaction. Nothing is cached: a report is as fresh as the read
+//! models. `single_row`, `days` and `months` each return a `Summary`, `ranked` adds the top paths, and `snapshot` makes the
+//! answer of it.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The statements, and what their rows add up to.
-mod rows;
-
-/// Those without sketches.
-mod single_row;
-
-/// Those of months that are over.
-mod months;
-
-/// The first paths, as lists of top paths tell them.
-mod top_k;
-
-/// The same, where these do not.
-mod paths;
-
-/// Several statements that see one moment.
-mod transaction;
-
-/// Where the visits came from.
-mod referrers;
-
-/// The period before.
-mod comparison;
-
-/// All of it, in one moment.
+/// All parts of a report, read in one snapshot.
 mod snapshot;
 
-/// How far the generation of a report is folded.
+/// A summary with its top paths.
+mod ranked;
+
+/// The sums of a report.
+mod summary;
+
+/// The sums of one day or of all time, from a single row.
+mod single_row;
+
+/// The sums of all days, or of all time.
+mod days;
+
+/// The sums of many days, from summaries of months.
+mod months;
+
+/// The top k paths, from the lists of top paths.
+mod top_k;
+
+/// The views of paths, where the lists do not decide.
+mod paths;
+
+/// The hosts that visits came from.
+mod referrers;
+
+/// The comparison with the days before.
+mod comparison;
+
+/// The positions of partitions in the log.
 mod positions;
 
 /// What a report says about itself.

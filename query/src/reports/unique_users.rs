@@ -7,24 +7,24 @@ use crate::reports::error::{ReportError, count};
 
 /// What the summary of a month says about its users, as it is stored.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Summed {
+pub(crate) struct StoredBounds {
     pub(crate) least: i64,
     pub(crate) most: i64,
     pub(crate) low: i64,
     pub(crate) high: i64,
 }
 
-impl TryFrom<Summed> for Bounds {
+impl TryFrom<StoredBounds> for Bounds {
     type Error = ReportError;
 
-    fn try_from(Summed { least, most, low, high }: Summed) -> Result<Self, ReportError> {
+    fn try_from(StoredBounds { least, most, low, high }: StoredBounds) -> Result<Self, ReportError> {
         Ok(Self { least: count(least)?, most: count(most)?, low: count(low)?, high: count(high)? })
     }
 }
 
-/// Users of a period, taken in day by day.
+/// Distinct users of a period, added day by day.
 #[derive(Debug, Default)]
-pub(crate) struct Users {
+pub(crate) struct UniqueUsers {
     /// Days that are complete.
     period: Members,
     /// The partitions of the day that is being taken in, with their stored sketches. All time is one day without a date.
@@ -32,7 +32,7 @@ pub(crate) struct Users {
     date: Option<NaiveDate>,
 }
 
-impl Users {
+impl UniqueUsers {
     /// Takes in one partition's users of a day, or of a month under its first day: what is known of their number, and
     /// their stored sketch. Days come in order.
     ///
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn estimate(parts: impl IntoIterator<Item = (Option<NaiveDate>, (Count, Vec<u8>))>) -> Count {
-        let mut users = Users::default();
+        let mut users = UniqueUsers::default();
         for (date, (count, sketch)) in parts {
             users.add(date, count, sketch).expect("one key");
         }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn sketches_of_different_keys_are_not_mixed() {
         let other = Sketch::new(SketchKey::from_bytes([7; 16]).id()).seal().bytes;
-        let mut users = Users::default();
+        let mut users = UniqueUsers::default();
         users.add(date(1), listed(5), sketch(0..5).1).expect("the first");
         users.add(date(2), listed(0), other).expect("merged when its day ends");
         assert!(users.count().is_err());

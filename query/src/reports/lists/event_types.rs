@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::params::EventTypesRequest;
 use crate::reports::error::ReportError;
 use crate::reports::query::{Query, Versioned};
-use crate::reports::row_totals::Tally;
-use crate::reports::snapshot_version::Version;
+use crate::reports::row_totals::RowTotals;
+use crate::reports::snapshot_version::SnapshotVersion;
 
 /// Types of any answer: those with the most events. A site has a handful of them; where somebody invents one an event,
 /// this is an answer of 100 KB, and as many sketches a day.
@@ -77,9 +77,9 @@ impl Query for EventTypesRequest {
     async fn read(&self, db: &mut PgConnection) -> Result<Versioned<EventTypes>, ReportError> {
         let mut rows = self.rows(db);
         let (mut version, mut event_types) = (None, Vec::new());
-        let mut open: Option<(String, Tally)> = None;
+        let mut open: Option<(String, RowTotals)> = None;
         while let Some(row) = rows.try_next().await? {
-            version.get_or_insert(Version {
+            version.get_or_insert(SnapshotVersion {
                 generation_id: row.generation_id,
                 checkpoints: row.checkpoints,
                 today: row.today,
@@ -88,10 +88,10 @@ impl Query for EventTypesRequest {
             if open.as_ref().is_none_or(|(name, _)| *name != event_type) {
                 event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
             }
-            let (_, tally) = open.get_or_insert_with(|| (event_type, Tally::default()));
+            let (_, totals) = open.get_or_insert_with(|| (event_type, RowTotals::default()));
             match (row.views, row.users) {
-                (Some(views), _) => tally.add_views(views)?,
-                (None, users) => tally.add_users(row.day, users.unwrap_or_default(), row.sketch)?,
+                (Some(views), _) => totals.add_views(views)?,
+                (None, users) => totals.add_users(row.day, users.unwrap_or_default(), row.sketch)?,
             }
         }
         event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
@@ -103,7 +103,7 @@ impl Query for EventTypesRequest {
 }
 
 impl EventTypeCounts {
-    fn of((event_type, mut tally): (String, Tally)) -> Result<Self, ReportError> {
-        Ok(Self { event_type, views: tally.views, unique_users: tally.unique_users()? })
+    fn of((event_type, mut totals): (String, RowTotals)) -> Result<Self, ReportError> {
+        Ok(Self { event_type, views: totals.views, unique_users: totals.unique_users()? })
     }
 }

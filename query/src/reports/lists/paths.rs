@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::params::PathsRequest;
 use crate::reports::error::{ReportError, count};
 use crate::reports::query::{Query, Versioned};
-use crate::reports::snapshot_version::Version;
+use crate::reports::snapshot_version::SnapshotVersion;
 use crate::reports::stats::PathViews;
 
 /// A page of paths.
@@ -97,8 +97,11 @@ impl Query for PathsRequest {
     async fn read(&self, db: &mut PgConnection) -> Result<Versioned<Paths>, ReportError> {
         let rows = self.rows(db).await?;
         let first = rows.first().ok_or(ReportError::NoGeneration)?;
-        let version =
-            Version { generation_id: first.generation_id, checkpoints: first.checkpoints.clone(), today: first.today };
+        let version = SnapshotVersion {
+            generation_id: first.generation_id,
+            checkpoints: first.checkpoints.clone(),
+            today: first.today,
+        };
         let paths = rows.into_iter().filter_map(|row| row.path.zip(row.views));
         let paths = paths.map(|(path, views)| Ok(PathViews { path, views: count(views)? }));
         let mut paths = paths.collect::<Result<Vec<_>, ReportError>>()?;

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::params::SitesRequest;
 use crate::reports::error::ReportError;
 use crate::reports::query::{Query, Versioned};
-use crate::reports::row_totals::Tally;
-use crate::reports::snapshot_version::Version;
+use crate::reports::row_totals::RowTotals;
+use crate::reports::snapshot_version::SnapshotVersion;
 
 /// A page of sites.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,12 +45,12 @@ pub(crate) struct SiteCounts {
 struct Open {
     site_id: String,
     last_day: Option<NaiveDate>,
-    tally: Tally,
+    totals: RowTotals,
 }
 
 impl Open {
     fn close(mut self) -> Result<SiteCounts, ReportError> {
-        let (views, unique_users) = (self.tally.views, self.tally.unique_users()?);
+        let (views, unique_users) = (self.totals.views, self.totals.unique_users()?);
         Ok(SiteCounts { site_id: self.site_id, last_day: self.last_day, views, unique_users })
     }
 }
@@ -86,7 +86,7 @@ impl Query for SitesRequest {
         let (mut version, mut sites) = (None, Vec::new());
         let mut open: Option<Open> = None;
         while let Some(row) = rows.try_next().await? {
-            version.get_or_insert(Version {
+            version.get_or_insert(SnapshotVersion {
                 generation_id: row.generation_id,
                 checkpoints: row.checkpoints,
                 today: row.today,
@@ -95,11 +95,11 @@ impl Query for SitesRequest {
             if open.as_ref().is_none_or(|open| open.site_id != site_id) {
                 sites.extend(open.take().map(Open::close).transpose()?);
             }
-            let open = open.get_or_insert_with(|| Open { site_id, last_day: None, tally: Tally::default() });
+            let open = open.get_or_insert_with(|| Open { site_id, last_day: None, totals: RowTotals::default() });
             open.last_day = open.last_day.or(row.last_day);
             match (row.views, row.users) {
-                (Some(views), _) => open.tally.add_views(views)?,
-                (None, users) => open.tally.add_users(None, users.unwrap_or_default(), row.sketch)?,
+                (Some(views), _) => open.totals.add_views(views)?,
+                (None, users) => open.totals.add_users(None, users.unwrap_or_default(), row.sketch)?,
             }
         }
         sites.extend(open.take().map(Open::close).transpose()?);

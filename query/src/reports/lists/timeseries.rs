@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use crate::params::{Buckets, DayRange, Interval, Metrics, TimeseriesRequest};
 use crate::reports::error::ReportError;
 use crate::reports::query::{Query, Versioned};
-use crate::reports::row_totals::Tally;
-use crate::reports::snapshot_version::Version;
-use crate::reports::unique_users;
+use crate::reports::row_totals::RowTotals;
+use crate::reports::snapshot_version::SnapshotVersion;
+use crate::reports::unique_users::StoredBounds;
 
 /// A time series.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,24 +61,24 @@ impl Query for TimeseriesRequest {
         .fetch(db);
         let (mut version, mut building) = (None, Building::of(self));
         while let Some(row) = rows.try_next().await? {
-            version.get_or_insert(Version {
+            version.get_or_insert(SnapshotVersion {
                 generation_id: row.generation_id,
                 checkpoints: row.checkpoints,
                 today: row.today,
             });
             let Some(day) = row.day else { continue };
-            let tally = building.tally_of(day)?;
+            let totals = building.totals_of(day)?;
             if let Some(views) = row.views {
-                tally.add_views(views)?;
+                totals.add_views(views)?;
                 continue;
             }
             let users = row.users.unwrap_or_default();
             match (row.users_most.zip(row.users_low).zip(row.users_high), row.sketch) {
                 (Some(((most, low), high)), Some(sketch)) => {
-                    let users = unique_users::Summed { least: users, most, low, high };
-                    tally.add_summed_users(day, users.try_into()?, sketch)?;
+                    let users = StoredBounds { least: users, most, low, high };
+                    totals.add_summed_users(day, users.try_into()?, sketch)?;
                 }
-                (_, sketch) => tally.add_users(Some(day), users, sketch)?,
+                (_, sketch) => totals.add_users(Some(day), users, sketch)?,
             }
         }
         Ok(Versioned { version: version.ok_or(ReportError::NoGeneration)?, report: building.end()? })
@@ -90,7 +90,7 @@ struct Building<'a> {
     request: &'a TimeseriesRequest,
     coming: Buckets,
     open: DayRange,
-    tally: Tally,
+    totals: RowTotals,
     buckets: Vec<BucketCounts>,
 }
 
@@ -98,33 +98,33 @@ impl<'a> Building<'a> {
     fn of(request: &'a TimeseriesRequest) -> Self {
         let mut coming = request.interval.buckets(request.days);
         let open = coming.next().expect("a range has a day");
-        Self { request, coming, open, tally: Tally::default(), buckets: Vec::new() }
+        Self { request, coming, open, totals: RowTotals::default(), buckets: Vec::new() }
     }
 
     /// Where a day's numbers go. All buckets before are closed.
-    fn tally_of(&mut self, day: NaiveDate) -> Result<&mut Tally, ReportError> {
+    fn totals_of(&mut self, day: NaiveDate) -> Result<&mut RowTotals, ReportError> {
         while day > self.open.last
             && let Some(next) = self.coming.next()
         {
             self.close()?;
             self.open = next;
         }
-        Ok(&mut self.tally)
+        Ok(&mut self.totals)
     }
 
     fn close(&mut self) -> Result<(), ReportError> {
-        let mut tally = std::mem::take(&mut self.tally);
+        let mut totals = std::mem::take(&mut self.totals);
         let Metrics { views, unique_users } = self.request.metrics;
         self.buckets.push(BucketCounts {
             bucket: self.open,
-            views: views.then_some(tally.views),
-            unique_users: unique_users.then(|| tally.unique_users()).transpose()?,
+            views: views.then_some(totals.views),
+            unique_users: unique_users.then(|| totals.unique_users()).transpose()?,
         });
         Ok(())
     }
 
     fn end(mut self) -> Result<Timeseries, ReportError> {
-        self.tally_of(NaiveDate::MAX)?;
+        self.totals_of(NaiveDate::MAX)?;
         self.close()?;
         Ok(Timeseries {
             site_id: self.request.site_id.as_str().to_owned(),

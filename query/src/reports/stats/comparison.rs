@@ -42,17 +42,12 @@ pub(crate) struct Change {
 
 impl Stats {
     /// Adds the period before, and how the numbers have changed since.
-    pub(super) fn compared_with(self, days: DayRange, before: &Self) -> Self {
+    pub(super) fn compared_with(self, days: DayRange, views: u64, users: u64) -> Self {
         let changes = Changes {
-            total_views: Change::between(before.total_views, self.total_views),
-            unique_users: Change::between(before.unique_users, self.unique_users),
+            total_views: Change::between(views, self.total_views),
+            unique_users: Change::between(users, self.unique_users),
         };
-        let previous = Previous {
-            from: days.first,
-            to: days.last,
-            total_views: before.total_views,
-            unique_users: before.unique_users,
-        };
+        let previous = Previous { from: days.first, to: days.last, total_views: views, unique_users: users };
         Self { previous: Some(previous), change: Some(changes), ..self }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::positions::Positions;
-use crate::reports::log_position::AsOf;
+use crate::reports::log_position::LogPosition;
 
 /// Which part of the log a report contains, and how exact its users are. Of the same moment as the report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,7 +18,7 @@ pub(crate) struct Meta {
     /// Of each partition of the log, the last sequence that is contained: the event of receipt `0-4711-0` is, if this
     /// says 4711 or more of partition 0.
     #[schema(value_type = std::collections::BTreeMap<String, u64>, example = json!({"0": 4711, "1": 4650}))]
-    as_of: AsOf,
+    as_of: LogPosition,
     /// Events in the log that are not contained yet: an estimate, exact when it is 0.
     #[schema(example = 12)]
     pub(crate) lag_events: u64,
@@ -65,7 +65,7 @@ impl Meta {
     pub(super) fn of(generation: i32, positions: &Positions, users: Count) -> Self {
         Self {
             generation,
-            as_of: positions.as_of(),
+            as_of: positions.log_position(),
             lag_events: positions.lag_events(),
             lag_seconds: positions.lag().as_secs_f64(),
             complete: positions.are_complete(),

@@ -1,19 +1,20 @@
-//! A report on many days, from what months that are over were summed up to, and the days before and after these.
+//! The sums of many days, from the summaries of months that are over and the days before and after these.
 
 use chrono::{Datelike, Months, NaiveDate};
-use contract::sketch::{Accuracy, Count};
+use contract::sketch::{Accuracy, Bounds, Count};
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
-use super::rows::Reading;
-use super::top_k::Place;
+use super::summary::{Summary, UserSums, ViewSums};
+use super::top_k::ListKey;
 use crate::params::{Period, StatsRequest};
 use crate::reports::error::{ReportError, count};
-use crate::reports::snapshot_version::Version;
-use crate::reports::unique_users;
+use crate::reports::snapshot_version::SnapshotVersion;
+use crate::reports::unique_users::{StoredBounds, UniqueUsers};
 
-/// A row of `months.sql`: the state of the generation with the views of all whole months, or the views or users of a day,
-/// or both of a month under its first day.
+/// A row of `months.sql`: the version of the read models with the views of all whole months, or the views or the users of a
+/// day, or both of a month under its first day.
+#[derive(Default)]
 struct Row {
     generation_id: Option<i32>,
     checkpoints: Option<String>,
@@ -29,21 +30,23 @@ struct Row {
     sketch: Option<Vec<u8>>,
 }
 
-/// What the rows so far say.
+/// The sums of the rows so far.
 #[derive(Default)]
-struct Summed {
-    reading: Reading,
+struct Sums {
+    version: Option<SnapshotVersion>,
+    views: ViewSums,
+    users: UniqueUsers,
     /// Views that the days of the months have now, and that their summaries were made of.
-    now: u64,
-    then: u64,
+    views_now: u64,
+    views_summed: u64,
     partition_id: Option<i32>,
-    /// Partitions were added, and several have the site: each of its days has to be put together first.
+    /// Whether several partitions have the site: then each of its days has to be merged first.
     is_split: bool,
 }
 
-/// Reads it; none where it takes the days one by one: there is no whole month, or not all of them are summed up as they are
-/// now. Whether the first paths follow from it is left open.
-pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Option<Reading>, ReportError> {
+/// Reads the sums of a report. Returns `None` where its days have to be read one by one: there is no whole month, or not all
+/// of them have a summary of what they are now.
+pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Option<Summary>, ReportError> {
     let Some(Whole { first, behind }) = Whole::within(request.period) else { return Ok(None) };
     let Period::Range { first: first_day, last: last_day } = request.period else { return Ok(None) };
     let mut rows = sqlx::query_file_as!(
@@ -57,27 +60,24 @@ pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Resul
         behind,
     )
     .fetch(db);
-    let mut summed = Summed::default();
+    let mut sums = Sums::default();
     while let Some(row) = rows.try_next().await? {
-        summed.add(row)?;
+        sums.add(row)?;
     }
-    if !summed.reading.has_version() {
-        return Err(ReportError::NoGeneration);
-    }
-    Ok(summed.into_reading())
+    sums.into_summary()
 }
 
-/// Months of which all days are in a period; those that are not over yet among them.
+/// The months of a period with all their days. Some may not be over yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Whole {
-    /// The first day of the first one; none where the period begins before everything.
+    /// The first day of the first month; `None` if that end is open.
     first: Option<NaiveDate>,
-    /// The first day behind the last one; none where it never ends.
+    /// The first day behind the last month; `None` if that end is open.
     behind: Option<NaiveDate>,
 }
 
 impl Whole {
-    /// None, if there are none; or if the calendar ends there, and nothing can be summed up.
+    /// Returns `None` if the period has no whole month, or if the calendar ends there.
     fn within(period: Period) -> Option<Self> {
         let Period::Range { first, last } = period else { return None };
         let first = match first {
@@ -93,36 +93,51 @@ impl Whole {
     }
 }
 
-/// The first day of a month, from this day on.
+/// The first day of a month, on this day or later.
 fn first_from(day: NaiveDate) -> Option<NaiveDate> {
     if day.day() == 1 { Some(day) } else { day.with_day(1)?.checked_add_months(Months::new(1)) }
 }
 
-impl Summed {
+impl Sums {
     fn add(&mut self, row: Row) -> Result<(), ReportError> {
+        let Row { date, partition_id, views, users_least: least, users_most: most, sketch, .. } = row;
         if let Some(((generation_id, checkpoints), today)) = row.generation_id.zip(row.checkpoints).zip(row.today) {
-            self.reading.set_version(Version { generation_id, checkpoints, today });
-            self.now = count(row.views.unwrap_or_default())?;
+            self.version = Some(SnapshotVersion { generation_id, checkpoints, today });
+            self.views_now = count(views.unwrap_or_default())?;
             return Ok(());
         }
-        let Some((date, partition_id)) = row.date.zip(row.partition_id) else { return Ok(()) };
-        self.is_split |= *self.partition_id.get_or_insert(partition_id) != partition_id;
-        if let Some(views) = row.views {
-            self.reading.add_views(Place { day: Some(date), partition_id }, views, row.top_paths.as_deref())?;
-            if row.users_most.is_some() {
-                self.then += count(views)?;
-            }
-        }
-        let Some((sketch, least)) = row.sketch.zip(row.users_least) else { return Ok(()) };
-        let bounds = match row.users_most.zip(row.users_low).zip(row.users_high) {
-            None => Count::new(count(least)?, Accuracy::of_stored(&sketch)?).into(),
-            Some(((most, low), high)) => unique_users::Summed { least, most, low, high }.try_into()?,
+        let Some((day, partition_id)) = date.zip(partition_id) else {
+            // The row of the version, where no generation is active.
+            let is_empty = date.is_none() && partition_id.is_none() && least.is_none();
+            return Err(if is_empty { ReportError::NoGeneration } else { ReportError::UnexpectedRow });
         };
-        self.reading.add_users(Some(date), bounds, sketch)
+        self.is_split |= *self.partition_id.get_or_insert(partition_id) != partition_id;
+        let key = ListKey { day: date, partition_id };
+        match (views, least, most.zip(row.users_low).zip(row.users_high)) {
+            (Some(views), None, None) => self.views.add(key, views, row.top_paths.as_deref()),
+            (None, Some(users), None) => self.add_users_of_day(day, users, sketch.ok_or(ReportError::UnexpectedRow)?),
+            (Some(views), Some(least), Some(((most, low), high))) => {
+                self.views.add(key, views, row.top_paths.as_deref())?;
+                self.views_summed += count(views)?;
+                // Without a sketch the month has no users.
+                let Some(sketch) = sketch else { return Ok(()) };
+                let bounds = StoredBounds { least, most, low, high };
+                Ok(self.users.add(date, Bounds::try_from(bounds)?, sketch)?)
+            }
+            _ => Err(ReportError::UnexpectedRow),
+        }
     }
 
-    fn into_reading(self) -> Option<Reading> {
-        (self.now == self.then && !self.is_split).then_some(self.reading)
+    fn add_users_of_day(&mut self, day: NaiveDate, users: i64, sketch: Vec<u8>) -> Result<(), ReportError> {
+        let users = Count::new(count(users)?, Accuracy::of_stored(&sketch)?);
+        Ok(self.users.add(Some(day), users, sketch)?)
+    }
+
+    fn into_summary(self) -> Result<Option<Summary>, ReportError> {
+        let version = self.version.ok_or(ReportError::NoGeneration)?;
+        let is_current = self.views_now == self.views_summed;
+        let summary = Summary { version, views: self.views, users: UserSums::Sketches(self.users) };
+        Ok((is_current && !self.is_split).then_some(summary))
     }
 }
 
@@ -167,5 +182,16 @@ mod tests {
     fn the_end_of_the_calendar_has_none() {
         let period = Period::Range { first: None, last: Some(NaiveDate::MAX) };
         assert_eq!(Whole::within(period), None);
+    }
+
+    #[test]
+    fn a_row_without_a_known_shape_is_an_error() {
+        let of_a_day = || Row { date: day("2025-01-01"), partition_id: Some(0), ..Row::default() };
+        let (no_numbers, no_sketch) = (of_a_day(), Row { users_least: Some(1), ..of_a_day() });
+        let half_a_summary = Row { views: Some(1), users_least: Some(1), ..of_a_day() };
+        for row in [no_numbers, no_sketch, half_a_summary, Row { date: day("2025-01-01"), ..Row::default() }] {
+            assert!(matches!(Sums::default().add(row), Err(ReportError::UnexpectedRow)));
+        }
+        assert!(matches!(Sums::default().add(Row::default()), Err(ReportError::NoGeneration)));
     }
 }

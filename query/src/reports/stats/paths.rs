@@ -1,10 +1,10 @@
-//! The views of paths, where lists of top paths do not tell which the first ones are.
+//! The views of paths, where the lists of top paths do not decide which are the first.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::PathViews;
-use super::top_k::Place;
+use super::top_k::Lookup;
 use crate::params::{Period, StatsRequest};
 use crate::reports::error::{ReportError, count};
 
@@ -14,7 +14,7 @@ struct Row {
     views: i64,
 }
 
-/// Adds up all paths, and answers the first ones.
+/// Adds up all paths, and returns the first.
 pub(super) async fn add_up(tx: &mut PgConnection, request: &StatsRequest) -> Result<Vec<PathViews>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let paths_max = i64::from(request.paths_max);
@@ -30,18 +30,18 @@ pub(super) async fn add_up(tx: &mut PgConnection, request: &StatsRequest) -> Res
         Period::Day(day) => days(Some(day), Some(day)).fetch_all(tx).await?,
         Period::Range { first, last } => days(first, last).fetch_all(tx).await?,
     };
-    rows.into_iter().map(|row| Ok(PathViews { path: row.path, views: count(row.views)? })).collect()
+    rows.into_iter().map(PathViews::try_from).collect()
 }
 
-/// Answers the views of some paths on some days, as far as they have any.
+/// Looks up the views of some paths on some days. Paths without views are left out.
 pub(super) async fn look_up(
     tx: &mut PgConnection,
     request: &StatsRequest,
-    needed: &[(Place, String)],
-) -> Result<Vec<(String, u64)>, ReportError> {
-    let days: Vec<_> = needed.iter().filter_map(|(place, _)| place.day).collect();
-    let partitions: Vec<_> = needed.iter().map(|(place, _)| place.partition_id).collect();
-    let paths: Vec<&str> = needed.iter().map(|(_, path)| path.as_str()).collect();
+    lookups: &[Lookup],
+) -> Result<Vec<PathViews>, ReportError> {
+    let days: Vec<_> = lookups.iter().filter_map(|lookup| lookup.key.day).collect();
+    let partitions: Vec<_> = lookups.iter().map(|lookup| lookup.key.partition_id).collect();
+    let paths: Vec<&str> = lookups.iter().map(|lookup| lookup.path.as_str()).collect();
     let rows = sqlx::query_file_as!(
         Row,
         "src/reports/stats/sql/path_views.sql",
@@ -51,6 +51,13 @@ pub(super) async fn look_up(
         &partitions,
         &paths as &[&str],
     );
-    let rows = rows.fetch_all(tx).await?;
-    rows.into_iter().map(|row| Ok((row.path, count(row.views)?))).collect()
+    rows.fetch_all(tx).await?.into_iter().map(PathViews::try_from).collect()
+}
+
+impl TryFrom<Row> for PathViews {
+    type Error = ReportError;
+
+    fn try_from(row: Row) -> Result<Self, ReportError> {
+        Ok(Self { path: row.path, views: count(row.views)? })
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use crate::reports::error::{ReportError, count};
-use crate::reports::log_position::AsOf;
+use crate::reports::log_position::LogPosition;
 
 /// An older observation of a stream's end says nothing. Projectors look once a second: five looks that were missed in a
 /// row are no delay, the projector or the log is away.
@@ -59,7 +59,7 @@ impl Positions {
     }
 
     /// What the report contains.
-    pub(super) fn as_of(&self) -> AsOf {
+    pub(super) fn log_position(&self) -> LogPosition {
         let sequence = |position: &Position| Some((position.partition_id, position.checkpoint?.sequence));
         self.0.iter().filter_map(sequence).collect()
     }
@@ -182,6 +182,6 @@ mod tests {
     #[test]
     fn a_report_contains_what_has_a_checkpoint() {
         let positions = positions([[1, 7, 7, 0, 9, 0], [0, 5, 5, 0, NO, NO], [2, NO, NO, NO, 9, 0]]);
-        assert_eq!(positions.as_of(), [(0, 5), (1, 7)].into_iter().collect());
+        assert_eq!(positions.log_position(), [(0, 5), (1, 7)].into_iter().collect());
     }
 }

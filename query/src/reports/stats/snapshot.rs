@@ -1,60 +1,122 @@
-//! A report as it was read in one moment, with what takes statements of its own.
+//! All parts of a report, read in one snapshot of the read models.
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection, PgTransaction};
 
-use super::rows::{self, Reading};
-use super::{Stats, referrers, transaction};
-use crate::params::{Include, StatsRequest};
+use super::meta::Meta;
+use super::positions::Positions;
+use super::ranked::Ranked;
+use super::summary::Summary;
+use super::{Referrers, Stats, referrers};
+use crate::params::{Include, Period, StatsRequest};
 use crate::reports::error::ReportError;
-use crate::reports::log_position::AsOf;
+use crate::reports::log_position::LogPosition;
 use crate::reports::query::{Query, Versioned};
 
-/// All that was read.
+/// All parts of a report.
 pub(crate) struct Snapshot {
-    reading: Reading,
-    /// Of the period before, if it is to be compared.
-    before: Option<Reading>,
+    ranked: Ranked,
+    /// The days to compare with, if there are any.
+    before: Option<Summary>,
+    /// `None` unless they were asked for.
+    referrers: Option<Referrers>,
+    /// Empty unless the request has to know them.
+    positions: Positions,
 }
 
 impl Query for StatsRequest {
     type Answer = Snapshot;
 
+    /// Reads a report with one statement where that is enough, and else in one transaction. What takes statements of its
+    /// own begins with the transaction.
     async fn read(&self, db: &mut PgConnection) -> Result<Snapshot, ReportError> {
-        if self.include.is_none() && self.previous.is_none() {
-            return Ok(Snapshot { reading: rows::read(db, self).await?, before: None });
+        if !self.has_further_parts()
+            && let Some(ranked) = Ranked::read_at_once(db, self).await?
+        {
+            return Ok(Snapshot { ranked, before: None, referrers: None, positions: Positions::default() });
         }
-        Snapshot::read_together(db, self).await
+        let mut tx = begin(db, self.period).await?;
+        let snapshot = read_within(&mut tx, self).await?;
+        tx.commit().await?;
+        Ok(snapshot)
     }
 }
 
-impl Snapshot {
-    /// Reads a report with several statements, in one transaction.
-    async fn read_together(db: &mut PgConnection, request: &StatsRequest) -> Result<Self, ReportError> {
-        let mut tx = transaction::begin(db, request.period).await?;
-        let referrers = match request.include {
-            Some(Include::Referrers) => Some(referrers::read(&mut tx, request).await?),
-            None => None,
-        };
-        let reading = rows::read_within(&mut tx, request).await?;
-        let before = match request.before() {
-            Some(before) => Some(rows::read_within(&mut tx, &before).await?),
-            None => None,
-        };
-        tx.commit().await?;
-        Ok(Self { reading: reading.with_referrers(referrers), before })
-    }
+/// Begins a transaction in which all statements of a report see one snapshot.
+///
+/// The snapshot is taken by the first statement that reads. The tables must be locked before: otherwise a generation could be
+/// active in the snapshot and dropped before its tables are opened, and would read as empty. Locking takes no snapshot.
+async fn begin(db: &mut PgConnection, period: Period) -> sqlx::Result<PgTransaction<'_>> {
+    let mut tx = db.begin_with("begin isolation level repeatable read, read only").await?;
+    lock(&mut tx, period).await?;
+    Ok(tx)
+}
 
-    /// Which part of the log was read; nothing unless the request has to know.
-    pub(crate) fn as_of(&self) -> AsOf {
-        self.reading.as_of()
+/// Keeps the tables of a report from being dropped, in the order of `create_generation()`, like the statements.
+async fn lock(db: &mut PgConnection, period: Period) -> sqlx::Result<()> {
+    match period {
+        Period::AllTime => {
+            sqlx::query!("lock table view_total, path_total, user_total, referrer_total in access share mode")
+        }
+        Period::Day(_) | Period::Range { .. } => {
+            sqlx::query!(
+                "lock table view_daily, path_daily, user_daily, referrer_daily, month_summary in access share mode"
+            )
+        }
+    }
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Reads all parts of a report in its transaction.
+async fn read_within(tx: &mut PgConnection, request: &StatsRequest) -> Result<Snapshot, ReportError> {
+    let referrers = match request.include {
+        Some(Include::Referrers) => Some(referrers::read(tx, request).await?),
+        None => None,
+    };
+    let ranked = if request.has_further_parts() {
+        Ranked::read(tx, request).await?
+    } else {
+        // One statement has just tried everything shorter.
+        Ranked::read_days(tx, request).await?
+    };
+    let positions = if request.tells_position() { Positions::read(tx).await? } else { Positions::default() };
+    let before = match request.before() {
+        Some(before) => Some(Ranked::read(tx, &before).await?.summary),
+        None => None,
+    };
+    Ok(Snapshot { ranked, before, referrers, positions })
+}
+
+impl Snapshot {
+    /// The part of the log that was read; empty unless the request has to know it.
+    pub(crate) fn log_position(&self) -> LogPosition {
+        self.positions.log_position()
     }
 
     /// The answer to the request that was read for.
+    ///
+    /// # Errors
+    ///
+    /// A sketch is damaged.
     pub(crate) fn into_stats(self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
-        let Versioned { version, report } = self.reading.into_stats(request)?;
-        let report = match request.previous.zip(self.before) {
-            Some((days, before)) => report.compared_with(days, &before.into_stats(request)?.report),
-            None => report,
+        let Self { ranked: Ranked { summary, top_paths }, before, referrers, positions } = self;
+        let Summary { version, views, users } = summary;
+        let users = users.count()?;
+        let stats = Stats {
+            site_id: request.site_id.as_str().to_owned(),
+            date: request.period.day(),
+            total_views: views.total,
+            unique_users: users.users,
+            top_paths,
+            referrers,
+            previous: None,
+            change: None,
+            meta: request.with_meta.then(|| Meta::of(version.generation_id, &positions, users)),
+        };
+        let report = match request.previous.zip(before) {
+            Some((days, before)) => stats.compared_with(days, before.views.total, before.users.count()?.users),
+            None => stats,
         };
         Ok(Versioned { version, report })
     }
