@@ -132,23 +132,43 @@ fn all_sites(frame: &Frame, sites: &[view_model::SiteSummary]) -> Markup {
     }
 }
 
-/// What cannot be read now may be read soon. The cause is logged where a report's is.
+/// Answers with a page that asks for itself again, unless the read models are damaged. The cause is logged.
 fn unavailable(err: ReportError) -> Response {
-    let sentence = match err {
-        ReportError::NoGeneration => "There are no read models yet: the projector has still to make them.",
-        ReportError::TimedOut => "These days took too long to read. Fewer of them may work.",
-        ReportError::CorruptSketch(_) | ReportError::KeysDiffer(_) | ReportError::Negative => {
-            "What is stored is damaged, and has to be rebuilt by an operator."
-        }
-        _ => "The read models cannot be read.",
-    };
+    let main = notice(&err);
+    let is_lasting = err.is_damage();
     let status = errors::refuse(err, None).status();
     let (address, today) = (Address::of(None), NaiveDate::default());
     let frame = Frame { address, today, sites: Vec::new(), has_more_sites: false };
-    let mut response = respond(status, &frame, "Not at the moment", &error_pages::unavailable(sentence), &html! {});
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
-    response.headers_mut().insert(header::REFRESH, RETRY_AFTER_S);
+    let mut response = respond(status, &frame, "Not available", &main, &html! {});
+    if !is_lasting {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        response.headers_mut().insert(header::REFRESH, RETRY_AFTER_S);
+    }
     response
+}
+
+fn notice(err: &ReportError) -> Markup {
+    match err {
+        ReportError::CorruptSketch(_)
+        | ReportError::CorruptTopPaths(_)
+        | ReportError::KeysDiffer(_)
+        | ReportError::Negative
+        | ReportError::UnexpectedRow => error_pages::damaged(),
+        ReportError::NoGeneration => {
+            error_pages::unavailable("There are no read models yet. The projector makes them when it starts.")
+        }
+        ReportError::TimedOut => error_pages::unavailable("The report took too long. Choose fewer days."),
+        ReportError::NoReferrers
+        | ReportError::NoConnection
+        | ReportError::Database(_)
+        | ReportError::Conflict(_)
+        | ReportError::NotContained(_)
+        | ReportError::NoSuchEvent(_)
+        | ReportError::TooManyWaiting
+        | ReportError::TooManyWaitingOfClient
+        | ReportError::TooManyReports
+        | ReportError::TooManyReportsOfClient => error_pages::unavailable("The read models cannot be read."),
+    }
 }
 
 fn respond(status: StatusCode, frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> Response {

@@ -6,7 +6,9 @@ use super::view_model::{
     Bucket, EventTypeTotals, Frame, Freshness, Referrers, Report, Share, SiteSummary, Totals, Trend, UsersError,
 };
 use crate::params::{DayRange, Interval};
+use crate::reports::error::ReportError;
 
+use axum::http::header;
 use chrono::{Days, NaiveDate};
 use contract::{EventType, SiteId};
 use maud::html;
@@ -177,4 +179,14 @@ fn pages_without_numbers_say_what_to_do() {
     assert!(unknown.contains(curl) && unknown.contains("&quot;site_id&quot;:&quot;new.example&quot;"), "{unknown}");
     let sites = [SiteSummary { site: site("a"), totals: Totals { views: 7, users: 3 }, last_day: Some(TODAY) }];
     assert!(site_list::overview(&sites, false).into_string().contains("href=\"?site=a&amp;range=30d\""));
+}
+
+#[test]
+fn a_page_about_damage_is_not_asked_for_again() {
+    let corrupt = contract::TopPaths::from_json("x").expect_err("no list");
+    for (err, is_lasting) in [(ReportError::CorruptTopPaths(corrupt), true), (ReportError::NoConnection, false)] {
+        let response = super::unavailable(err);
+        assert_eq!(response.headers().get(header::REFRESH).is_none(), is_lasting);
+        assert_eq!(response.headers().get(header::RETRY_AFTER).is_none(), is_lasting);
+    }
 }

@@ -63,6 +63,18 @@ pub(crate) enum ReportError {
 }
 
 impl ReportError {
+    /// Whether stored data is damaged, so that only a rebuild helps.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::CorruptSketch(_)
+                | Self::CorruptTopPaths(_)
+                | Self::KeysDiffer(_)
+                | Self::Negative
+                | Self::UnexpectedRow
+        )
+    }
+
     /// The conflict with the recovery of a standby, if that is why there is no report.
     pub(crate) fn conflict(&self) -> Option<&sqlx::Error> {
         if let Self::Conflict(err) = self { Some(err) } else { None }

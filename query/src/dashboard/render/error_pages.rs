@@ -1,4 +1,4 @@
-//! Pages that have no numbers to show, and say what to do instead.
+//! Pages without numbers, which say what to do.
 
 use chrono::NaiveDate;
 use contract::SiteId;
@@ -6,56 +6,67 @@ use maud::{Markup, html};
 
 use crate::dashboard::address::HOME;
 
-/// Nothing has been counted at all.
+/// The page of a service that has counted no event.
 pub(in crate::dashboard) fn no_sites_yet(today: NaiveDate) -> Markup {
     html! {
         section.notice {
-            h1 { "Nothing has been counted yet" }
-            p { "Send a first event, and its site appears here a moment later:" }
+            h1 { "No events yet" }
+            p { "Send an event. Its site appears here a moment later:" }
             (first_event("site-abc-123", today))
         }
     }
 }
 
-/// Nothing has been counted of this site.
+/// The page of a site without any event.
 pub(in crate::dashboard) fn unknown_site(site: &SiteId<'_>, today: NaiveDate) -> Markup {
     html! {
         section.notice {
-            h1 { "Nothing is known of " bdi { (site.as_str()) } }
-            p { "No event of this site has been counted. Choose another one above, or send its first event:" }
+            h1 { "No events of " bdi { (site.as_str()) } }
+            p { "No event of this site has been counted. Choose another site above, or send an event:" }
             (first_event(site.as_str(), today))
         }
     }
 }
 
-/// The key is for others.
+/// The page of a site that the key may not see.
 pub(in crate::dashboard) fn forbidden_site(site: &SiteId<'_>) -> Markup {
     html! {
         section.notice {
-            h1 { "Your key is not for " bdi { (site.as_str()) } }
-            p { "Choose one of your sites above, or ask whoever runs this service for another key." }
+            h1 { "Your key may not read " bdi { (site.as_str()) } }
+            p { "Choose one of your sites above, or ask the operator of this service for another key." }
         }
     }
 }
 
-/// The address cannot be understood.
+/// The page of an invalid address.
 pub(in crate::dashboard) fn bad_address(sentence: &str) -> Markup {
     html! {
         section.notice {
-            h1 { "This address leads nowhere" }
+            h1 { "This address is invalid" }
             p { (sentence) }
             p { a href=(HOME) { "All sites" } }
         }
     }
 }
 
-/// Not now.
+/// The page for a report that cannot be read now.
 pub(in crate::dashboard) fn unavailable(sentence: &str) -> Markup {
     html! {
         section.notice {
-            h1 { "Not at the moment" }
+            h1 { "Not available at the moment" }
             p { (sentence) }
-            p { "Events are accepted and kept meanwhile: nothing is lost. This page tries again by itself." }
+            p { "Events are still accepted and stored; none is lost. This page reloads by itself." }
+        }
+    }
+}
+
+/// The page for read models that are damaged.
+pub(in crate::dashboard) fn damaged() -> Markup {
+    html! {
+        section.notice {
+            h1 { "The stored data of this site is damaged" }
+            p { "An operator has to rebuild the read models from the log." }
+            p { "Events are still accepted and stored; none is lost." }
         }
     }
 }
@@ -68,6 +79,6 @@ fn first_event(site: &str, today: NaiveDate) -> Markup {
                 "\"user_id\":\"user-1\",\"timestamp\":\"" (today) "T00:00:00Z\"}'"
             }
         }
-        p.note { "3000 is where ingest listens unless it was told otherwise. Pages send events with " code { "navigator.sendBeacon" } "." }
+        p.note { "Port 3000 is the default of ingest. Pages send events with " code { "navigator.sendBeacon" } "." }
     }
 }

@@ -81,7 +81,7 @@ async fn the_dashboard_shows_the_sites_of_a_key() {
     assert_eq!(get("/?site=b").await.status, 200);
     for site in ["a", "unknown"] {
         let page = get(&format!("/?site={site}")).await;
-        assert_eq!((page.status, page.body.contains("Your key is not for")), (403, true), "{site}");
+        assert_eq!((page.status, page.body.contains("Your key may not read")), (403, true), "{site}");
         assert!(!links(&page)[2], "{site}");
     }
     let style = overview.body.split('"').find(|part| part.starts_with("assets/style")).expect("a style");
