@@ -84,6 +84,9 @@ fn documents() -> Result<Vec<Document>> {
     let root = root()?;
     let mut paths = [files(&root, "md")?, files(&root.join("docs"), "md")?].concat();
     paths.extend(["nats/README.md", "dev/fuzz/README.md"].map(|path| root.join(path)));
+    for entry in fs::read_dir(root.join("crates"))? {
+        paths.extend(files(&entry?.path(), "md")?);
+    }
     ensure!(paths.len() > 8, "only {paths:?}");
     paths.into_iter().map(Document::read).collect()
 }
