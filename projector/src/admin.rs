@@ -40,4 +40,4 @@ mod scope_args;
 /// How far a command has come.
 mod progress;
 
-pub use cli::{Desk, Task};
+pub use cli::{Admin, Task};

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::read_models::compare::Comparison;
 use crate::read_models::generation::{self, Generation, GenerationId, Promotion, Status};
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 pub(crate) use compare_at::{Positions, hold, positions};
 
 /// Between two looks at whether there is something to switch to.
@@ -33,12 +33,12 @@ const STEP_PAUSE: Duration = Duration::from_millis(20);
 const PIN_MAX: Duration = Duration::from_secs(1);
 
 /// Brings generations that have caught up to the end that they were built for, until `shutdown`.
-pub(crate) async fn attend(workshop: Workshop, kept: u32, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(context: Context, kept: u32, shutdown: CancellationToken) -> anyhow::Result<()> {
     loop {
         let attended = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            attended = attend_once(&workshop, kept) => attended,
+            attended = run_once(&context, kept) => attended,
         };
         if let Err(err) = attended {
             tracing::debug!(error = format!("{err:#}"), "Cannot look after the generations");
@@ -51,12 +51,12 @@ pub(crate) async fn attend(workshop: Workshop, kept: u32, shutdown: Cancellation
     }
 }
 
-async fn attend_once(workshop: &Workshop, kept: u32) -> anyhow::Result<()> {
-    let pool = &workshop.pool;
+async fn run_once(context: &Context, kept: u32) -> anyhow::Result<()> {
+    let pool = &context.pool;
     let generations = generation::list(pool).await?;
     let Some(active) = generation::active(&generations) else { return Ok(()) };
     for built in generations.iter().filter(|generation| generation.status == Status::Building) {
-        if workshop.abilities.include(&built.identity) {
+        if context.supported.include(&built.identity) {
             let finished = finish(pool, active, built).await;
             finished.with_context(|| format!("finishing generation {}", built.id))?;
         }

@@ -28,7 +28,7 @@ mod metrics;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
@@ -36,11 +36,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use admin::Desk;
+use admin::Admin;
 pub use admin::Task;
 use config::{Config, STATEMENT_TIMEOUT};
 use database::{Session, Use};
-use worker::context::Workshop;
+use worker::context::Context;
 use worker::generations::Generations;
 use worker::{bootstrap, health, high_water_mark, monthly_rollup, parked_gauge};
 
@@ -58,22 +58,22 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         .await
         .with_context(|| format!("listening on {} (PROJECTOR_LISTEN)", config.projector_listen))?;
     let pool = pool(&config, config.lease()?, Commits::Asynchronous)?;
-    let workshop = Workshop::open(&config, pool).await?;
+    let context = Context::open(&config, pool).await?;
     let generations = Generations::default();
 
     let mut tasks = JoinSet::new();
-    let ops = health::router(workshop.pool.clone(), generations.clone(), config.stall_max()?);
+    let ops = health::router(context.pool.clone(), generations.clone(), config.stall_max()?);
     tasks.spawn(serve(listener, ops, shutdown.clone()));
     let (ends, seen) = watch::channel(None);
-    tasks.spawn(high_water_mark::watch(workshop.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
-    tasks.spawn(high_water_mark::tell(workshop.pool.clone(), seen, shutdown.clone()));
-    tasks.spawn(parked_gauge::watch(workshop.pool.clone(), shutdown.clone()));
-    tasks.spawn(monthly_rollup::attend(workshop.pool.clone(), generations.clone(), shutdown.clone()));
-    tasks.spawn(cutover::attend(workshop.clone(), config.generations_kept, shutdown.clone()));
+    tasks.spawn(high_water_mark::poll(context.jetstream.clone(), generations.clone(), ends, shutdown.clone()));
+    tasks.spawn(high_water_mark::report(context.pool.clone(), seen, shutdown.clone()));
+    tasks.spawn(parked_gauge::poll(context.pool.clone(), shutdown.clone()));
+    tasks.spawn(monthly_rollup::run(context.pool.clone(), generations.clone(), shutdown.clone()));
+    tasks.spawn(cutover::run(context.clone(), config.generations_kept, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
-        if bootstrap::wait_for(&workshop.pool, workshop.abilities, &stop).await? {
-            generations.follow(workshop, stop).await?;
+        if bootstrap::wait_for_generation(&context.pool, context.supported, &stop).await? {
+            generations.follow(context, stop).await?;
         }
         Ok(())
     });
@@ -93,7 +93,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
     database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;
-    Box::pin(Desk { pool, config }.carry_out(task)).await
+    Box::pin(Admin { pool, config }.run(task)).await
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -6,8 +6,14 @@ pub mod migrate;
 /// Complete sets of read models.
 pub mod generation;
 
+/// The key of what one task writes.
+pub mod slice;
+
 /// How far a partition is folded.
 pub mod checkpoint;
+
+/// Why a partition stands still.
+pub(crate) mod halt;
 
 /// One batch, in one transaction.
 pub mod commit;

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use contract::{Digest, Referrer};
 use hashbrown::HashMap;
 
-use super::interner::{TextId, Texts, as_u32};
+use super::interner::{Interner, TextId, as_u32};
 
 /// Entries that are sorted together for the first time.
 const FIRST_SORT: usize = 1 << 16;
@@ -42,7 +42,7 @@ pub(super) type User = [u32; 3];
 /// Everything that is counted. A batch has fewer than 2^32 events.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Counters {
-    pub(super) texts: Texts,
+    pub(super) texts: Interner,
     pub(super) group_ids: HashMap<GroupKey, GroupId>,
     pub(super) groups: Vec<(GroupKey, u32)>,
     /// Of texts.

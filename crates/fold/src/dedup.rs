@@ -20,6 +20,12 @@ mod log_clock;
 /// Ids and the slots that they were last seen in.
 mod id_table;
 
+/// Notes of ids, as batches store them.
+mod notes;
+
+/// The length of the window.
+mod window;
+
 /// Events that are folded long after their place in the log.
 mod late;
 
@@ -27,8 +33,11 @@ use chrono::{DateTime, Utc};
 use contract::EventDigest;
 
 use id_table::IdTable;
-pub use late::OutOfTurn;
+pub use late::LateDedup;
 pub use log_clock::{LogClock, TOLERANCE_MS, Times};
+use notes::read;
+pub use notes::{CorruptIds, SeenIds};
+pub use window::{InvalidWindow, WindowSeconds};
 
 /// Parts of the window.
 pub const SLOTS: u64 = 60;
@@ -47,18 +56,6 @@ const SHARE_FREED: u64 = 64;
 /// Places for the numbers of notes: those of all slots that are remembered are different ones.
 const PLACES: usize = 64;
 
-/// Bytes of one note, stored: digest and slot, both little-endian. A batch may span more slots than two bytes tell apart.
-const STORED_BYTES: usize = 8 + 4;
-
-/// Seconds within which an id is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowSeconds(u32);
-
-/// A window of another length than one minute to one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the window in which repeats are recognised must be 60 to 86400 seconds")]
-pub struct InvalidWindow;
-
 /// What recognising repeats goes on from, beside the notes: the checkpoint keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DedupState {
@@ -72,7 +69,7 @@ pub struct DedupState {
 
 /// The ids of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecentIds {
+pub struct DedupWindow {
     slot_ms: u64,
     notes_max: u64,
     state: DedupState,
@@ -82,43 +79,7 @@ pub struct RecentIds {
     notes: u64,
 }
 
-/// What a batch adds to what is remembered.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct SeenIds {
-    /// What the next batch goes on from; none where the batch says nothing of it.
-    pub state: Option<DedupState>,
-    /// Ids and slots, as [`RecentIds::remember`] reads them.
-    pub stored: Vec<u8>,
-    /// Ids that were forgotten because of the bound.
-    pub forgotten: u64,
-}
-
-/// Stored ids that no batch has stored. The partition has to be folded again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the stored event ids cannot be read")]
-pub struct CorruptIds;
-
-impl WindowSeconds {
-    /// The number itself.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-
-    /// Milliseconds of a slot.
-    pub fn slot_ms(self) -> u64 {
-        (u64::from(self.0) * 1_000).div_ceil(SLOTS)
-    }
-}
-
-impl TryFrom<u32> for WindowSeconds {
-    type Error = InvalidWindow;
-
-    fn try_from(seconds: u32) -> Result<Self, InvalidWindow> {
-        if (60..=86_400).contains(&seconds) { Ok(Self(seconds)) } else { Err(InvalidWindow) }
-    }
-}
-
-impl RecentIds {
+impl DedupWindow {
     /// Nothing seen yet; what is to be remembered was left in this state.
     pub fn new(window: WindowSeconds, state: DedupState) -> Self {
         let (ids, notes_of) = (IdTable::new(), [0; PLACES]);
@@ -294,27 +255,6 @@ impl DedupState {
     pub fn oldest_slot(&self) -> u64 {
         self.log_slot.saturating_sub(SLOTS).max(self.kept_from_slot)
     }
-}
-
-impl SeenIds {
-    /// The latest slot that something is stored for.
-    pub fn latest_slot(&self) -> Option<u64> {
-        read(&self.stored).ok()?.map(|(_, slot)| slot).max()
-    }
-
-    fn store(&mut self, id: EventDigest, slot: u64) {
-        self.stored.extend(id.0.to_le_bytes());
-        self.stored.extend(u32::try_from(slot).unwrap_or(u32::MAX).to_le_bytes());
-    }
-}
-
-/// The notes that a batch stored.
-fn read(stored: &[u8]) -> Result<impl Iterator<Item = (EventDigest, u64)>, CorruptIds> {
-    let (notes, []) = stored.as_chunks::<STORED_BYTES>() else { return Err(CorruptIds) };
-    Ok(notes.iter().map(|[id @ .., s0, s1, s2, s3]| {
-        let id: [u8; 8] = *id;
-        (EventDigest(u64::from_le_bytes(id)), u64::from(u32::from_le_bytes([*s0, *s1, *s2, *s3])))
-    }))
 }
 
 fn as_ms(time: DateTime<Utc>) -> u64 {

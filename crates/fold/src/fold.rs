@@ -1,37 +1,13 @@
 //! Folds messages of the log into deltas. Which events come in one batch does not show in the sum of all batches.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
-use contract::{Envelope, Event, EventDigest, KeyId, Referrer, SketchKey, path};
+use contract::{Envelope, Event, EventDigest, Referrer, SketchKey, path};
 
 use crate::caps::Caps;
-use crate::counters::{Counters, Times};
-use crate::dedup::{OutOfTurn, RecentIds, SeenIds};
-use crate::sorted::Sorted;
+use crate::counters::Times;
+use crate::dedup::{DedupWindow, LateDedup, SeenIds};
+use crate::deltas::{Deltas, LineDeltas};
+use crate::message::{Message, WHOLE_ENVELOPE};
 use crate::version::FoldVersion;
-
-/// Line number of a parked envelope: all of it.
-pub const WHOLE_ENVELOPE: i32 = -1;
-
-/// Bytes of a message kept in `parked_event`. What a server takes by default is smaller.
-const PARKED_BYTES_MAX: usize = 1 << 20;
-
-/// One message of the log.
-#[derive(Debug, Clone, Copy)]
-pub struct Message<'a> {
-    /// Its sequence in the partition's stream.
-    pub sequence: u64,
-    /// When the log stored it.
-    pub logged_at: DateTime<Utc>,
-    /// When ingest sent it, by its own clock, if it says so.
-    pub sent_at: Option<DateTime<Utc>>,
-    /// Its schema header, if it has one.
-    pub schema: Option<&'a str>,
-    /// Its body.
-    pub body: &'a [u8],
-}
 
 /// Turns messages into deltas.
 #[derive(Debug, Clone)]
@@ -41,62 +17,6 @@ pub struct Fold {
     caps: Option<Caps>,
     /// Events of other sites are as if they were not there.
     only: Option<String>,
-}
-
-/// What some consecutive messages add to the read models.
-#[derive(Debug, Clone)]
-pub struct Deltas {
-    key_id: KeyId,
-    version: FoldVersion,
-    caps: Option<Caps>,
-    counted: Counted,
-    /// What parked events take in memory, about.
-    parked_bytes: usize,
-    /// Events that cannot be read.
-    pub parked: Vec<Parked>,
-    /// Events that count.
-    pub events: u64,
-    /// Events that do not count, of each site, because their ids are known.
-    pub repeats: BTreeMap<String, u64>,
-    /// What to remember of ids.
-    pub seen: SeenIds,
-}
-
-/// What is counted of them.
-#[derive(Debug, Clone)]
-enum Counted {
-    /// More may come.
-    Open(Box<Counters>),
-    /// No more will.
-    Sorted(Box<Sorted>),
-}
-
-/// An event, or an envelope, that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
-    /// The envelope's sequence.
-    pub sequence: u64,
-    /// The line in it, from 0, or [`WHOLE_ENVELOPE`].
-    pub line: i32,
-    /// Why it cannot be read.
-    pub reason: String,
-    /// When the log stored it.
-    pub logged_at: DateTime<Utc>,
-    /// The slot of log time that it came in, where that is settled.
-    pub log_slot: Option<u64>,
-    /// The envelope's schema header.
-    pub schema: Option<String>,
-    /// As it lies in the log.
-    pub event: Vec<u8>,
-}
-
-/// What one line of a message adds.
-#[derive(Debug)]
-pub struct LineDeltas {
-    /// The deltas of that line alone.
-    pub deltas: Deltas,
-    /// The line as it is kept where that cannot be stored, without the reason.
-    pub refused: Parked,
 }
 
 impl Fold {
@@ -130,27 +50,17 @@ impl Fold {
 
     /// Nothing yet.
     pub fn begin(&self) -> Deltas {
-        Deltas {
-            key_id: self.key.id(),
-            version: self.version,
-            caps: self.caps,
-            counted: Counted::Open(Box::default()),
-            parked_bytes: 0,
-            parked: Vec::new(),
-            events: 0,
-            repeats: BTreeMap::new(),
-            seen: SeenIds::default(),
-        }
+        Deltas::empty(self.key.id(), self.version, self.caps)
     }
 
     /// Adds one message to the deltas. `recent` is what the partition's messages before it have left.
-    pub fn add(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+    pub fn add(&self, recent: &mut DedupWindow, deltas: &mut Deltas, message: Message<'_>) {
         self.pass(recent, deltas, message);
         self.add_passed(recent, deltas, message);
     }
 
     /// Adds a message, or a line of it, that log time has been moved to.
-    fn add_passed(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+    fn add_passed(&self, recent: &mut DedupWindow, deltas: &mut Deltas, message: Message<'_>) {
         let (log_slot, parked) = (recent.settled_slot(), deltas.parked.len());
         let is_by_envelopes = self.version.moves_log_time_by_envelopes();
         self.add_unless(deltas, message, |id, seen| {
@@ -161,7 +71,7 @@ impl Fold {
     }
 
     /// Passes a message that nothing is left of: what it was still moves log time.
-    pub fn pass(&self, recent: &mut RecentIds, deltas: &mut Deltas, message: Message<'_>) {
+    pub fn pass(&self, recent: &mut DedupWindow, deltas: &mut Deltas, message: Message<'_>) {
         if self.version.moves_log_time_by_envelopes() {
             recent.pass(message.logged_at, message.sent_at, &mut deltas.seen);
         }
@@ -169,7 +79,7 @@ impl Fold {
     }
 
     /// Adds a message whose turn is long past, because it could not be read then. `ids` stands in the slot that it came in.
-    pub fn add_out_of_turn(&self, ids: &mut OutOfTurn, deltas: &mut Deltas, message: Message<'_>) {
+    pub fn add_late(&self, ids: &mut LateDedup, deltas: &mut Deltas, message: Message<'_>) {
         self.add_unless(deltas, message, |id, seen| ids.is_repeat(id, seen));
     }
 
@@ -213,7 +123,7 @@ impl Fold {
 
     /// What each line of a message adds by itself, in their order, for those who look for the one that cannot be stored.
     /// `all` is told what the message does to log time.
-    pub fn by_lines(&self, recent: &mut RecentIds, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
+    pub fn by_lines(&self, recent: &mut DedupWindow, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
         let number = |number: u32| i32::try_from(number).expect("an envelope has at most 1,000 lines");
         let lines: Vec<_> = match Envelope::open(message.schema, message.body) {
             Ok(envelope) => envelope.lines().map(|line| (number(line.number), line.json)).collect(),
@@ -240,11 +150,11 @@ impl Fold {
 
     fn count(&self, deltas: &mut Deltas, event: &Event<'_>) {
         deltas.events += 1;
-        let Counted::Open(counters) = &mut deltas.counted else { panic!("deltas that are sorted take nothing more") };
+        let times = Times { views: 1, first: u32::try_from(deltas.events).unwrap_or(u32::MAX) };
+        let counters = deltas.counters();
         let day = event.timestamp.date_naive();
         let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), Some(day));
         counters.count_views(group, 1);
-        let times = Times { views: 1, first: u32::try_from(deltas.events).unwrap_or(u32::MAX) };
         let path = event.path.counted();
         let path = if self.version.normalizes_paths() { path::normalized(path) } else { path.into() };
         counters.count_path(group, &path, times);
@@ -255,76 +165,6 @@ impl Fold {
             let read = if self.version.knows_ports() { Referrer::of } else { Referrer::without_ports };
             counters.count_referrer(group, read(event.referrer.as_ref(), &event.site_id), times);
         }
-    }
-}
-
-impl Deltas {
-    /// The key of the users' digests.
-    pub fn key_id(&self) -> KeyId {
-        self.key_id
-    }
-
-    /// Of the fold that they are of.
-    pub fn version(&self) -> FoldVersion {
-        self.version
-    }
-
-    /// Whether the read models that they are added to have lists of top paths.
-    pub fn keeps_top_paths(&self) -> bool {
-        self.version.keeps_top_paths()
-    }
-
-    /// How many names a site may bring, where its fold bounds that.
-    pub fn caps(&self) -> Option<Caps> {
-        self.caps
-    }
-
-    /// Events that do not count, of all sites.
-    pub fn repeats(&self) -> u64 {
-        self.repeats.values().sum()
-    }
-
-    /// Bytes that they take in memory, about.
-    pub fn bytes(&self) -> usize {
-        let counted = match &self.counted {
-            Counted::Open(counters) => counters.bytes(),
-            Counted::Sorted(sorted) => sorted.bytes(),
-        };
-        counted + self.parked_bytes + self.seen.stored.len()
-    }
-
-    /// Sorts what is counted, once nothing more will come.
-    pub fn sort(&mut self) {
-        if let Counted::Open(counters) = &mut self.counted {
-            self.counted = Counted::Sorted(Box::new(Sorted::from(std::mem::take(counters.as_mut()))));
-        }
-    }
-
-    /// What is added, in the order of read models' keys.
-    pub fn sorted(&self) -> Cow<'_, Sorted> {
-        match &self.counted {
-            Counted::Open(counters) => Cow::Owned(Sorted::from(counters.as_ref().clone())),
-            Counted::Sorted(sorted) => Cow::Borrowed(sorted.as_ref()),
-        }
-    }
-
-    /// Notes that a line is added beside these, for the sums that are told.
-    pub fn take_line(&mut self, line: Self) {
-        self.events += line.events;
-        self.parked.extend(line.parked);
-        self.seen.stored.extend(line.seen.stored);
-        self.seen.forgotten += line.seen.forgotten;
-        for (site_id, repeats) in line.repeats {
-            *self.repeats.entry(site_id).or_default() += repeats;
-        }
-    }
-
-    fn park(&mut self, message: Message<'_>, line: i32, reason: String, event: &[u8]) {
-        let event = event[..event.len().min(PARKED_BYTES_MAX)].to_vec();
-        let (sequence, logged_at) = (message.sequence, message.logged_at);
-        let schema = message.schema.map(str::to_owned);
-        self.parked_bytes += size_of::<Parked>() + reason.len() + event.len() + schema.as_ref().map_or(0, String::len);
-        self.parked.push(Parked { sequence, line, reason, logged_at, log_slot: None, schema, event });
     }
 }
 

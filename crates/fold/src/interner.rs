@@ -10,7 +10,7 @@ pub(super) struct TextId(pub(super) u32);
 
 /// All texts of a batch.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Texts {
+pub(super) struct Interner {
     /// One behind the other.
     joined: String,
     /// Where each ends.
@@ -19,7 +19,7 @@ pub(super) struct Texts {
     hasher: DefaultHashBuilder,
 }
 
-impl Texts {
+impl Interner {
     /// The name of a text, which is copied only if it is new.
     pub(super) fn intern(&mut self, text: &str) -> TextId {
         let Self { joined, ends, known, hasher } = self;
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_text_has_one_name_and_a_name_one_text() {
-        let mut texts = Texts::default();
+        let mut texts = Interner::default();
         let written: Vec<String> = (0..1_000).map(|number| format!("/{}", number % 700)).collect();
         let ids: Vec<_> = written.iter().map(|text| texts.intern(text)).collect();
         assert_eq!(ids.iter().map(|id| texts.get(*id)).collect::<Vec<_>>(), written);

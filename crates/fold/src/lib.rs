@@ -4,8 +4,14 @@
 /// Versions of the fold.
 mod version;
 
+/// Messages of the log.
+mod message;
+
 /// From messages to deltas.
 mod fold;
+
+/// What some messages add.
+mod deltas;
 
 /// Bounds of the names that a site may bring.
 mod caps;
@@ -24,9 +30,11 @@ mod dedup;
 
 pub use caps::{Caps, Names, Others, Place, far_month};
 pub use dedup::{
-    CorruptIds, DedupState, InvalidWindow, LogClock, NOTES_MAX, OutOfTurn, RecentIds, SLOTS, SeenIds, TOLERANCE_MS,
+    CorruptIds, DedupState, DedupWindow, InvalidWindow, LateDedup, LogClock, NOTES_MAX, SLOTS, SeenIds, TOLERANCE_MS,
     Times, WindowSeconds,
 };
-pub use fold::{Deltas, Fold, LineDeltas, Message, Parked, WHOLE_ENVELOPE};
+pub use deltas::{Deltas, LineDeltas, Parked};
+pub use fold::Fold;
+pub use message::{Message, WHOLE_ENVELOPE};
 pub use sorted::{Counts, Sorted};
 pub use version::{FoldVersion, UnknownFold};

@@ -9,12 +9,12 @@ use hashbrown::HashMap;
 
 use super::caps::{Names, Others};
 use super::counters::{Counters, Entries, GroupKey, Named, Times, User};
-use super::interner::{TextId, Texts, as_u32};
+use super::interner::{Interner, TextId, as_u32};
 
 /// All of a batch. Groups, texts and referrers have new numbers here, in the order of what they name.
 #[derive(Debug, Clone)]
 pub struct Sorted {
-    texts: Texts,
+    texts: Interner,
     text_order: Vec<u32>,
     referrer_names: Vec<Referrer>,
     groups: Vec<Group>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate};
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
 use contract::{Envelope, SketchKey};
-use fold::{Counts, DedupState, Deltas, Fold, Message, RecentIds, WHOLE_ENVELOPE};
+use fold::{Counts, DedupState, DedupWindow, Deltas, Fold, Message, WHOLE_ENVELOPE};
 
 /// Every line that is not blank counts, is a repeat or is parked, with its number and as it is; a message that cannot
 /// be read is parked whole. Cut into one message a line, it adds up to the same.
@@ -42,7 +42,7 @@ pub(crate) fn check(body: &[u8]) {
 
 fn folded(bodies: &[&[u8]]) -> Deltas {
     let fold = Fold::new(SketchKey::for_development());
-    let mut recent = RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default());
+    let mut recent = DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default());
     let mut deltas = fold.begin();
     for (sequence, body) in (1..).zip(bodies) {
         let message = Message { sequence, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body };

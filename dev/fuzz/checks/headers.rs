@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 use contract::SketchKey;
 use contract::log::{SCHEMA_V1, UNREADABLE_HEADERS};
-use fold::{DedupState, Fold, Message, RecentIds, WHOLE_ENVELOPE};
+use fold::{DedupState, DedupWindow, Fold, Message, WHOLE_ENVELOPE};
 use projector::log::headers::{Headers, SCHEMA_BYTES_MAX, storable};
 
 const EVENT: &[u8] = br#"{"site_id":"a","event_type":"b","path":"/","timestamp":"2025-11-12T19:30:01Z"}"#;
@@ -33,7 +33,7 @@ pub(crate) fn check(bytes: &[u8]) {
 
 fn check_fold(schema: Option<&str>, counts: bool) {
     let fold = Fold::new(SketchKey::for_development());
-    let mut recent = RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default());
+    let mut recent = DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default());
     let mut deltas = fold.begin();
     let message = Message { sequence: 1, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema, body: EVENT };
     fold.add(&mut recent, &mut deltas, message);

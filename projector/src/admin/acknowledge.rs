@@ -3,7 +3,7 @@
 /// Confirms that what a partition is halted for is still so.
 pub(super) mod confirm;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context as _, ensure};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::read_models::dedup_store;

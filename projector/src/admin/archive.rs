@@ -17,11 +17,11 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use contract::Partition;
 
-use super::progress::Progress;
-use crate::log::archive::{Draft, Line, Lock, Manifest, Range};
-use crate::log::scan::Walk;
+use super::progress::CommandProgress;
+use crate::log::archive::{Lock, Manifest, Record, SequenceRange, Writer};
+use crate::log::scan::LogScan;
 use crate::log::streams;
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// A file ends with the envelope that reaches this: 64 MiB, and one of a MiB at most.
 const FILE_BYTES: u64 = 64 << 20;
@@ -53,12 +53,12 @@ pub struct Options {
 /// # Errors
 ///
 /// The log or the database is away, the disk is full, or what is to be trimmed is needed.
-pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn archive(context: &Context, options: Options) -> anyhow::Result<()> {
     let _lock = Lock::take(&options.to)?;
-    for partition in streams::partitions(&workshop.jetstream).await? {
+    for partition in streams::partitions(&context.jetstream).await? {
         let mut manifest = Manifest::open(&options.to, partition)?;
-        let (before, last) = (manifest.last(), Box::pin(limit::last(workshop, partition, &options)).await?);
-        Box::pin(write(workshop, partition, &mut manifest, last)).await?;
+        let (before, last) = (manifest.last(), Box::pin(limit::last(context, partition, &options)).await?);
+        Box::pin(write(context, partition, &mut manifest, last)).await?;
         println!(
             "Partition {partition}: {} are archived; there were {before} before.",
             match manifest.last() {
@@ -68,7 +68,7 @@ pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Re
         );
         if options.trim {
             let deadline = Duration::from_millis(options.publish_deadline_ms);
-            Box::pin(trim::trim(workshop, (partition, deadline), &manifest, last))
+            Box::pin(trim::trim(context, (partition, deadline), &manifest, last))
                 .await
                 .with_context(|| format!("trimming partition {partition}"))?;
         }
@@ -77,27 +77,27 @@ pub(crate) async fn archive(workshop: &Workshop, options: Options) -> anyhow::Re
 }
 
 /// Writes what is behind the last file, up to a sequence.
-async fn write(workshop: &Workshop, partition: Partition, manifest: &mut Manifest, last: u64) -> anyhow::Result<()> {
-    let mut walk = Walk::behind(&workshop.jetstream, partition, manifest.last()).await?;
-    let mut progress = Progress::of("Archiving", last, "envelopes");
-    let mut file: Option<(Draft, Range)> = None;
-    while walk.at() < last
-        && let Some(logged) = walk.next().await?
+async fn write(context: &Context, partition: Partition, manifest: &mut Manifest, last: u64) -> anyhow::Result<()> {
+    let mut scan = LogScan::behind(&context.jetstream, partition, manifest.last()).await?;
+    let mut progress = CommandProgress::of("Archiving", last, "envelopes");
+    let mut file: Option<(Writer, SequenceRange)> = None;
+    while scan.at() < last
+        && let Some(logged) = scan.next().await?
     {
         let (mut draft, range) = match file.take() {
             Some(open) => open,
-            None => (manifest.draft()?, Range { first: manifest.last() + 1, last: 0 }),
+            None => (manifest.draft()?, SequenceRange { first: manifest.last() + 1, last: 0 }),
         };
-        draft.write(&Line::of(&logged).to_text()?)?;
-        let range = Range { last: logged.sequence, ..range };
+        draft.write(&Record::of(&logged).to_text()?)?;
+        let range = SequenceRange { last: logged.sequence, ..range };
         if draft.bytes() >= FILE_BYTES {
             manifest.add(draft, range)?;
         } else {
             file = Some((draft, range));
         }
-        progress.set(walk.at(), last);
+        progress.set(scan.at(), last);
     }
     progress.end();
-    Box::pin(walk.check_absent()).await?;
+    Box::pin(scan.check_absent()).await?;
     file.map_or(Ok(()), |(draft, range)| manifest.add(draft, range))
 }

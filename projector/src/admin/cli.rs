@@ -6,10 +6,10 @@ use sqlx::PgPool;
 
 use super::acknowledge::{self, confirm};
 use super::archive::{self, restore};
-use super::scope_args::Narrow;
+use super::scope_args::ScopeArgs;
 use super::{diff, erase, parked, promote, rebuild, repeats, status, verify};
 use crate::config::Config;
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// What an operator asks or decides.
 #[derive(Debug, clap::Subcommand)]
@@ -28,7 +28,7 @@ pub enum Task {
         generation: i32,
     },
     /// Fold the log anew and compare with the active generation, row by row, while traffic goes on.
-    Verify(Narrow),
+    Verify(ScopeArgs),
     /// Compare two generations, row by row.
     Diff(diff::Options),
     /// Erase all events of a site or of one of its users, from the log and from what was counted, and prove it.
@@ -88,21 +88,21 @@ pub enum ParkedTask {
 }
 
 /// What the commands work with.
-pub struct Desk {
+pub struct Admin {
     /// Everything but the log.
     pub(crate) pool: PgPool,
     /// What was set from outside.
     pub(crate) config: Config,
 }
 
-impl Desk {
+impl Admin {
     /// With the log.
     ///
     /// # Errors
     ///
     /// A setting cannot be used.
-    pub(crate) async fn workshop(&self) -> anyhow::Result<Workshop> {
-        Workshop::open(&self.config, self.pool.clone()).await
+    pub(crate) async fn context(&self) -> anyhow::Result<Context> {
+        Context::open(&self.config, self.pool.clone()).await
     }
 
     /// Does what is asked. Failure means that something was found that should not be.
@@ -110,30 +110,30 @@ impl Desk {
     /// # Errors
     ///
     /// The database or the log is away, or what is asked does not fit what is there.
-    pub async fn carry_out(&self, task: Task) -> anyhow::Result<ExitCode> {
+    pub async fn run(&self, task: Task) -> anyhow::Result<ExitCode> {
         let pool = &self.pool;
         match task {
             Task::Status(options) => status::print(pool, options).await?,
-            Task::Rebuild(options) => return rebuild::rebuild(&self.workshop().await?, options).await,
+            Task::Rebuild(options) => return rebuild::rebuild(&self.context().await?, options).await,
             Task::Promote(options) => return promote::promote(pool, options).await,
             Task::Rollback(options) => return promote::rollback(pool, options).await,
             Task::Drop { generation } => promote::drop(pool, generation).await?,
-            Task::Verify(narrow) => return verify::verify(&self.workshop().await?, narrow).await,
+            Task::Verify(narrow) => return verify::verify(&self.context().await?, narrow).await,
             Task::Diff(options) => return diff::diff(pool, options).await,
-            Task::Forget(options) => return erase::forget(&self.workshop().await?, options).await,
-            Task::Archive(options) => Box::pin(archive::archive(&self.workshop().await?, options)).await?,
-            Task::Restore(options) => restore::restore(&self.workshop().await?, options).await?,
+            Task::Forget(options) => return erase::forget(&self.context().await?, options).await,
+            Task::Archive(options) => Box::pin(archive::archive(&self.context().await?, options)).await?,
+            Task::Restore(options) => restore::restore(&self.context().await?, options).await?,
             Task::Acknowledge { partition, to, by } => {
-                confirm::confirm(&self.workshop().await?, partition, to).await?;
+                confirm::confirm(&self.context().await?, partition, to).await?;
                 acknowledge::acknowledge(pool, partition, to, &by).await?;
             }
-            Task::Parked(task) => self.deal_with_parked(task).await?,
+            Task::Parked(task) => self.run_parked(task).await?,
             Task::Repeats { site } => repeats::print(pool, site.as_deref()).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn deal_with_parked(&self, task: ParkedTask) -> anyhow::Result<()> {
+    async fn run_parked(&self, task: ParkedTask) -> anyhow::Result<()> {
         let pool = &self.pool;
         match task {
             ParkedTask::List(selection) => parked::list(pool, selection).await,

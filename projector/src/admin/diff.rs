@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use sqlx::{Connection, PgPool};
 
-use super::scope_args::Narrow;
+use super::scope_args::ScopeArgs;
 use crate::cutover::positions;
 use crate::read_models::compare::{self, Side, Watcher};
 use crate::read_models::generation;
@@ -19,7 +19,7 @@ pub struct Options {
     pub found: i32,
     /// Which part of them.
     #[command(flatten)]
-    pub narrow: Narrow,
+    pub narrow: ScopeArgs,
 }
 
 /// Compares, and prints what differs or that nothing does. Failure means that something does.

@@ -27,18 +27,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 
-use super::progress::Progress;
+use super::progress::CommandProgress;
 use super::rebuild::stream_start;
-use super::scope_args::Narrow;
+use super::scope_args::ScopeArgs;
 use super::verify;
 use crate::log::archive::{self, Lock};
 use crate::log::stream::Stream;
 use crate::log::streams;
-use crate::read_models::checkpoint::Slice;
 use crate::read_models::generation::{self, GenerationId};
-use crate::worker::context::Workshop;
+use crate::read_models::slice::Slice;
+use crate::worker::context::Context;
 use residue::Ends;
-use subject::Whose;
+use subject::Subject;
 
 /// What is to be erased.
 #[derive(Clone, clap::Args)]
@@ -79,32 +79,32 @@ impl std::fmt::Debug for Options {
 ///
 /// The log or the database is away, the log's user may not erase, or the read models are of a fold, key or window that is
 /// not ours.
-pub(crate) async fn forget(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
-    let whose = Whose::new(options.site.clone(), options.user.clone())?;
+pub(crate) async fn forget(context: &Context, options: Options) -> anyhow::Result<ExitCode> {
+    let subject = Subject::new(options.site.clone(), options.user.clone())?;
     // Until the end: what an archiving run has read before an erasure and writes behind it would be forgotten nowhere.
     let _locks = lock(&options.archive)?;
     if options.dry_run {
-        let found = log::count(workshop, &whose).await?;
+        let found = log::count(context, &subject).await?;
         println!("{found} would be erased.");
         for archive in &options.archive {
-            println!("{} would be erased from {}.", files::count(archive, &whose)?, archive.display());
+            println!("{} would be erased from {}.", files::count(archive, &subject)?, archive.display());
         }
         return Ok(ExitCode::SUCCESS);
     }
-    check(workshop).await?;
+    check(context).await?;
     let erased = tokio::select! {
-        erased = log::erase(workshop, &whose, &options) => erased?,
+        erased = log::erase(context, &subject, &options) => erased?,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped; the same command, run again, goes on"),
     };
     println!("{} erased from the log.", erased.found);
     for archive in &options.archive {
-        println!("{} erased from {}.", files::erase(archive, &whose)?, archive.display());
+        println!("{} erased from {}.", files::erase(archive, &subject)?, archive.display());
     }
-    if audit::unfinished(&workshop.pool).await? > 0 {
-        let built = rebuild::build(workshop, options.throttle).await?;
-        prove(workshop, &whose, &erased.ends, Some(built)).await
+    if audit::unfinished(&context.pool).await? > 0 {
+        let built = rebuild::build(context, options.throttle).await?;
+        prove(context, &subject, &erased.ends, Some(built)).await
     } else {
-        prove(workshop, &whose, &erased.ends, None).await
+        prove(context, &subject, &erased.ends, None).await
     }
 }
 
@@ -121,13 +121,13 @@ fn lock(archives: &[PathBuf]) -> anyhow::Result<Vec<Lock>> {
 }
 
 /// What would stop it halfway.
-async fn check(workshop: &Workshop) -> anyhow::Result<()> {
-    let generations = generation::list(&workshop.pool).await?;
-    let active = workshop.active(&generations)?;
-    for partition in streams::partitions(&workshop.jetstream).await? {
-        let stream = Stream::find(&workshop.jetstream, partition).await?;
+async fn check(context: &Context) -> anyhow::Result<()> {
+    let generations = generation::list(&context.pool).await?;
+    let active = context.active(&generations)?;
+    for partition in streams::partitions(&context.jetstream).await? {
+        let stream = Stream::find(&context.jetstream, partition).await?;
         let counted_in = Slice { generation: active.id, partition };
-        let missing = stream_start::missing_until(&workshop.pool, counted_in, &stream).await?;
+        let missing = stream_start::missing_until(&context.pool, counted_in, &stream).await?;
         ensure!(
             missing == 0,
             "the log of partition {partition} lacks sequences 1 to {missing}, and the read models have to be built anew \
@@ -139,29 +139,29 @@ async fn check(workshop: &Workshop) -> anyhow::Result<()> {
 
 /// Verifies new read models, and searches.
 async fn prove(
-    workshop: &Workshop,
-    whose: &Whose,
+    context: &Context,
+    subject: &Subject,
     ends: &Ends,
     built: Option<GenerationId>,
 ) -> anyhow::Result<ExitCode> {
     if built.is_some() {
-        let all = Narrow { with_ids: true, ..Narrow::default() };
-        let verified = verify::differences(workshop, all).await?;
+        let all = ScopeArgs { with_ids: true, ..ScopeArgs::default() };
+        let verified = verify::differences(context, all).await?;
         if verified > 0 {
             println!("The new read models are not what the log adds up to: the erasure stays unfinished.");
             return Ok(ExitCode::FAILURE);
         }
     }
-    let mut progress = Progress::of("Searching", 1, "envelopes");
+    let mut progress = CommandProgress::of("Searching", 1, "envelopes");
     let passed = &mut |done, steps| progress.set(done, steps);
-    let found = residue::search((&workshop.pool, &workshop.jetstream), whose, ends, passed).await?;
+    let found = residue::search((&context.pool, &context.jetstream), subject, ends, passed).await?;
     progress.end();
     println!("Searched log, read models and parked events: {found}.");
     if !found.is_nothing() {
         return Ok(ExitCode::FAILURE);
     }
     if let Some(built) = built {
-        audit::finish(&workshop.pool, built).await?;
+        audit::finish(&context.pool, built).await?;
         println!("Done: reports come from generation {built}, and no other one is left.");
     }
     Ok(ExitCode::SUCCESS)

@@ -9,16 +9,18 @@ mod retried;
 use std::collections::BTreeMap;
 use std::mem;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use contract::SketchKey;
-use fold::{Deltas, Fold, FoldVersion, Message, OutOfTurn, Parked, WindowSeconds};
+use fold::{Deltas, Fold, FoldVersion, LateDedup, Message, Parked, WindowSeconds};
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::read_models::checkpoint::{self, Slice};
+use crate::read_models::checkpoint;
+use crate::read_models::dedup_store;
 use crate::read_models::error::{CommitError, is_refusal};
 use crate::read_models::generation::GenerationId;
-use crate::read_models::{dedup_store, write};
+use crate::read_models::slice::Slice;
+use crate::read_models::write::{self, SliceWriter, WriteMode};
 use pages::Pages;
 use retried::Retried;
 
@@ -143,14 +145,14 @@ async fn retry_slice(
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
     let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
     let digests = rows.iter().flat_map(|row| fold.digests(row.message()));
-    let unknown = OutOfTurn::new(window, checkpoint.dedup, digests);
+    let unknown = LateDedup::new(window, checkpoint.dedup, digests);
     let mut ids = dedup_store::recall(&mut tx, slice, unknown.clone()).await?;
     let mut retried = Retried::default();
     for row in rows {
         let mut deltas = fold.begin();
         // In the slot that it came in.
         ids.enter(row.log_slot.map_or_else(|| ids.slot_of(row.logged_at), i64::unsigned_abs));
-        fold.add_out_of_turn(&mut ids, &mut deltas, row.message());
+        fold.add_late(&mut ids, &mut deltas, row.message());
         if (deltas.events, deltas.repeats()) == (0, 0) {
             retried.still_parked += 1;
         } else if row.count(&mut tx, &mut deltas, by).await? {
@@ -203,9 +205,9 @@ impl Row {
         self.decide(&mut savepoint, "counted", by).await?;
         let lines = mem::take(&mut deltas.parked);
         let added: Result<(), CommitError> = async {
-            write::add(&mut savepoint, self.slice, false, &mut write::Known::default(), deltas).await?;
+            SliceWriter::new(self.slice).add(&mut savepoint, WriteMode::Upsert, deltas).await?;
             self.keep_lines(&mut savepoint, &lines).await?;
-            Ok(dedup_store::add_out_of_turn(&mut savepoint, self.slice, self.remembered_at(), &deltas.seen).await?)
+            Ok(dedup_store::add_late(&mut savepoint, self.slice, self.remembered_at(), &deltas.seen).await?)
         }
         .await;
         match added {

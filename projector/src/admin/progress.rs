@@ -10,14 +10,14 @@ use tokio::time::Instant;
 const LINE_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is done, step by step.
-pub(crate) struct Progress {
+pub(crate) struct CommandProgress {
     bar: ProgressBar,
     name: &'static str,
     unit: &'static str,
     told_at: Instant,
 }
 
-impl Progress {
+impl CommandProgress {
     /// Nothing done yet of so many steps.
     pub(crate) fn of(name: &'static str, steps: u64, unit: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());

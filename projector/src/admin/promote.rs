@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use sqlx::{Connection, PgPool};
 use tokio::time::{Instant, sleep};
 
-use super::progress::Progress;
+use super::progress::CommandProgress;
 use crate::cutover;
 use crate::read_models::generation::{self, Generation, GenerationId, Status};
 
@@ -98,7 +98,7 @@ pub async fn drop(pool: &PgPool, number: i32) -> anyhow::Result<()> {
 /// Waits until a generation is active or ready. Failure means that it differs from the active one and waits for a
 /// decision.
 pub(super) async fn wait(pool: &PgPool, id: GenerationId) -> anyhow::Result<ExitCode> {
-    let mut progress = Progress::of("Building", 1, "envelopes");
+    let mut progress = CommandProgress::of("Building", 1, "envelopes");
     let mut seen_at = Instant::now();
     loop {
         let found = look(pool, id).await?.with_context(|| format!("generation {id} was dropped"))?;

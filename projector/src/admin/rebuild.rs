@@ -5,7 +5,7 @@ pub(super) mod stream_start;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 use sqlx::{Connection, PgConnection};
 
@@ -13,9 +13,10 @@ use super::promote;
 use crate::log::stream::Stream;
 use crate::log::streams;
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::{self, Slice};
+use crate::read_models::checkpoint;
 use crate::read_models::generation::{self, Generation, GenerationId, Promotion, Status};
-use crate::worker::context::Workshop;
+use crate::read_models::slice::Slice;
+use crate::worker::context::Context;
 
 /// What a rebuild is asked for.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,34 +61,34 @@ struct Missing {
 /// # Errors
 ///
 /// The log or the database is away, the log is incomplete, or the same is being built already.
-pub(crate) async fn rebuild(workshop: &Workshop, options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) async fn rebuild(context: &Context, options: Options) -> anyhow::Result<ExitCode> {
     ensure!(
         options.site.is_none() && options.from.is_none() && options.to.is_none(),
         "a rebuild is always of all sites and days: totals over all time are sums over all of the log, and a generation \
          is switched to as a whole. `projector verify` takes --site, --from and --to"
     );
-    let missing = missing(workshop).await?;
+    let missing = missing(context).await?;
     if !options.accept_missing {
         refuse(&missing)?;
     }
-    let mut db = workshop.pool.acquire().await?;
+    let mut db = context.pool.acquire().await?;
     let mut tx = db.begin().await?;
     generation::lock(&mut tx).await?;
     let generations = generation::list(&mut *tx).await?;
-    check(&generations, workshop)?;
-    let id = generation::create(&mut tx, workshop.abilities.newest, Status::Building).await?;
+    check(&generations, context)?;
+    let id = generation::create(&mut tx, context.supported.newest, Status::Building).await?;
     generation::set_up(&mut tx, id, promotion(&options), options.throttle).await?;
     for missing in &missing {
         accept(&mut tx, id, missing, options.by.as_deref().unwrap_or_default()).await?;
     }
     tx.commit().await?;
-    println!("Generation {id} is built by the projectors that run: {}.", workshop.abilities.newest);
-    if options.detach { Ok(ExitCode::SUCCESS) } else { promote::wait(&workshop.pool, id).await }
+    println!("Generation {id} is built by the projectors that run: {}.", context.supported.newest);
+    if options.detach { Ok(ExitCode::SUCCESS) } else { promote::wait(&context.pool, id).await }
 }
 
-fn check(generations: &[Generation], workshop: &Workshop) -> anyhow::Result<()> {
+fn check(generations: &[Generation], context: &Context) -> anyhow::Result<()> {
     ensure!(generation::active(generations).is_some(), "there is no active generation; the first projector makes it");
-    let newest = workshop.abilities.newest;
+    let newest = context.supported.newest;
     let same = generations.iter().find(|known| known.identity == newest && known.status == Status::Building);
     match same {
         Some(same) => bail!(
@@ -100,15 +101,15 @@ fn check(generations: &[Generation], workshop: &Workshop) -> anyhow::Result<()> 
     }
 }
 
-async fn missing(workshop: &Workshop) -> anyhow::Result<Vec<Missing>> {
-    let generations = generation::list(&workshop.pool).await?;
+async fn missing(context: &Context) -> anyhow::Result<Vec<Missing>> {
+    let generations = generation::list(&context.pool).await?;
     let active =
         generation::active(&generations).context("there is no active generation; the first projector makes it")?;
     let mut missing = Vec::new();
-    for partition in streams::partitions(&workshop.jetstream).await? {
-        let stream = Stream::find(&workshop.jetstream, partition).await?;
+    for partition in streams::partitions(&context.jetstream).await? {
+        let stream = Stream::find(&context.jetstream, partition).await?;
         let counted_in = Slice { generation: active.id, partition };
-        let last = stream_start::missing_until(&workshop.pool, counted_in, &stream).await?;
+        let last = stream_start::missing_until(&context.pool, counted_in, &stream).await?;
         if last > 0 {
             missing.push(Missing { slice: partition, stream, last });
         }

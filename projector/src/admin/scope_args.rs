@@ -6,7 +6,7 @@ use crate::read_models::compare::{Difference, Scope};
 
 /// What both kinds of comparison are asked for.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Narrow {
+pub struct ScopeArgs {
     /// Only this site.
     #[arg(long)]
     pub site: Option<String>,
@@ -24,7 +24,7 @@ pub struct Narrow {
     pub with_ids: bool,
 }
 
-impl Narrow {
+impl ScopeArgs {
     pub(crate) fn scope(&self) -> Scope {
         Scope { site_id: self.site.clone(), first: self.from, last: self.to }
     }

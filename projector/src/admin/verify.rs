@@ -11,22 +11,22 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context as _, ensure};
 use contract::{Partition, SiteId};
 use sqlx::{Connection, PgConnection};
 
-use super::progress::Progress;
+use super::progress::CommandProgress;
 use super::rebuild::stream_start;
-use super::scope_args::Narrow;
+use super::scope_args::ScopeArgs;
 use crate::cutover::{Positions, positions};
 use crate::log::stream::Stream;
-use crate::read_models::checkpoint::Slice;
 use crate::read_models::compare::month_summaries;
 use crate::read_models::compare::{self, Comparison, Scope, Side, Watcher};
 use crate::read_models::generation::{self, Generation};
 use crate::read_models::month_summary::NotSummed;
-use crate::worker::context::Workshop;
-use shadow::Scratch;
+use crate::read_models::slice::Slice;
+use crate::worker::context::Context;
+use shadow::Shadow;
 
 /// Between two looks at how far it is.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -37,8 +37,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 ///
 /// The log or the database is away, the log is incomplete, or the read models are of a fold, key or window that is not
 /// ours.
-pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<ExitCode> {
-    Ok(if differences(workshop, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+pub(crate) async fn verify(context: &Context, narrow: ScopeArgs) -> anyhow::Result<ExitCode> {
+    Ok(if differences(context, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The same, and answers how many differ.
@@ -46,48 +46,48 @@ pub(crate) async fn verify(workshop: &Workshop, narrow: Narrow) -> anyhow::Resul
 /// # Errors
 ///
 /// See [`verify`].
-pub(super) async fn differences(workshop: &Workshop, narrow: Narrow) -> anyhow::Result<u64> {
-    let generations = generation::list(&workshop.pool).await?;
-    let active = workshop.active(&generations)?;
-    let mut scratch = Scratch::make(workshop, active.identity).await?;
-    let id = scratch.id;
+pub(super) async fn differences(context: &Context, narrow: ScopeArgs) -> anyhow::Result<u64> {
+    let generations = generation::list(&context.pool).await?;
+    let active = context.active(&generations)?;
+    let mut shadow = Shadow::make(context, active.identity).await?;
+    let id = shadow.id;
     let outcome = tokio::select! {
-        outcome = try_verify(workshop, active, &mut scratch, &narrow) => outcome,
-        err = Scratch::keep(workshop, id) => Err(err.into()),
+        outcome = try_verify(context, active, &mut shadow, &narrow) => outcome,
+        err = Shadow::keep(context, id) => Err(err.into()),
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped: nothing was verified")),
     };
     // Where this fails, a projector clears it away later.
-    let _ = scratch.drop(&workshop.pool).await;
+    let _ = shadow.drop(&context.pool).await;
     Ok(outcome?.differences)
 }
 
 async fn try_verify(
-    workshop: &Workshop,
+    context: &Context,
     active: &Generation,
-    scratch: &mut Scratch,
-    narrow: &Narrow,
+    shadow: &mut Shadow,
+    narrow: &ScopeArgs,
 ) -> anyhow::Result<Comparison> {
     let scope = &narrow.scope();
-    let mut db = workshop.pool.acquire().await?;
+    let mut db = context.pool.acquire().await?;
     let now = positions(&mut db, active.id).await?;
-    let mut misplaced = take_up(workshop, active, scratch, (scope, &now)).await?;
-    fold(scratch, &now).await?;
+    let mut misplaced = add_partition(context, active, shadow, (scope, &now)).await?;
+    fold(shadow, &now).await?;
     let mut snapshot = db.begin().await?;
     sqlx::query!("set transaction isolation level repeatable read").execute(&mut *snapshot).await?;
     sqlx::query!("set local statement_timeout = '1h'").execute(&mut *snapshot).await?;
     sqlx::query!("set local idle_in_transaction_session_timeout = '10min'").execute(&mut *snapshot).await?;
     let place = positions(&mut snapshot, active.id).await?;
-    misplaced.append(&mut beyond_the_end(workshop, &place).await?);
-    fold(scratch, &place).await?;
+    misplaced.append(&mut beyond_the_end(context, &place).await?);
+    fold(shadow, &place).await?;
     if narrow.with_ids {
-        misplaced.append(&mut scratch.other_ids(&mut snapshot, active.id).await?);
+        misplaced.append(&mut shadow.other_ids(&mut snapshot, active.id).await?);
     }
 
-    let mut other = workshop.pool.acquire().await?;
+    let mut other = context.pool.acquire().await?;
     sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
-    let counts = scratch.counts();
+    let counts = shadow.counts();
     let (envelopes, events) = (counts.envelopes.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
-    let compared = compare(&mut other, scratch, (&mut snapshot, active), narrow).await;
+    let compared = compare(&mut other, shadow, (&mut snapshot, active), narrow).await;
     // Its settings are not those of the others.
     other.close_on_drop();
     let mut comparison = compared?;
@@ -111,13 +111,13 @@ async fn try_verify(
 }
 
 /// Takes up every partition of the read models; answers what cannot be.
-async fn take_up(
-    workshop: &Workshop,
+async fn add_partition(
+    context: &Context,
     active: &Generation,
-    scratch: &mut Scratch,
+    shadow: &mut Shadow,
     (scope, now): (&Scope, &Positions),
 ) -> anyhow::Result<Vec<String>> {
-    let mut fold = workshop.fold(active);
+    let mut fold = context.fold(active);
     if let Some(site_id) = &scope.site_id {
         fold = fold.only(SiteId::try_from(site_id.clone()).context("--site")?.as_str().to_owned());
     }
@@ -125,17 +125,17 @@ async fn take_up(
     for number in now.0.keys() {
         let partition = u16::try_from(*number).ok().and_then(Partition::numbered);
         let partition = partition.with_context(|| format!("{number} is no partition"))?;
-        match Stream::find(&workshop.jetstream, partition).await {
+        match Stream::find(&context.jetstream, partition).await {
             Ok(stream) => {
                 let counted_in = Slice { generation: active.id, partition };
-                let missing = stream_start::missing_until(&workshop.pool, counted_in, &stream).await?;
+                let missing = stream_start::missing_until(&context.pool, counted_in, &stream).await?;
                 ensure!(
                     missing == 0,
                     "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \
                      counted before",
                     missing + 1
                 );
-                scratch.take_up(workshop, &fold, Slice { generation: scratch.id, partition }).await?;
+                shadow.add_partition(context, &fold, Slice { generation: shadow.id, partition }).await?;
             }
             Err(err) if err.is_missing_stream() => {
                 misplaced.push(format!("checkpoint of partition {partition}: the log has no such partition"));
@@ -147,11 +147,11 @@ async fn take_up(
 }
 
 /// Checkpoints that lie behind the end of the log.
-async fn beyond_the_end(workshop: &Workshop, place: &Positions) -> anyhow::Result<Vec<String>> {
+async fn beyond_the_end(context: &Context, place: &Positions) -> anyhow::Result<Vec<String>> {
     let mut misplaced = Vec::new();
     for (number, sequence) in &place.0 {
         let Some(partition) = u16::try_from(*number).ok().and_then(Partition::numbered) else { continue };
-        let Ok(stream) = Stream::find(&workshop.jetstream, partition).await else { continue };
+        let Ok(stream) = Stream::find(&context.jetstream, partition).await else { continue };
         let last = i64::try_from(stream.last_sequence()).unwrap_or(i64::MAX);
         if *sequence > last {
             misplaced.push(format!("checkpoint of partition {partition}: expected {last} at most, found {sequence}"));
@@ -161,13 +161,13 @@ async fn beyond_the_end(workshop: &Workshop, place: &Positions) -> anyhow::Resul
 }
 
 /// Folds up to a place, or to the end of the log where that comes first, and shows how far it is.
-async fn fold(scratch: &mut Scratch, place: &Positions) -> anyhow::Result<()> {
+async fn fold(shadow: &mut Shadow, place: &Positions) -> anyhow::Result<()> {
     let steps: i64 = place.0.values().sum();
-    let mut progress = Progress::of("Folding", steps.unsigned_abs(), "envelopes");
-    let counts = scratch.counts();
+    let mut progress = CommandProgress::of("Folding", steps.unsigned_abs(), "envelopes");
+    let counts = shadow.counts();
     let until =
         |slice: Slice| place.0.get(&i32::from(slice.partition.number())).map_or(0, |sequence| sequence.unsigned_abs());
-    let folding = scratch.fold(until);
+    let folding = shadow.fold(until);
     tokio::pin!(folding);
     loop {
         tokio::select! {
@@ -184,14 +184,14 @@ async fn fold(scratch: &mut Scratch, place: &Positions) -> anyhow::Result<()> {
 
 async fn compare(
     other: &mut PgConnection,
-    scratch: &Scratch,
+    shadow: &Shadow,
     (snapshot, active): (&mut PgConnection, &Generation),
-    narrow: &Narrow,
+    narrow: &ScopeArgs,
 ) -> sqlx::Result<Comparison> {
     let mut difference = narrow.printer();
-    let mut progress = Progress::of("Comparing", 0, "rows");
+    let mut progress = CommandProgress::of("Comparing", 0, "rows");
     let watcher = &mut Watcher { difference: &mut difference, progress: &mut |rows| progress.set(rows, rows) };
-    let expected = Side { db: other, generation: scratch.id };
+    let expected = Side { db: other, generation: shadow.id };
     let found = Side { db: snapshot, generation: active.id };
     let compared = compare::compare(expected, found, (&narrow.scope(), active.identity.fold_version), watcher).await;
     progress.end();
@@ -202,7 +202,7 @@ async fn compare(
 async fn check_months(
     snapshot: &mut PgConnection,
     active: &Generation,
-    narrow: &Narrow,
+    narrow: &ScopeArgs,
 ) -> Result<Comparison, NotSummed> {
     let mut left = narrow.limit;
     let mut difference = |difference: &str| {
@@ -211,7 +211,7 @@ async fn check_months(
         }
         left = left.saturating_sub(1);
     };
-    let mut progress = Progress::of("Checking", 0, "months");
+    let mut progress = CommandProgress::of("Checking", 0, "months");
     let watcher = &mut month_summaries::Watcher {
         difference: &mut difference,
         progress: &mut |months| progress.set(months, months),

@@ -22,6 +22,6 @@ mod writer;
 mod lock;
 
 pub(crate) use lock::Lock;
-pub(crate) use manifest::{Manifest, Range, partitions};
-pub(crate) use record::Line;
-pub(crate) use writer::Draft;
+pub(crate) use manifest::{Manifest, SequenceRange, partitions};
+pub(crate) use record::Record;
+pub(crate) use writer::Writer;

@@ -30,7 +30,7 @@ struct Told {
 }
 
 /// A way to take envelopes out of one partition that were in it when this was made.
-pub(crate) struct TakeOut {
+pub(crate) struct Deletion {
     log: Log,
     partition: Partition,
     events: Stream,
@@ -39,7 +39,7 @@ pub(crate) struct TakeOut {
     begun: Instant,
 }
 
-impl TakeOut {
+impl Deletion {
     /// `publish_deadline` is the longest of any ingest that writes to this log.
     ///
     /// # Errors

@@ -11,9 +11,9 @@ use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT
 use fold::Message;
 use service::traces::{self, SpanContext};
 
-use super::error::{SourceError, log_error};
+use super::error::{LogError, log_error};
 use super::headers::{self, Headers, storable};
-use super::lookup::Stored;
+use super::lookup::StoredMessage;
 
 /// Of a message in a file of the log's server: 22 bytes before it, and a checksum of 8.
 const RECORD_BYTES: usize = 22 + 8;
@@ -54,8 +54,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// An envelope in its place.
-    pub(crate) fn of(message: &jetstream::Message) -> Result<Self, SourceError> {
-        let info = message.info().map_err(|source| SourceError::Log { doing: "reading a message's place", source })?;
+    pub(crate) fn of(message: &jetstream::Message) -> Result<Self, LogError> {
+        let info = message.info().map_err(|source| LogError::Log { doing: "reading a message's place", source })?;
         Ok(Self {
             sequence: info.stream_sequence,
             logged_at: info.published,
@@ -71,7 +71,7 @@ impl Entry {
     }
 
     /// An envelope in its place, as the log was asked for it. The stream ends at `last`.
-    pub(crate) fn stored(stored: Stored, last: u64) -> Self {
+    pub(crate) fn stored(stored: StoredMessage, last: u64) -> Self {
         let Headers { schema, sent_at, trace } = Headers::read(&stored.headers);
         let trace = trace.filter(|_| traces::is_on());
         Self {
@@ -89,7 +89,7 @@ impl Entry {
     }
 
     /// What stands for the envelope of this sequence.
-    pub(crate) fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, SourceError> {
+    pub(crate) fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, LogError> {
         let logged_at = amendment.headers.get(LOGGED_AT_HEADER).map_or("", HeaderValue::as_str);
         let logged_at = DateTime::parse_from_rfc3339(logged_at).map_err(log_error("reading an amendment's time"))?;
         Ok(Self {

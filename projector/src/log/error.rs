@@ -4,9 +4,9 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use chrono::{DateTime, Utc};
 
-/// Why there is nothing to read. All but [`SourceError::History`] pass: open the partition again at its checkpoint.
+/// Why there is nothing to read. All but [`LogError::History`] pass: open the partition again at its checkpoint.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SourceError {
+pub(crate) enum LogError {
     /// The log is not the one that was folded, or not all of it.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -92,11 +92,11 @@ pub(crate) enum HistoryError {
 /// What the client library says of the log.
 pub(crate) fn log_error<E: std::error::Error + Send + Sync + 'static>(
     doing: &'static str,
-) -> impl FnOnce(E) -> SourceError {
-    move |source| SourceError::Log { doing, source: Box::new(source) }
+) -> impl FnOnce(E) -> LogError {
+    move |source| LogError::Log { doing, source: Box::new(source) }
 }
 
-impl SourceError {
+impl LogError {
     /// Whether the log is there, but has no such stream.
     pub(crate) fn is_missing_stream(&self) -> bool {
         let Self::Log { source, .. } = self else { return false };

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::{SourceError, log_error};
+use super::error::{LogError, log_error};
 
 /// Every subject of a stream.
 const ALL_SUBJECTS: &str = ">";
 
 /// One message of a stream.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredMessage {
     pub(crate) subject: String,
     #[serde(rename = "seq")]
     pub(crate) sequence: u64,
@@ -38,7 +38,7 @@ struct Request {
 
 #[derive(Debug, Deserialize)]
 struct Found {
-    message: Stored,
+    message: StoredMessage,
 }
 
 /// The message of a sequence, if the stream has it.
@@ -46,7 +46,11 @@ struct Found {
 /// # Errors
 ///
 /// The log is away, or has no such stream.
-pub(crate) async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result<Option<Stored>, SourceError> {
+pub(crate) async fn at(
+    log: &jetstream::Context,
+    stream: &str,
+    sequence: u64,
+) -> Result<Option<StoredMessage>, LogError> {
     ask(log, stream, Request { seq: sequence, next_by_subject: None }).await
 }
 
@@ -59,11 +63,11 @@ pub(crate) async fn first_from(
     log: &jetstream::Context,
     stream: &str,
     sequence: u64,
-) -> Result<Option<Stored>, SourceError> {
+) -> Result<Option<StoredMessage>, LogError> {
     ask(log, stream, Request { seq: sequence, next_by_subject: Some(ALL_SUBJECTS) }).await
 }
 
-async fn ask(log: &jetstream::Context, stream: &str, request: Request) -> Result<Option<Stored>, SourceError> {
+async fn ask(log: &jetstream::Context, stream: &str, request: Request) -> Result<Option<StoredMessage>, LogError> {
     let answered = Box::pin(log.request(format!("STREAM.MSG.GET.{stream}"), &request)).await;
     match answered.map_err(log_error("asking the log for a message"))? {
         Response::Ok(Found { message }) => Ok(Some(message)),

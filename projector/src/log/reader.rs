@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::connect::Log;
 use super::entry::Entry;
-use super::error::{HistoryError, SourceError};
-use super::redactions::Amendments;
+use super::error::{HistoryError, LogError};
+use super::redactions::Redactions;
 use super::stream::{self, Position, Stream};
 use super::{headers, lookup};
 use deliveries::Deliveries;
@@ -44,7 +44,7 @@ pub(crate) struct LogReader {
     singly_until: u64,
     stream: jetstream::stream::Stream,
     /// What stands for envelopes that are gone on purpose.
-    amendments: Amendments,
+    amendments: Redactions,
     /// Came from the log, but others are expected before it.
     held: Option<Entry>,
     /// Nothing comes for these: they were erased, and nothing lies behind them.
@@ -63,7 +63,7 @@ impl LogReader {
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
-    pub(crate) async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, SourceError> {
+    pub(crate) async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, LogError> {
         let (mut amendments, expected) = (stream.amendments(), position.sequence + 1);
         let first = stream.first_behind(position, &mut amendments).await?;
         let last = stream.last_sequence();
@@ -97,8 +97,8 @@ impl LogReader {
     ///
     /// # Errors
     ///
-    /// See [`SourceError`].
-    pub(crate) async fn next_entry(&mut self) -> Result<Entry, SourceError> {
+    /// See [`LogError`].
+    pub(crate) async fn next_entry(&mut self) -> Result<Entry, LogError> {
         let entry = self.expected_entry().await?;
         self.expected = entry.sequence + 1;
         Ok(entry)
@@ -115,7 +115,7 @@ impl LogReader {
     }
 
     /// Waits for the envelope of the expected sequence, from the stream or from the record that replaces it.
-    async fn expected_entry(&mut self) -> Result<Entry, SourceError> {
+    async fn expected_entry(&mut self) -> Result<Entry, LogError> {
         loop {
             if let Some(held) = self.held.take_if(|held| held.sequence == self.expected) {
                 return Ok(held);
@@ -129,7 +129,7 @@ impl LogReader {
             }
             if self.silent_until >= self.expected {
                 let amended = Box::pin(self.amendments.get(self.expected, self.silent_until)).await?;
-                return amended.ok_or(SourceError::Silent { expected: self.expected, last: self.silent_until });
+                return amended.ok_or(LogError::Silent { expected: self.expected, last: self.silent_until });
             }
             if self.expected <= self.singly_until {
                 Box::pin(self.ask()).await?;
@@ -147,7 +147,7 @@ impl LogReader {
     }
 
     /// Has envelopes delivered from a sequence on.
-    async fn subscribe(&mut self, from: u64) -> Result<(), SourceError> {
+    async fn subscribe(&mut self, from: u64) -> Result<(), LogError> {
         // Boxed, as all that is asked of the log: what the client library needs for it is large, and every reader would
         // carry it along.
         self.deliveries = Some(Box::pin(Deliveries::open(&self.log, self.partition, &self.consumer, from)).await?);
@@ -155,7 +155,7 @@ impl LogReader {
     }
 
     /// Takes the next envelope that the log has, without a consumer. Where there is none yet, one is waited for again.
-    async fn ask(&mut self) -> Result<(), SourceError> {
+    async fn ask(&mut self) -> Result<(), LogError> {
         let events = self.partition.stream();
         match lookup::first_from(&self.log, &events, self.expected).await? {
             Some(stored) => self.hold(stored),
@@ -164,7 +164,7 @@ impl LogReader {
         Ok(())
     }
 
-    fn hold(&mut self, stored: lookup::Stored) {
+    fn hold(&mut self, stored: lookup::StoredMessage) {
         if !headers::is_deliverable(&stored.headers) {
             self.singly_until = stored.sequence + SINGLY;
         }
@@ -172,7 +172,7 @@ impl LogReader {
     }
 
     /// Takes a message that has come, unless it was counted before.
-    fn take(&mut self, message: &jetstream::Message) -> Result<(), SourceError> {
+    fn take(&mut self, message: &jetstream::Message) -> Result<(), LogError> {
         let logged = Entry::of(message)?;
         self.seen_missing = 0;
         if logged.sequence < self.expected {
@@ -185,14 +185,14 @@ impl LogReader {
     }
 
     /// Looks whether there is something that does not come.
-    async fn look(&mut self) -> Result<(), SourceError> {
+    async fn look(&mut self) -> Result<(), LogError> {
         // A log that does not answer is noticed by its missing heartbeat.
         let Ok(info) = self.stream.get_info().await else { return Ok(()) };
         let last = info.state.last_sequence;
         if last >= self.expected && self.amendments.have(self.expected).await? {
             self.silent_until = self.amendments.run_end(self.expected, last);
         } else if self.seen_missing >= self.expected {
-            return Err(SourceError::Silent { expected: self.expected, last });
+            return Err(LogError::Silent { expected: self.expected, last });
         }
         // What was missing before this look was not on its way just now.
         self.seen_missing = last;
@@ -200,7 +200,7 @@ impl LogReader {
     }
 
     /// Why `found` came and not what was expected. That it did not come does not say that it is gone: the log does.
-    async fn lost_or_gone(&mut self, found: u64) -> SourceError {
+    async fn lost_or_gone(&mut self, found: u64) -> LogError {
         let expected = self.expected;
         let first = match lookup::first_from(&self.log, &self.partition.stream(), expected).await {
             Ok(first) => first.map(|first| first.sequence),
@@ -208,7 +208,7 @@ impl LogReader {
         };
         match stream::gap(&mut self.amendments, expected, first, found - 1).await {
             Ok(Some(gap)) => gap.into(),
-            Ok(None) => SourceError::Lost { expected, found },
+            Ok(None) => LogError::Lost { expected, found },
             Err(err) => err,
         }
     }

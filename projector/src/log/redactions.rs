@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::connect::Log;
 use super::entry::Entry;
-use super::error::{SourceError, log_error};
+use super::error::{LogError, log_error};
 use super::lookup;
 
 /// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
@@ -24,7 +24,7 @@ const AHEAD: usize = 64;
 
 /// Those of one partition.
 #[derive(Debug)]
-pub(crate) struct Amendments {
+pub(crate) struct Redactions {
     log: Log,
     partition: Partition,
     /// Sequences that are known to have one: 8 bytes and some each.
@@ -32,7 +32,7 @@ pub(crate) struct Amendments {
     ahead: VecDeque<Entry>,
 }
 
-impl Amendments {
+impl Redactions {
     pub(crate) fn of(log: Log, partition: Partition) -> Self {
         Self { log, partition, sequences: BTreeSet::new(), ahead: VecDeque::new() }
     }
@@ -42,7 +42,7 @@ impl Amendments {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn have(&mut self, sequence: u64) -> Result<bool, SourceError> {
+    pub(crate) async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
         if !self.sequences.contains(&sequence) {
             self.list().await?;
         }
@@ -54,7 +54,7 @@ impl Amendments {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, SourceError> {
+    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
         }
@@ -83,13 +83,13 @@ impl Amendments {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn missing_before(mut self, first: u64) -> Result<u64, SourceError> {
+    pub(crate) async fn missing_before(mut self, first: u64) -> Result<u64, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
     }
 
     /// Asks which there are.
-    async fn list(&mut self) -> Result<(), SourceError> {
+    async fn list(&mut self) -> Result<(), LogError> {
         let Some(stream) = find(&self.log, self.partition).await? else { return Ok(()) };
         let subjects = stream.info_with_subjects(self.partition.amendments_subjects()).await;
         let mut subjects = subjects.map_err(log_error("listing amendments"))?;
@@ -101,7 +101,7 @@ impl Amendments {
 
     /// For an envelope that is there nothing stands that may be read in its place: it came too late to be delivered, and
     /// what has its sequence may be left of another log.
-    async fn read_ahead(&mut self, from: u64, until: u64) -> Result<(), SourceError> {
+    async fn read_ahead(&mut self, from: u64, until: u64) -> Result<(), LogError> {
         let Some(amendments) = find(&self.log, self.partition).await? else {
             self.sequences.clear();
             return Ok(());
@@ -126,7 +126,7 @@ impl Amendments {
 pub(crate) async fn find(
     log: &jetstream::Context,
     partition: Partition,
-) -> Result<Option<jetstream::stream::Stream>, SourceError> {
+) -> Result<Option<jetstream::stream::Stream>, LogError> {
     match log.get_stream(partition.amendments_stream()).await {
         Ok(stream) => Ok(Some(stream)),
         Err(err) => match err.kind() {
@@ -145,7 +145,7 @@ pub(crate) async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,
     sequence: u64,
-) -> Result<Option<Entry>, SourceError> {
+) -> Result<Option<Entry>, LogError> {
     match stream.get_last_raw_message_by_subject(&partition.amendment_subject(sequence)).await {
         Ok(message) => Entry::amended(sequence, message).map(Some),
         Err(err) if err.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),

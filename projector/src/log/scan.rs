@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connect::Log;
 use super::entry::Entry;
-use super::error::{HistoryError, SourceError};
+use super::error::{HistoryError, LogError};
 use super::reader::{LogReader, REST_MAX};
 use super::stream::Stream;
 use super::streams;
@@ -23,26 +23,26 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Sequences, the first and the last.
 #[derive(Debug, Clone, Copy)]
-struct Range {
+struct SequenceRange {
     first: u64,
     last: u64,
 }
 
 /// A way through one partition.
-pub(crate) struct Walk {
+pub(crate) struct LogScan {
     log: Log,
     partition: Partition,
     source: Option<LogReader>,
     /// The last sequence that was passed.
     at: u64,
     /// Sequences that the log was found not to have, in order.
-    absent: Vec<Range>,
+    absent: Vec<SequenceRange>,
     until: u64,
     asked_at: Instant,
     tries: u32,
 }
 
-impl Walk {
+impl LogScan {
     /// From the first envelope to the one that is the last one now.
     ///
     /// # Errors
@@ -90,13 +90,13 @@ impl Walk {
                     let sequence = logged.sequence;
                     ensure!(sequence == self.at + 1, "sequence {sequence} came behind {}", self.at);
                     if logged.amendment.is_some() {
-                        self.note_absent(Range { first: sequence, last: sequence });
+                        self.note_absent(SequenceRange { first: sequence, last: sequence });
                     }
                     (self.at, self.tries) = (sequence, 0);
                     return Ok(Some(logged));
                 }
-                Err(SourceError::History(HistoryError::Gap { from, to })) => {
-                    self.note_absent(Range { first: from, last: to });
+                Err(LogError::History(HistoryError::Gap { from, to })) => {
+                    self.note_absent(SequenceRange { first: from, last: to });
                     (self.at, self.tries) = (to, 0);
                 }
                 Err(fault) => {
@@ -122,7 +122,7 @@ impl Walk {
         let state = &stream.cached_info().state;
         // What lies before its first envelope is counted no longer.
         let first = if state.messages == 0 { state.last_sequence + 1 } else { state.first_sequence };
-        let since = |range: &Range| (range.last + 1).saturating_sub(range.first.max(first));
+        let since = |range: &SequenceRange| (range.last + 1).saturating_sub(range.first.max(first));
         let absent: u64 = self.absent.iter().map(since).sum();
         let deleted = state.deleted_count.unwrap_or(0);
         ensure!(
@@ -134,14 +134,14 @@ impl Walk {
         Ok(())
     }
 
-    fn note_absent(&mut self, range: Range) {
+    fn note_absent(&mut self, range: SequenceRange) {
         match self.absent.last_mut() {
             Some(last) if last.last + 1 == range.first => last.last = range.last,
             _ => self.absent.push(range),
         }
     }
 
-    async fn try_next(&mut self) -> Result<Entry, SourceError> {
+    async fn try_next(&mut self) -> Result<Entry, LogError> {
         // A source that rests for longer has to be opened again.
         let rested = self.asked_at.elapsed() > REST_MAX;
         let mut source = match self.source.take().filter(|_| !rested) {
@@ -154,7 +154,7 @@ impl Walk {
         Ok(logged)
     }
 
-    async fn open(&self) -> Result<LogReader, SourceError> {
+    async fn open(&self) -> Result<LogReader, LogError> {
         let stream = Stream::find(&self.log, self.partition).await?;
         // No generation has the number 0: the consumer's name tells that nothing is folded.
         LogReader::open(&stream, format!("g0-p{}", self.partition), stream.position(self.at)).await
@@ -166,10 +166,10 @@ impl Walk {
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn all(log: &Log) -> anyhow::Result<Vec<Walk>> {
-    let mut walks = Vec::new();
+pub(crate) async fn all(log: &Log) -> anyhow::Result<Vec<LogScan>> {
+    let mut scans = Vec::new();
     for partition in streams::partitions(log).await.context("looking for the log's partitions")? {
-        walks.push(Walk::through(log, partition).await?);
+        scans.push(LogScan::through(log, partition).await?);
     }
-    Ok(walks)
+    Ok(scans)
 }

@@ -5,9 +5,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use contract::Partition;
 
 use super::connect::Log;
-use super::error::{HistoryError, SourceError, log_error};
-use super::lookup::{self, Stored};
-use super::redactions::Amendments;
+use super::error::{HistoryError, LogError, log_error};
+use super::lookup::{self, StoredMessage};
+use super::redactions::Redactions;
 
 /// What a stream says of itself.
 pub(crate) struct Stream {
@@ -35,7 +35,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away, or the stream does not exist.
-    pub(crate) async fn find(log: &Log, partition: Partition) -> Result<Self, SourceError> {
+    pub(crate) async fn find(log: &Log, partition: Partition) -> Result<Self, LogError> {
         let handle = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
         let created = as_stored(handle.cached_info().created);
         Ok(Self { log: log.clone(), partition, handle, created })
@@ -47,7 +47,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn missing_until(&self) -> Result<u64, SourceError> {
+    pub(crate) async fn missing_until(&self) -> Result<u64, LogError> {
         let first = self.first_sequence();
         if first == 1 {
             return Ok(0);
@@ -63,8 +63,8 @@ impl Stream {
     }
 
     /// What stands for envelopes of it that are gone on purpose.
-    pub(crate) fn amendments(&self) -> Amendments {
-        Amendments::of(self.log.clone(), self.partition)
+    pub(crate) fn amendments(&self) -> Redactions {
+        Redactions::of(self.log.clone(), self.partition)
     }
 
     /// The sequence that it ends with.
@@ -86,8 +86,8 @@ impl Stream {
     pub(crate) async fn first_behind(
         &self,
         position: Position,
-        amendments: &mut Amendments,
-    ) -> Result<Option<Stored>, SourceError> {
+        amendments: &mut Redactions,
+    ) -> Result<Option<StoredMessage>, LogError> {
         let (last, events, expected) = (self.last_sequence(), self.partition.stream(), position.sequence + 1);
         self.check_history(last, position)?;
         // Where the last envelope's time is known: is it still the one that was folded?
@@ -127,11 +127,11 @@ impl Stream {
 /// on, and where something was stored up to `last`. None where the log has it, or where something stands for it: the
 /// log is asked before amendments are, because an erasure amends before it deletes.
 pub(super) async fn gap(
-    amendments: &mut Amendments,
+    amendments: &mut Redactions,
     expected: u64,
     first: Option<u64>,
     last: u64,
-) -> Result<Option<HistoryError>, SourceError> {
+) -> Result<Option<HistoryError>, LogError> {
     let end = first.map_or(last, |first| first - 1);
     if end < expected || amendments.have(expected).await? {
         return Ok(None);

@@ -6,13 +6,11 @@ use service::Span;
 use sqlx::{Connection, PgPool};
 use tokio::time::Instant;
 
-use super::checkpoint::{self, Advance, Checkpoint, Slice};
+use super::checkpoint::{self, Advance, Checkpoint};
 use super::dedup_store;
 use super::error::{COMMIT_TIMEOUT, CommitError};
-use super::write::{self, Capped};
+use super::write::{self, Capped, SliceWriter, WriteMode};
 use crate::metrics;
-
-use super::write::Known;
 
 /// A batch: deltas of all envelopes behind a checkpoint, up to and including `last_sequence`.
 #[derive(Debug)]
@@ -63,17 +61,17 @@ impl Batch {
 ///
 /// # Errors
 ///
-/// See [`CommitError`]. Dropping the transaction rolls it back. `known` is of no use any more then.
+/// See [`CommitError`]. Dropping the transaction rolls it back. The writer has to forget then.
 pub async fn commit(
     pool: &PgPool,
-    (slice, known): (Slice, &mut Known),
+    writer: &mut SliceWriter,
     from: Checkpoint,
     batch: &Batch,
 ) -> Result<Checkpoint, CommitError> {
-    let begun = Instant::now();
-    let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, (slice, known), from, batch));
+    let (begun, slice) = (Instant::now(), writer.slice());
+    let committed = tokio::time::timeout(COMMIT_TIMEOUT, try_commit(pool, writer, from, batch));
     let committed = committed.await.map_err(|_| CommitError::Timeout)?;
-    let (checkpoint, capped) = committed.map_err(CommitError::refusal_told_apart)?;
+    let (checkpoint, capped) = committed.map_err(CommitError::classified)?;
     metrics::commit(begun.elapsed());
     metrics::capped(slice.labels(), capped.by_kind());
     tracing::debug!(
@@ -90,7 +88,7 @@ pub async fn commit(
 }
 
 /// Ends the span of a commit that somebody traces.
-pub(crate) fn end(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoint, CommitError>) {
+pub(crate) fn end_span(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoint, CommitError>) {
     let Some(mut span) = span else { return };
     span.note("messaging.batch.message_count", batch.envelopes);
     span.note("tidemark.batch.events", batch.events());
@@ -101,16 +99,17 @@ pub(crate) fn end(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoi
 
 async fn try_commit(
     pool: &PgPool,
-    (slice, known): (Slice, &mut Known),
+    writer: &mut SliceWriter,
     from: Checkpoint,
     batch: &Batch,
 ) -> Result<(Checkpoint, Capped), CommitError> {
     assert!(batch.last_sequence > from.sequence, "a batch lies behind the checkpoint");
     let mut db = pool.acquire().await?;
     let mut tx = db.begin_with(write::BEGIN).await?;
-    let advance = batch.advance(from);
+    let (slice, advance) = (writer.slice(), batch.advance(from));
+    let mode = if from.sequence == 0 { WriteMode::CopyIfEmpty } else { WriteMode::Upsert };
     let checkpoint = checkpoint::advance(&mut tx, slice, advance).await??;
-    let capped = write::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;
+    let capped = writer.add(&mut tx, mode, &batch.deltas).await?;
     dedup_store::add(&mut tx, slice, advance, &batch.deltas.seen).await?;
     tx.commit().await?;
     Ok((checkpoint, capped))

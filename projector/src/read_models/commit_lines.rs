@@ -11,12 +11,13 @@ use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use super::checkpoint::{self, Checkpoint, Slice};
+use super::checkpoint::{self, Checkpoint};
 use super::commit::Batch;
 use super::dedup_store;
 use super::error::CommitError;
 use super::error::is_refusal;
-use super::write::{self, Capped, Known};
+use super::slice::Slice;
+use super::write::{self, Capped, SliceWriter, WriteMode};
 use crate::metrics;
 
 /// Time for one envelope: 1,000 lines of ten round trips of 30 ms each take 300 s.
@@ -72,16 +73,15 @@ async fn try_commit(
     // What is checked at the end of a transaction otherwise could not be told from which line it comes.
     sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
     batch.deltas.events = 0;
-    let (mut known, mut capped, mut refused) = (Known::default(), Capped::default(), Vec::new());
+    let (mut writer, mut capped, mut refused) = (SliceWriter::new(slice), Capped::default(), Vec::new());
     for line in lines {
-        match add(&mut tx, (slice, &mut known), &line.deltas).await {
+        match add(&mut tx, &mut writer, &line.deltas).await {
             Ok(of_line) => {
                 capped += of_line;
                 batch.deltas.take_line(line.deltas);
             }
             Err(CommitError::Database(err)) if is_refusal(&err) => {
-                // It knows what was rolled back.
-                known = Known::default();
+                writer.forget();
                 refused.push(kept(line.refused, &err));
             }
             Err(err) => return Err(err),
@@ -95,10 +95,10 @@ async fn try_commit(
     Ok(Isolated { checkpoint, batch })
 }
 
-/// Adds a line, or nothing of it: then `known` is of no use any more.
-async fn add(db: &mut PgConnection, (slice, known): (Slice, &mut Known), line: &Deltas) -> Result<Capped, CommitError> {
+/// Adds a line, or nothing of it: then the writer has to forget.
+async fn add(db: &mut PgConnection, writer: &mut SliceWriter, line: &Deltas) -> Result<Capped, CommitError> {
     let mut savepoint = db.begin().await?;
-    match write::add(&mut savepoint, slice, false, known, line).await {
+    match writer.add(&mut savepoint, WriteMode::Upsert, line).await {
         Ok(capped) => {
             savepoint.commit().await?;
             Ok(capped)

@@ -1,6 +1,9 @@
 //! Two generations, compared row by row and sketch byte by byte. Both are read in the order of their keys, so that it
 //! takes no memory worth mentioning, however large they are.
 
+/// The tables that are compared.
+mod model;
+
 /// The rows of each read model, in the order of their keys.
 mod rows;
 
@@ -18,8 +21,8 @@ use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use super::generation::GenerationId;
-use checksums::Digest;
-pub(crate) use rows::Model;
+use checksums::Checksum;
+pub(crate) use model::Model;
 use rows::{Key, Row};
 
 /// Rows between two signs of progress.
@@ -76,8 +79,8 @@ pub(crate) struct Watcher<'a> {
 }
 
 impl Side<'_> {
-    async fn digest(&mut self, model: Model) -> sqlx::Result<Digest> {
-        model.digest(self.db, self.generation).await
+    async fn checksum(&mut self, model: Model) -> sqlx::Result<Checksum> {
+        model.checksum(self.db, self.generation).await
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) async fn compare_all(
 ) -> sqlx::Result<Comparison> {
     let mut rows = 0;
     for model in Scope::default().models(fold_version) {
-        let (ours, theirs) = futures_util::try_join!(expected.digest(model), found.digest(model))?;
+        let (ours, theirs) = futures_util::try_join!(expected.checksum(model), found.checksum(model))?;
         if ours != theirs {
             return compare(expected, found, (&Scope::default(), fold_version), watcher).await;
         }

@@ -2,17 +2,18 @@
 //! read when the partition is opened. A row a batch, read one after the other: what lies in memory at once is the ids
 //! within their bound, and one row.
 
-use fold::{CorruptIds, OutOfTurn, RecentIds, SeenIds, WindowSeconds};
+use fold::{CorruptIds, DedupWindow, LateDedup, SeenIds, WindowSeconds};
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use super::bigint::as_bigint;
-use super::checkpoint::{self, Advance, Checkpoint, Slice};
+use super::checkpoint::{self, Advance, Checkpoint};
+use super::slice::Slice;
 use crate::metrics;
 
 /// Why the ids are not known.
 #[derive(Debug, thiserror::Error)]
-pub enum RecentError {
+pub enum DedupStoreError {
     /// They were changed. Somebody has to look.
     #[error(transparent)]
     Corrupt(#[from] CorruptIds),
@@ -28,14 +29,14 @@ const ROWS_A_STATEMENT: i64 = 100;
 ///
 /// # Errors
 ///
-/// See [`RecentError`].
+/// See [`DedupStoreError`].
 pub async fn load(
     db: &mut PgConnection,
     slice: Slice,
     checkpoint: Checkpoint,
     window: WindowSeconds,
-) -> Result<RecentIds, RecentError> {
-    let mut recent = RecentIds::new(window, checkpoint.dedup);
+) -> Result<DedupWindow, DedupStoreError> {
+    let mut recent = DedupWindow::new(window, checkpoint.dedup);
     let (mut forgotten, mut before) = (0, Some(as_bigint(checkpoint.sequence) + 1));
     // The newest first: where older versions stored more than the bound, they are those that are kept.
     while let Some(sequence) = before.take() {
@@ -65,8 +66,12 @@ pub async fn load(
 ///
 /// # Errors
 ///
-/// See [`RecentError`].
-pub(crate) async fn recall(db: &mut PgConnection, slice: Slice, mut ids: OutOfTurn) -> Result<OutOfTurn, RecentError> {
+/// See [`DedupStoreError`].
+pub(crate) async fn recall(
+    db: &mut PgConnection,
+    slice: Slice,
+    mut ids: LateDedup,
+) -> Result<LateDedup, DedupStoreError> {
     let mut before = Some(i64::MAX);
     while let Some(sequence) = before.take() {
         let mut rows = sqlx::query!(
@@ -122,12 +127,7 @@ pub(crate) async fn add(db: &mut PgConnection, slice: Slice, advance: Advance, s
 
 /// Adds the ids of a message that is folded out of its turn, and sees to it that log time is not behind them. The sequence
 /// is behind the checkpoint already.
-pub(crate) async fn add_out_of_turn(
-    db: &mut PgConnection,
-    slice: Slice,
-    sequence: u64,
-    seen: &SeenIds,
-) -> sqlx::Result<()> {
+pub(crate) async fn add_late(db: &mut PgConnection, slice: Slice, sequence: u64, seen: &SeenIds) -> sqlx::Result<()> {
     let Some(log_slot) = seen.latest_slot() else { return Ok(()) };
     checkpoint::raise_log_slot(&mut *db, slice, log_slot).await?;
     sqlx::query!(

@@ -52,7 +52,7 @@ impl From<Unmoved> for CommitError {
 
 impl CommitError {
     /// Tells a row that Postgres refuses from what Postgres says about its own state.
-    pub(crate) fn refusal_told_apart(self) -> Self {
+    pub(crate) fn classified(self) -> Self {
         match self {
             Self::Database(err) if is_refusal(&err) => Self::Refused(err),
             other => other,

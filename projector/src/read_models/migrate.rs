@@ -3,7 +3,7 @@
 /// Rights of the processes' roles.
 mod rights;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use database::{Session, Use};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use fold::{Deltas, Parked};
 use sqlx::PgConnection;
 
-use super::checkpoint::Slice;
 use super::error::CommitError;
+use super::slice::Slice;
 
 /// What is added to, one by one.
 mod group_key;
@@ -47,7 +47,7 @@ mod repeats;
 pub(crate) use caps::Capped;
 use caps::Renamed;
 use group_key::Group;
-pub use row_cache::Known;
+use row_cache::RowCache;
 use upsert::Columns;
 
 /// Begins a transaction that adds to read models. The first table is locked before all others, as by those who make and
@@ -60,39 +60,92 @@ const STATEMENT_GROUPS: usize = 500;
 /// Paths from which on a statement takes no further group: more of them take memory on both sides, and no less time.
 const STATEMENT_PATHS: usize = 20_000;
 
-/// Adds all of it. To be called in the transaction that has moved the checkpoint; `from_the_beginning` if that stood
-/// before the first envelope. If the transaction is not committed, `known` is of no use any more. Answers what of it is beyond
-/// caps.
-pub(crate) async fn add(
-    db: &mut PgConnection,
+/// Writes to the rows of one slice. Remembers what it wrote lately, so that the next batch need not read it.
+///
+/// It is right for as long as each transaction that it wrote in is committed, and nothing else writes the slice: after a
+/// transaction that was rolled back it has to forget.
+#[derive(Debug)]
+pub struct SliceWriter {
     slice: Slice,
-    from_the_beginning: bool,
-    known: &mut Known,
-    deltas: &Deltas,
-) -> Result<Capped, CommitError> {
-    let sorted = deltas.sorted();
-    let (mut types, mut renamed) = (Cow::Borrowed(sorted.as_ref()), Renamed::default());
-    if let Some(caps) = deltas.caps() {
-        types = known.bounds.cap_types((&mut *db, slice), caps, &sorted).await?;
-        renamed = known.bounds.cap_names((&mut *db, slice), caps, &types).await?;
+    rows: RowCache,
+}
+
+/// How deltas are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteMode {
+    /// Rows are copied if the slice has none yet.
+    CopyIfEmpty,
+    /// Rows are added to.
+    Upsert,
+}
+
+impl SliceWriter {
+    /// A writer that remembers nothing yet.
+    pub fn new(slice: Slice) -> Self {
+        Self { slice, rows: RowCache::default() }
     }
-    let [daily, total] = [&renamed.daily, &renamed.total].map(|renamed| renamed.as_ref().unwrap_or(&types));
-    let groups = group_key::groups(daily, total);
-    // A stream that was made anew begins once more, too.
-    if from_the_beginning && is_empty(db, slice).await? {
-        bulk_load::write(db, slice, deltas, &groups).await?;
-    } else {
-        let mut rest = groups.as_slice();
-        while !rest.is_empty() {
-            let (some, others) = rest.split_at(statement_groups(rest));
-            add_groups(db, slice, known, deltas, some).await?;
-            rest = others;
+
+    /// The slice that it writes.
+    pub(crate) fn slice(&self) -> Slice {
+        self.slice
+    }
+
+    /// Forgets what it has written.
+    pub fn forget(&mut self) {
+        self.rows = RowCache::default();
+    }
+
+    /// Adds deltas, in the transaction that has moved the checkpoint. Answers what of them is beyond caps.
+    pub(crate) async fn add(
+        &mut self,
+        db: &mut PgConnection,
+        mode: WriteMode,
+        deltas: &Deltas,
+    ) -> Result<Capped, CommitError> {
+        let slice = self.slice;
+        let sorted = deltas.sorted();
+        let (mut types, mut renamed) = (Cow::Borrowed(sorted.as_ref()), Renamed::default());
+        if let Some(caps) = deltas.caps() {
+            types = self.rows.bounds.cap_types(&mut *db, slice, caps, &sorted).await?;
+            renamed = self.rows.bounds.cap_names(&mut *db, slice, caps, &types).await?;
         }
+        let [daily, total] = [&renamed.daily, &renamed.total].map(|renamed| renamed.as_ref().unwrap_or(&types));
+        let groups = group_key::groups(daily, total);
+        // A stream that was made anew begins once more, too.
+        if mode == WriteMode::CopyIfEmpty && is_empty(db, slice).await? {
+            bulk_load::write(db, slice, deltas, &groups).await?;
+        } else {
+            let mut rest = groups.as_slice();
+            while !rest.is_empty() {
+                let (some, others) = rest.split_at(statement_groups(rest));
+                self.add_groups(db, deltas, some).await?;
+                rest = others;
+            }
+        }
+        parked::add(db, slice, &deltas.parked).await?;
+        repeats::add(db, slice, deltas).await?;
+        let types = if let Cow::Owned(types) = &types { Some(types) } else { None };
+        Ok(Capped::of(types, &renamed))
     }
-    parked::add(db, slice, &deltas.parked).await?;
-    repeats::add(db, slice, deltas).await?;
-    let types = if let Cow::Owned(types) = &types { Some(types) } else { None };
-    Ok(Capped::of(types, &renamed))
+
+    async fn add_groups(
+        &mut self,
+        db: &mut PgConnection,
+        deltas: &Deltas,
+        groups: &[Group<'_>],
+    ) -> Result<(), CommitError> {
+        let Self { slice, rows } = self;
+        let mut states = rows.take(db, *slice, groups).await?;
+        paths::add(db, *slice, groups, &mut states).await?;
+        let mut columns = Columns::default();
+        for (group, state) in groups.iter().zip(&mut states) {
+            let grown = users::add(deltas, group, state)?;
+            columns.push(group, state, deltas.keeps_top_paths(), grown);
+        }
+        columns.add(db, *slice).await?;
+        rows.put(groups, states);
+        Ok(())
+    }
 }
 
 /// Keeps events that cannot be counted.
@@ -109,25 +162,6 @@ fn statement_groups(groups: &[Group<'_>]) -> usize {
         is_room
     });
     fits.count()
-}
-
-async fn add_groups(
-    db: &mut PgConnection,
-    slice: Slice,
-    known: &mut Known,
-    deltas: &Deltas,
-    groups: &[Group<'_>],
-) -> Result<(), CommitError> {
-    let mut states = known.take(db, slice, groups).await?;
-    paths::add(db, slice, groups, &mut states).await?;
-    let mut columns = Columns::default();
-    for (group, state) in groups.iter().zip(&mut states) {
-        let grown = users::add(deltas, group, state)?;
-        columns.push(group, state, deltas.keeps_top_paths(), grown);
-    }
-    columns.add(db, slice).await?;
-    known.put(groups, states);
-    Ok(())
 }
 
 /// Whether nothing was counted yet.

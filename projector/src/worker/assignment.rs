@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use contract::Partition;
+use fold::Fold;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::context::Context;
 use super::lease;
-use super::pacing::batch_size::Width;
-use super::pacing::limits::Limits;
+use super::pacing::batch_size::BatchSize;
+use super::partition::PartitionWorker;
 use super::partition::isolation::Isolation;
-use super::partition::{Parts, Projection};
 use super::partitions::Partitions;
 use crate::log::connect::Log;
 use crate::log::streams;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// Interval at which streams and projectors are looked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -29,31 +30,31 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// A partition's task ended in a way that it must not.
 pub(crate) async fn follow(
     partitions: Partitions,
-    parts: Parts,
-    limits: Limits,
+    context: Context,
+    fold: Fold,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let mut known = BTreeSet::new();
     loop {
-        let found = discover(&parts.jetstream).await;
+        let found = discover(&context.jetstream).await;
         let new: Vec<_> = found.into_iter().filter(|partition| known.insert(*partition)).collect();
-        match lease::sign_of_life(&parts.pool, &parts.instance, parts.generation).await {
+        match lease::sign_of_life(&context.pool, &context.instance, partitions.generation()).await {
             Ok(projectors) => partitions.share(known.len(), projectors),
             Err(err) => tracing::debug!(error = %err, "Cannot tell the other projectors of this one"),
         }
         for partition in new {
-            let slice = Slice { generation: parts.generation, partition };
-            let projection = Projection {
-                parts: parts.clone(),
+            let slice = Slice { generation: partitions.generation(), partition };
+            let worker = PartitionWorker {
+                context: context.clone(),
+                fold: fold.clone(),
                 slice,
-                limits,
                 partitions: partitions.clone(),
-                wide: Width::wide(),
-                ordinary: Width::ordinary(),
+                wide: BatchSize::wide(),
+                ordinary: BatchSize::ordinary(),
                 isolation: Isolation::default(),
             };
-            tasks.spawn(projection.run(shutdown.clone()));
+            tasks.spawn(worker.run(shutdown.clone()));
         }
         tokio::select! {
             biased;
@@ -65,7 +66,7 @@ pub(crate) async fn follow(
     while let Some(ended) = tasks.join_next().await {
         ended.context("a partition's task")?;
     }
-    if let Err(err) = lease::farewell(&parts.pool, &parts.instance, parts.generation).await {
+    if let Err(err) = lease::farewell(&context.pool, &context.instance, partitions.generation()).await {
         tracing::debug!(error = %err, "Cannot tell the other projectors that this one is gone");
     }
     Ok(())

@@ -1,15 +1,15 @@
 //! Batches of envelopes: read from the log and folded, until they are worth a transaction.
 
 use contract::Partition;
-use fold::{Fold, RecentIds};
+use fold::{DedupWindow, Fold};
 use futures_util::FutureExt;
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::Instant;
 
-use super::pacing::limits::Limits;
+use super::pacing::limits::BatchLimits;
 use crate::log::entry::Entry;
-use crate::log::error::SourceError;
+use crate::log::error::LogError;
 use crate::log::reader::LogReader;
 use crate::log::stream::{Position, as_stored};
 use crate::metrics;
@@ -21,7 +21,7 @@ use crate::read_models::commit_lines::EnvelopeLines;
 pub(crate) struct Batcher {
     reader: LogReader,
     /// Fault that ended the last batch early. The next one reports it.
-    fault: Option<SourceError>,
+    fault: Option<LogError>,
     /// Span contexts of the last batch's envelopes.
     traces: Vec<SpanContext>,
 }
@@ -44,21 +44,21 @@ impl Batcher {
     ///
     /// # Errors
     ///
-    /// See [`SourceError`]. Envelopes that came before a fault are a batch of their own; the next call reports the fault.
+    /// See [`LogError`]. Envelopes that came before a fault are a batch of their own; the next call reports the fault.
     pub(crate) async fn next_batch(
         &mut self,
         fold: &Fold,
-        recent: &mut RecentIds,
-        limits: Limits,
+        recent: &mut DedupWindow,
+        limits: BatchLimits,
         until: u64,
-    ) -> Result<Batch, SourceError> {
+    ) -> Result<Batch, LogError> {
         assert!(self.reader.next_sequence() <= until, "there is something left to read");
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
         self.traces.clear();
         let mut batch = Batch::empty(fold);
-        let (mut begun, mut rests) = (None, limits.effort.begin());
+        let (mut begun, mut rests) = (None, limits.duty_cycle.begin());
         while self.reader.next_sequence() <= until && !limits.are_reached_by(&batch) {
             if begun.is_some_and(|begun: Instant| begun.elapsed() > limits.batch_time_max) {
                 break;
@@ -95,12 +95,12 @@ impl Batcher {
     ///
     /// # Errors
     ///
-    /// See [`SourceError`].
+    /// See [`LogError`].
     pub(crate) async fn next_lines(
         &mut self,
         fold: &Fold,
-        recent: &mut RecentIds,
-    ) -> Result<EnvelopeLines, SourceError> {
+        recent: &mut DedupWindow,
+    ) -> Result<EnvelopeLines, LogError> {
         let entry = self.reader.next_entry().await?;
         let mut deltas = fold.begin();
         let lines = if entry.is_erased {
@@ -121,7 +121,7 @@ impl Batcher {
         Ok(EnvelopeLines { batch, lines })
     }
 
-    fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut RecentIds, entry: &Entry) {
+    fn add(&mut self, batch: &mut Batch, fold: &Fold, recent: &mut DedupWindow, entry: &Entry) {
         if self.traces.len() < traces::CONTEXTS_MAX {
             self.traces.extend(entry.trace.clone());
         }

@@ -17,7 +17,7 @@ const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a projector can build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Abilities {
+pub(crate) struct SupportedFolds {
     /// The oldest fold that it knows.
     pub(crate) oldest_fold: i32,
     /// The newest one, under its key and window.
@@ -26,7 +26,7 @@ pub(crate) struct Abilities {
 
 /// Why there is nothing to build.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PlanError {
+pub(crate) enum BootstrapError {
     /// There are read models, but of another key or window. Adding to them would spoil them.
     #[error(
         "the read models were built by {found}, this projector is {ours}: give it the SKETCH_KEY and the \
@@ -49,7 +49,7 @@ pub(crate) enum PlanError {
     Database(#[from] sqlx::Error),
 }
 
-impl Abilities {
+impl SupportedFolds {
     fn folds(&self) -> RangeInclusive<i32> {
         self.oldest_fold..=self.newest.fold_version
     }
@@ -65,13 +65,17 @@ impl Abilities {
 /// # Errors
 ///
 /// Waiting would not help.
-pub(crate) async fn wait_for(pool: &PgPool, ours: Abilities, shutdown: &CancellationToken) -> Result<bool, PlanError> {
+pub(crate) async fn wait_for_generation(
+    pool: &PgPool,
+    ours: SupportedFolds,
+    shutdown: &CancellationToken,
+) -> Result<bool, BootstrapError> {
     let mut said = String::new();
     loop {
         let lack = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(false),
-            settled = settle_fit(pool, ours) => match settled {
+            settled = ensure_fit(pool, ours) => match settled {
                 Ok(()) => return Ok(true),
                 Err(lasting) if lasting.is_lasting() => return Err(lasting),
                 Err(lack) => lack,
@@ -89,7 +93,7 @@ pub(crate) async fn wait_for(pool: &PgPool, ours: Abilities, shutdown: &Cancella
     }
 }
 
-impl PlanError {
+impl BootstrapError {
     /// Whether waiting does not help.
     fn is_lasting(&self) -> bool {
         match self {
@@ -100,19 +104,19 @@ impl PlanError {
     }
 }
 
-async fn settle_fit(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
+async fn ensure_fit(pool: &PgPool, ours: SupportedFolds) -> Result<(), BootstrapError> {
     database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;
-    settle(pool, ours).await
+    ensure_generation(pool, ours).await
 }
 
 /// Makes the first generation, or begins one for a newer fold.
 ///
 /// # Errors
 ///
-/// See [`PlanError`].
-pub(crate) async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanError> {
+/// See [`BootstrapError`].
+pub(crate) async fn ensure_generation(pool: &PgPool, ours: SupportedFolds) -> Result<(), BootstrapError> {
     if !migrate::is_in_place(pool).await.or_else(missing_is_false)? {
-        return Err(PlanError::NoSchema);
+        return Err(BootstrapError::NoSchema);
     }
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
@@ -121,7 +125,7 @@ pub(crate) async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanErr
     // Held to the end: of several projectors that start on an empty database, one makes the generation.
     generation::lock(&mut tx).await?;
     let generations = generation::list(&mut *tx).await?;
-    if let Some(status) = missing(&generations, ours)? {
+    if let Some(status) = generation_to_begin(&generations, ours)? {
         let id = generation::create(&mut tx, ours.newest, status).await?;
         tracing::info!(generation.id = id.0, identity = %ours.newest, status = status.name(), "Began a generation");
     }
@@ -130,12 +134,12 @@ pub(crate) async fn settle(pool: &PgPool, ours: Abilities) -> Result<(), PlanErr
 }
 
 /// The status of the generation to begin, if there is one to begin.
-fn missing(generations: &[Generation], ours: Abilities) -> Result<Option<Status>, PlanError> {
+fn generation_to_begin(generations: &[Generation], ours: SupportedFolds) -> Result<Option<Status>, BootstrapError> {
     let Some(active) = generation::active(generations) else { return Ok(Some(Status::Active)) };
     let is_known = |generation: &Generation| generation.status != Status::Scratch && ours.include(&generation.identity);
     if !active.identity.has_settings_of(&ours.newest) {
         let is_asked_for = generations.iter().any(|generation| is_known(generation) && generation.status.is_followed());
-        let other = PlanError::Other { found: active.identity, ours: ours.newest };
+        let other = BootstrapError::Other { found: active.identity, ours: ours.newest };
         return if is_asked_for { Ok(None) } else { Err(other) };
     }
     // One that was retired was rolled back from: beginning it anew would undo that.
@@ -164,8 +168,8 @@ mod tests {
         Identity { fold_version, key: KeyId(7), event_id_window_s: 60 }
     }
 
-    fn projector_of(newest: i32) -> Abilities {
-        Abilities { oldest_fold: 2, newest: identity(newest) }
+    fn projector_of(newest: i32) -> SupportedFolds {
+        SupportedFolds { oldest_fold: 2, newest: identity(newest) }
     }
 
     fn there_is(generations: &[(i32, Status)]) -> Vec<Generation> {
@@ -182,13 +186,15 @@ mod tests {
 
     #[test]
     fn the_first_generation_is_active_at_once() {
-        assert_eq!(missing(&[], projector_of(3)).expect("settings fit"), Some(Status::Active));
+        assert_eq!(generation_to_begin(&[], projector_of(3)).expect("settings fit"), Some(Status::Active));
     }
 
     #[test]
     fn a_newer_fold_begins_its_generation_once() {
         use Status::{Active, Building, Ready, Retired};
-        let begins = |generations: &[_], fold| missing(&there_is(generations), projector_of(fold)).expect("they fit");
+        let begins = |generations: &[_], fold| {
+            generation_to_begin(&there_is(generations), projector_of(fold)).expect("they fit")
+        };
         assert_eq!(begins(&[(2, Active)], 3), Some(Building));
         assert_eq!(begins(&[(2, Active), (3, Building)], 3), None);
         assert_eq!(begins(&[(2, Active), (3, Ready)], 3), None);
@@ -200,10 +206,10 @@ mod tests {
     #[test]
     fn another_key_is_refused_unless_somebody_has_asked_for_it() {
         let mut generations = there_is(&[(3, Status::Active)]);
-        let ours = Abilities { newest: Identity { key: KeyId(8), ..identity(3) }, ..projector_of(3) };
-        assert!(matches!(missing(&generations, ours), Err(PlanError::Other { .. })));
+        let ours = SupportedFolds { newest: Identity { key: KeyId(8), ..identity(3) }, ..projector_of(3) };
+        assert!(matches!(generation_to_begin(&generations, ours), Err(BootstrapError::Other { .. })));
         generations.extend(there_is(&[(3, Status::Building)]));
         generations[1].identity.key = KeyId(8);
-        assert_eq!(missing(&generations, ours).expect("it is asked for"), None);
+        assert_eq!(generation_to_begin(&generations, ours).expect("it is asked for"), None);
     }
 }

@@ -5,18 +5,17 @@ use contract::SketchKey;
 use fold::{Fold, FoldVersion, WindowSeconds};
 use sqlx::PgPool;
 
-use super::bootstrap::{self, Abilities};
+use super::bootstrap::{self, SupportedFolds};
 use super::lease::Instance;
-use super::pacing::limits::Limits;
-use super::pacing::slots::Turns;
-use super::partition::Parts;
+use super::pacing::limits::BatchLimits;
+use super::pacing::slots::Slots;
 use crate::config::Config;
 use crate::log::connect::{self, Log};
 use crate::read_models::generation::{self, Generation, Identity};
 
-/// What a projector works with.
+/// Connections, identity and limits that all tasks share.
 #[derive(Clone)]
-pub(crate) struct Workshop {
+pub(crate) struct Context {
     /// The read models.
     pub(crate) pool: PgPool,
     /// The log.
@@ -28,14 +27,14 @@ pub(crate) struct Workshop {
     /// The secret under which users are counted.
     pub(crate) key: SketchKey,
     /// What it can build.
-    pub(crate) abilities: Abilities,
+    pub(crate) supported: SupportedFolds,
     /// Bounds of one batch.
-    pub(crate) limits: Limits,
-    /// Who may fold a wide batch now, of all generations.
-    pub(crate) turns: Turns,
+    pub(crate) limits: BatchLimits,
+    /// Slots for wide batches, of all generations.
+    pub(crate) slots: Slots,
 }
 
-impl Workshop {
+impl Context {
     /// The active one of these, if it can be folded here.
     ///
     /// # Errors
@@ -44,17 +43,17 @@ impl Workshop {
     pub(crate) fn active<'a>(&self, generations: &'a [Generation]) -> anyhow::Result<&'a Generation> {
         let active = generation::active(generations).context("there is no active generation")?;
         ensure!(
-            self.abilities.include(&active.identity),
+            self.supported.include(&active.identity),
             "the active generation is {}, this is {}: run it with the fold, key and window that the read models were built \
              with",
             active.identity,
-            self.abilities.newest
+            self.supported.newest
         );
         Ok(active)
     }
 }
 
-impl Workshop {
+impl Context {
     /// What is set from outside, and connections to the log, made in the background.
     ///
     /// # Errors
@@ -70,9 +69,9 @@ impl Workshop {
             instance: Instance::new(config.lease()?),
             window,
             key,
-            abilities: Abilities { oldest_fold: FoldVersion::OLDEST.number(), newest },
-            limits: Limits::ordinary(config.batch_events_max),
-            turns: Turns::default(),
+            supported: SupportedFolds { oldest_fold: FoldVersion::OLDEST.number(), newest },
+            limits: BatchLimits::ordinary(config.batch_events_max),
+            slots: Slots::default(),
         })
     }
 
@@ -80,7 +79,7 @@ impl Workshop {
     /// log, as an empty one is at the start.
     pub(crate) async fn begin_anew(&self) {
         tracing::warn!("The database has no active generation any more: beginning anew");
-        if let Err(err) = bootstrap::settle(&self.pool, self.abilities).await {
+        if let Err(err) = bootstrap::ensure_generation(&self.pool, self.supported).await {
             tracing::warn!(error = %err, "Cannot begin a generation");
         }
     }
@@ -89,18 +88,5 @@ impl Workshop {
     pub(crate) fn fold(&self, generation: &Generation) -> Fold {
         let version = FoldVersion::try_from(generation.identity.fold_version);
         Fold::of_version(self.key.clone(), version.expect("our abilities include it"))
-    }
-
-    /// What the partitions of a generation work with.
-    pub(crate) fn parts(&self, generation: &Generation) -> Parts {
-        Parts {
-            pool: self.pool.clone(),
-            jetstream: self.jetstream.clone(),
-            instance: self.instance.clone(),
-            generation: generation.id,
-            window: self.window,
-            fold: self.fold(generation),
-            turns: self.turns.clone(),
-        }
     }
 }

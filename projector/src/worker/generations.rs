@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment;
-use super::context::Workshop;
+use super::context::Context;
 use super::partitions::Partitions;
 use crate::log::streams::StreamEnd;
 use crate::metrics;
@@ -41,23 +41,23 @@ impl Generations {
     /// # Errors
     ///
     /// A task ended in a way that it must not.
-    pub(crate) async fn follow(self, workshop: Workshop, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn follow(self, context: Context, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         loop {
-            match generation::list(&workshop.pool).await {
-                Ok(generations) if generation::active(&generations).is_none() => workshop.begin_anew().await,
-                Ok(generations) => self.take_up(&workshop, &generations, &mut tasks, &shutdown),
+            match generation::list(&context.pool).await {
+                Ok(generations) if generation::active(&generations).is_none() => context.begin_anew().await,
+                Ok(generations) => self.start_following(&context, &generations, &mut tasks, &shutdown),
                 Err(err) => tracing::debug!(error = %err, "Cannot list the generations"),
             }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(ended) = tasks.join_next() => self.let_go(ended.context("a generation's task")?)?,
+                Some(ended) = tasks.join_next() => self.stop_following(ended.context("a generation's task")?)?,
                 () = tokio::time::sleep(LOOK_PAUSE) => {}
             }
         }
         while let Some(ended) = tasks.join_next().await {
-            self.let_go(ended.context("a generation's task")?)?;
+            self.stop_following(ended.context("a generation's task")?)?;
         }
         Ok(())
     }
@@ -98,16 +98,16 @@ impl Generations {
         }
     }
 
-    fn take_up(
+    fn start_following(
         &self,
-        workshop: &Workshop,
+        context: &Context,
         generations: &[Generation],
         tasks: &mut JoinSet<(GenerationId, anyhow::Result<()>)>,
         shutdown: &CancellationToken,
     ) {
         let mut followed = self.lock();
         let is_ours = |generation: &&Generation| {
-            generation.status.is_followed() && workshop.abilities.include(&generation.identity)
+            generation.status.is_followed() && context.supported.include(&generation.identity)
         };
         let ours: BTreeMap<_, _> = generations.iter().filter(is_ours).map(|ours| (ours.id, ours)).collect();
         for (id, known) in followed.iter_mut() {
@@ -121,8 +121,8 @@ impl Generations {
                 continue;
             }
             let (partitions, stop) = (Partitions::of(id), shutdown.child_token());
-            let (parts, limits) = (workshop.parts(generation), workshop.limits);
-            let follow = assignment::follow(partitions.clone(), parts, limits, stop.clone());
+            let follow =
+                assignment::follow(partitions.clone(), context.clone(), context.fold(generation), stop.clone());
             tasks.spawn(async move { (id, follow.await) });
             let (identity, status) = (generation.identity, generation.status);
             tracing::info!(generation.id = id.0, %identity, status = status.name(), "Following generation");
@@ -130,7 +130,7 @@ impl Generations {
         }
     }
 
-    fn let_go(&self, (id, ended): (GenerationId, anyhow::Result<()>)) -> anyhow::Result<()> {
+    fn stop_following(&self, (id, ended): (GenerationId, anyhow::Result<()>)) -> anyhow::Result<()> {
         ended.with_context(|| format!("following generation {id}"))?;
         let known = self.lock().remove(&id);
         anyhow::ensure!(

@@ -25,7 +25,7 @@ pub(crate) struct Look {
 }
 
 /// Looks again and again until `shutdown`. A log that is away is waited for: what is known grows old.
-pub(crate) async fn watch(
+pub(crate) async fn poll(
     log: Log,
     generations: Generations,
     last: Sender<Option<Look>>,
@@ -51,7 +51,7 @@ pub(crate) async fn watch(
 }
 
 /// Tells the database of each look, until `shutdown`. One that is away hears of the latest when it is back.
-pub(crate) async fn tell(
+pub(crate) async fn report(
     pool: PgPool,
     mut last: Receiver<Option<Look>>,
     shutdown: CancellationToken,

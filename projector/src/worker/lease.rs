@@ -7,8 +7,9 @@ use std::time::Duration;
 use contract::Partition;
 use sqlx::PgPool;
 
-use crate::read_models::checkpoint::{Checkpoint, CheckpointRow, Slice};
+use crate::read_models::checkpoint::{Checkpoint, CheckpointRow};
 use crate::read_models::generation::GenerationId;
+use crate::read_models::slice::Slice;
 
 /// Projectors that were not seen for so long are forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);

@@ -42,7 +42,7 @@ struct Place {
 
 /// Sums up what is to be summed up of the active generation's partitions that this projector has, again and again until
 /// `shutdown`.
-pub(crate) async fn attend(pool: PgPool, generations: Generations, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(pool: PgPool, generations: Generations, shutdown: CancellationToken) -> anyhow::Result<()> {
     loop {
         let pause = match shutdown.run_until_cancelled(look(&pool, &generations)).await {
             None => return Ok(()),

@@ -14,7 +14,7 @@ const COUNT_PAUSE: Duration = Duration::from_secs(5);
 const COUNTED_MAX: i64 = 10_000;
 
 /// Counts again and again until `shutdown`. What cannot be counted is not shown.
-pub(crate) async fn watch(pool: PgPool, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn poll(pool: PgPool, shutdown: CancellationToken) -> anyhow::Result<()> {
     loop {
         match shutdown.run_until_cancelled(count(&pool)).await {
             None => return Ok(()),

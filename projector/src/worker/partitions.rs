@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::lease;
 use crate::log::streams::StreamEnd;
 use crate::metrics::{self, Condition};
-use crate::read_models::checkpoint::{Checkpoint, Slice};
+use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::generation::GenerationId;
+use crate::read_models::slice::Slice;
 use crate::read_models::write::Capped;
-use lag::{Done, Progress};
+use lag::{CommittedBatch, LagTracker};
 
 /// How each partition is, and which this projector owns.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ pub(crate) struct Partitions {
 struct State {
     partitions: BTreeMap<Partition, PartitionState>,
     /// How far those have come that this projector has.
-    progress: BTreeMap<Partition, Progress>,
+    progress: BTreeMap<Partition, LagTracker>,
     /// Owned, or about to be; cancelled where they are to be given back.
     owned: BTreeMap<Partition, CancellationToken>,
     /// How many may be owned.
@@ -58,6 +59,11 @@ impl Partitions {
     /// Nothing known yet.
     pub(crate) fn of(generation: GenerationId) -> Self {
         Self { generation, state: Arc::default() }
+    }
+
+    /// The generation that they are of.
+    pub(crate) fn generation(&self) -> GenerationId {
+        self.generation
     }
 
     /// A place for one more partition, unless the share is reached. The token asks to give it back.
@@ -108,13 +114,13 @@ impl Partitions {
         metrics::capped(labels, Capped::default().by_kind());
         let mut state = self.lock();
         let before = state.progress.remove(&partition);
-        state.progress.insert(partition, Progress::resumed(before, checkpoint));
+        state.progress.insert(partition, LagTracker::resumed(before, checkpoint));
     }
 
     /// Notes that a batch was committed.
     pub(crate) fn committed(&self, partition: Partition, batch: &Batch) {
         metrics::committed(&self.slice(partition).labels(), batch.measured());
-        let done = Done {
+        let done = CommittedBatch {
             sequence: batch.last_sequence,
             logged_at: batch.last_logged_at,
             events: batch.events(),
@@ -139,7 +145,7 @@ impl Partitions {
         Slice { generation: self.generation, partition }
     }
 
-    fn note(&self, partition: Partition, note: impl FnOnce(&mut Progress)) {
+    fn note(&self, partition: Partition, note: impl FnOnce(&mut LagTracker)) {
         if let Some(progress) = self.lock().progress.get_mut(&partition) {
             note(progress);
         }
@@ -156,7 +162,7 @@ impl Partitions {
     pub(crate) fn keep_up(&self, envelopes_max: u64) -> bool {
         let followed = self.followed();
         let state = self.lock();
-        let left = |partition| state.progress.get(partition).and_then(Progress::left);
+        let left = |partition| state.progress.get(partition).and_then(LagTracker::left);
         followed.iter().all(|partition| left(partition).is_some_and(|left| left <= envelopes_max))
     }
 
@@ -214,7 +220,7 @@ impl Partitions {
 }
 
 /// Whether something was committed lately, where there is something to fold.
-fn gets_on(partition: Partition, progress: &Progress, stall_max: Duration) -> Result<(), String> {
+fn gets_on(partition: Partition, progress: &LagTracker, stall_max: Duration) -> Result<(), String> {
     let stalled_s = progress.stalled_for(Instant::now()).as_secs();
     if stalled_s < stall_max.as_secs() {
         return Ok(());

@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate};
 use contract::SketchKey;
-use fold::{Caps, DedupState, Fold, Message, RecentIds};
+use fold::{Caps, DedupState, DedupWindow, Fold, Message};
 use projector::read_models::commit::{Batch, commit};
-use projector::read_models::write::Known;
+use projector::read_models::write::SliceWriter;
 use serde_json::json;
 
 use crate::commit::{Database, at};
@@ -56,10 +56,10 @@ fn events() -> Vec<Sent> {
 async fn folded(batch_events: usize, forget: impl Fn(u64) -> bool) -> Rows {
     let database = Database::start().await;
     let fold = Fold::new(SketchKey::for_development()).with_caps(SMALL);
-    let (mut known, mut from) = (Known::default(), at(0, 0));
+    let (mut writer, mut from) = (SliceWriter::new(database.slice), at(0, 0));
     for (last_sequence, events) in (1..).zip(events().chunks(batch_events)) {
         if forget(last_sequence) {
-            known = Known::default();
+            writer.forget();
         }
         let lines = events.iter().enumerate().map(|(number, event)| {
             json!({
@@ -70,13 +70,13 @@ async fn folded(batch_events: usize, forget: impl Fn(u64) -> bool) -> Rows {
         });
         let body = lines.collect::<Vec<_>>().join("\n");
         let (mut recent, mut deltas) =
-            (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
+            (DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
         let logged_at = DateTime::UNIX_EPOCH;
         let message =
             Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
-        from = commit(&database.pool, (database.slice, &mut known), from, &batch).await.expect("committed");
+        from = commit(&database.pool, &mut writer, from, &batch).await.expect("committed");
     }
     let rows: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(&database.pool).await.expect("Postgres answers");
     rows.into_iter().collect()

@@ -1,12 +1,13 @@
 use chrono::DateTime;
 use contract::{Partition, SketchKey};
-use fold::{DedupState, Fold, Message, RecentIds};
+use fold::{DedupState, DedupWindow, Fold, Message};
 use launcher::servers::postgres::Postgres;
-use projector::read_models::checkpoint::{self, Checkpoint, Moved, Slice};
+use projector::read_models::checkpoint::{self, Checkpoint, Moved};
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::error::CommitError;
 use projector::read_models::generation::GenerationId;
-use projector::read_models::write::Known;
+use projector::read_models::slice::Slice;
+use projector::read_models::write::SliceWriter;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
@@ -48,7 +49,7 @@ impl Database {
     }
 
     async fn commit(&self, from: Checkpoint, last_sequence: u64) -> Result<Checkpoint, CommitError> {
-        commit(&self.pool, (self.slice, &mut Known::default()), from, &batch(last_sequence)).await
+        commit(&self.pool, &mut SliceWriter::new(self.slice), from, &batch(last_sequence)).await
     }
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn at(sequence: u64, epoch: i64) -> Checkpoint {
 fn batch(last_sequence: u64) -> Batch {
     let fold = Fold::new(SketchKey::for_development());
     let (mut recent, mut deltas) =
-        (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
+        (DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
     let logged_at = DateTime::UNIX_EPOCH;
     let message = Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: EVENT.as_bytes() };
     fold.add(&mut recent, &mut deltas, message);

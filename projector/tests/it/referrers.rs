@@ -1,9 +1,9 @@
 use chrono::DateTime;
 use contract::SketchKey;
-use fold::{DedupState, Fold, FoldVersion, Message, RecentIds};
+use fold::{DedupState, DedupWindow, Fold, FoldVersion, Message};
 use projector::read_models::checkpoint::Checkpoint;
 use projector::read_models::commit::{Batch, commit};
-use projector::read_models::write::Known;
+use projector::read_models::write::SliceWriter;
 use sqlx::AssertSqlSafe;
 
 use crate::commit::{Database, at};
@@ -21,13 +21,13 @@ fn body(visits: &[(&str, u32)]) -> String {
 impl Database {
     async fn fold(&self, fold: &Fold, from: Checkpoint, visits: &[(&str, u32)]) -> Checkpoint {
         let (mut recent, mut deltas) =
-            (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
+            (DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
         let (logged_at, body, last_sequence) = (DateTime::UNIX_EPOCH, body(visits), from.sequence + 1);
         let message =
             Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
-        commit(&self.pool, (self.slice, &mut Known::default()), from, &batch).await.expect("committed")
+        commit(&self.pool, &mut SliceWriter::new(self.slice), from, &batch).await.expect("committed")
     }
 
     async fn lines(&self, select: &'static str) -> Vec<String> {

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{EventDigest, SketchKey};
-use fold::{DedupState, Fold, FoldVersion, Message, RecentIds, SeenIds, WindowSeconds};
+use fold::{DedupState, DedupWindow, Fold, FoldVersion, Message, SeenIds, WindowSeconds};
 use projector::admin::parked::{self, Selection};
 use projector::read_models::checkpoint;
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::dedup_store;
-use projector::read_models::write::Known;
+use projector::read_models::write::SliceWriter;
 use sqlx::PgPool;
 
 use crate::commit::Database;
@@ -66,7 +66,7 @@ impl Projector<'_> {
         let envelopes = envelopes.len() as u64;
         let batch =
             Batch { deltas, last_sequence: self.sequence, last_logged_at: Some(self.at), envelopes, pending: 0 };
-        commit(pool, (*slice, &mut Known::default()), checkpoint, &batch).await.expect("it is ours");
+        commit(pool, &mut SliceWriter::new(*slice), checkpoint, &batch).await.expect("it is ours");
     }
 
     /// As after a fix: what was parked can be read.
@@ -148,7 +148,7 @@ async fn a_partition_that_goes_back_keeps_what_it_remembers() {
         projector::admin::acknowledge::acknowledge(pool, 0, 0, "operator").await.expect("it stands still");
         let checkpoint = checkpoint::find(pool, database.slice).await.expect("Postgres answers").expect("a checkpoint");
         let mut db = pool.acquire().await.expect("Postgres answers");
-        let recent: RecentIds = dedup_store::load(&mut db, database.slice, checkpoint, window()).await.expect("ids");
+        let recent: DedupWindow = dedup_store::load(&mut db, database.slice, checkpoint, window()).await.expect("ids");
         assert_eq!(recent.len(), 3);
     }
 }
@@ -156,7 +156,7 @@ async fn a_partition_that_goes_back_keeps_what_it_remembers() {
 /// Folds envelopes of these minutes, each with one event, and answers how many count.
 fn fold_minutes(envelopes: &[(i64, Option<u64>)]) -> (u64, DedupState) {
     let fold = Fold::new(SketchKey::for_development());
-    let (mut recent, mut deltas) = (RecentIds::new(window(), DedupState::default()), fold.begin());
+    let (mut recent, mut deltas) = (DedupWindow::new(window(), DedupState::default()), fold.begin());
     for (sequence, (minute, id)) in (1..).zip(envelopes) {
         let logged_at = DateTime::from_timestamp(1_762_975_800 + minute * 60, 0).expect("an instant");
         let body = event(*id);
@@ -181,7 +181,7 @@ fn one_envelope_of_a_wrong_clock_makes_nothing_forgotten() {
 
 #[test]
 fn no_flood_of_ids_takes_more_than_the_bound() {
-    let mut recent = RecentIds::new(window(), DedupState::default()).bounded(6_400);
+    let mut recent = DedupWindow::new(window(), DedupState::default()).bounded(6_400);
     let mut seen = SeenIds::default();
     for id in 0..100_000 {
         assert!(!recent.note(EventDigest(id), &mut seen) && recent.len() <= 6_400, "{id}");

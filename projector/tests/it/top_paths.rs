@@ -1,9 +1,9 @@
 use chrono::DateTime;
 use contract::SketchKey;
-use fold::{DedupState, Fold, FoldVersion, Message, RecentIds};
+use fold::{DedupState, DedupWindow, Fold, FoldVersion, Message};
 use projector::read_models::checkpoint::Checkpoint;
 use projector::read_models::commit::{Batch, commit};
-use projector::read_models::write::Known;
+use projector::read_models::write::SliceWriter;
 
 use crate::commit::{Database, at};
 
@@ -23,19 +23,19 @@ fn body(batch: u64) -> String {
 
 async fn fold(database: &Database, version: FoldVersion, forget: impl Fn(u64) -> bool) -> Checkpoint {
     let fold = Fold::of_version(SketchKey::for_development(), version);
-    let (mut known, mut from) = (Known::default(), at(0, 0));
+    let (mut writer, mut from) = (SliceWriter::new(database.slice), at(0, 0));
     for last_sequence in 1..=BATCHES {
         if forget(last_sequence) {
-            known = Known::default();
+            writer.forget();
         }
         let (mut recent, mut deltas) =
-            (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
+            (DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
         let (logged_at, body) = (DateTime::UNIX_EPOCH, body(last_sequence));
         let message =
             Message { sequence: last_sequence, logged_at, sent_at: None, schema: None, body: body.as_bytes() };
         fold.add(&mut recent, &mut deltas, message);
         let batch = Batch { deltas, last_sequence, last_logged_at: Some(logged_at), envelopes: 1, pending: 0 };
-        from = commit(&database.pool, (database.slice, &mut known), from, &batch).await.expect("committed");
+        from = commit(&database.pool, &mut writer, from, &batch).await.expect("committed");
     }
     from
 }
@@ -85,12 +85,12 @@ async fn a_damaged_list_stops_its_partition() {
     sqlx::query(damage).execute(&database.pool).await.expect("damaged");
     let fold = Fold::new(SketchKey::for_development());
     let (mut recent, mut deltas) =
-        (RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
+        (DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default()), fold.begin());
     let body = body(1);
     let message =
         Message { sequence: 99, logged_at: DateTime::UNIX_EPOCH, sent_at: None, schema: None, body: body.as_bytes() };
     fold.add(&mut recent, &mut deltas, message);
     let batch = Batch { deltas, last_sequence: 99, last_logged_at: None, envelopes: 1, pending: 0 };
-    let refused = commit(&database.pool, (database.slice, &mut Known::default()), from, &batch).await;
+    let refused = commit(&database.pool, &mut SliceWriter::new(database.slice), from, &batch).await;
     assert_eq!(refused.expect_err("it is not in order").to_string(), "the stored top paths are damaged");
 }

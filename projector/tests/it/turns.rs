@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use projector::worker::pacing::slots::Turns;
+use projector::worker::pacing::slots::Slots;
 use tokio::time::timeout;
 
 use crate::commit::Database;
@@ -30,7 +30,7 @@ async fn stopped_after<T>(polls: u32, future: impl Future<Output = T>) {
 #[tokio::test]
 async fn one_of_all_projectors_is_alone() {
     let database = Database::start().await;
-    let (one, other) = (Turns::default(), Turns::default());
+    let (one, other) = (Slots::default(), Slots::default());
     let alone = one.take_alone(&database.pool).await.expect("Postgres answers");
     assert!(timeout(MOMENT, other.take_alone(&database.pool)).await.is_err(), "somebody is alone");
     timeout(MOMENT, other.take(2)).await.expect("who does not ask to be alone does not wait for it");
@@ -42,7 +42,7 @@ async fn one_of_all_projectors_is_alone() {
 #[tokio::test]
 async fn who_dies_is_not_waited_for() {
     let database = Database::start().await;
-    let (one, other) = (Turns::default(), Turns::default());
+    let (one, other) = (Slots::default(), Slots::default());
     let _alone = one.take_alone(&database.pool).await.expect("Postgres answers");
     let end = "select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory'";
     let ended: i64 = sqlx::query_scalar(end).fetch_one(&database.pool).await.expect("Postgres answers");
@@ -53,7 +53,7 @@ async fn who_dies_is_not_waited_for() {
 #[tokio::test]
 async fn who_stops_waiting_leaves_nothing_locked() {
     let database = Database::start().await;
-    let turns = Turns::default();
+    let turns = Slots::default();
     let locks = "select count(*) from pg_locks where locktype = 'advisory'";
     for polls in 0..40 {
         stopped_after(polls, turns.take_alone(&database.pool)).await;
@@ -66,7 +66,7 @@ async fn who_stops_waiting_leaves_nothing_locked() {
 
 #[tokio::test]
 async fn a_projector_takes_no_more_than_its_turns() {
-    let turns = Turns::default();
+    let turns = Slots::default();
     let (_one, _other) = (turns.take(1).await, turns.take(1).await);
     assert!(timeout(MOMENT, turns.take(1)).await.is_err());
 }

@@ -24,7 +24,7 @@ static SHARD_OF: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// 10 bytes an id and one of bookkeeping, in tables that are two thirds full: 17 to 18 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct IdTable(Vec<HashMap<Known, [u8; 2], BuildHasherDefault<AsItIs>>>);
+pub(super) struct IdTable(Vec<HashMap<Key, [u8; 2], BuildHasherDefault<IdentityHasher>>>);
 
 impl IdTable {
     pub(super) fn new() -> Self {
@@ -33,12 +33,12 @@ impl IdTable {
 
     /// Notes a slot, and answers the one that was noted before.
     pub(super) fn insert(&mut self, id: EventDigest, slot: [u8; 2]) -> Option<[u8; 2]> {
-        self.0[shard_of(id)].insert(Known(id.0.to_le_bytes()), slot)
+        self.0[shard_of(id)].insert(Key(id.0.to_le_bytes()), slot)
     }
 
     /// Notes a slot unless a later one is noted, by their ages; answers whether the note is a new one.
     pub(super) fn insert_latest(&mut self, id: EventDigest, slot: [u8; 2], age: impl Fn([u8; 2]) -> u64) -> bool {
-        match self.0[shard_of(id)].entry(Known(id.0.to_le_bytes())) {
+        match self.0[shard_of(id)].entry(Key(id.0.to_le_bytes())) {
             Entry::Vacant(vacant) => {
                 vacant.insert(slot);
                 true
@@ -65,7 +65,7 @@ impl IdTable {
     /// The ids of one slot.
     pub(super) fn of_slot(&self, slot: [u8; 2]) -> Vec<EventDigest> {
         let ids = self.0.iter().flatten().filter(|(_, noted)| **noted == slot);
-        ids.map(|(Known(id), _)| EventDigest(u64::from_le_bytes(*id))).collect()
+        ids.map(|(Key(id), _)| EventDigest(u64::from_le_bytes(*id))).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -82,9 +82,9 @@ fn shard_of(id: EventDigest) -> usize {
 
 /// A digest as bytes: aligned to one byte, an entry of the table needs no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known([u8; 8]);
+struct Key([u8; 8]);
 
-impl Hash for Known {
+impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(u64::from_le_bytes(self.0));
     }
@@ -92,9 +92,9 @@ impl Hash for Known {
 
 /// Digests are well mixed already.
 #[derive(Debug, Default, Clone, Copy)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }

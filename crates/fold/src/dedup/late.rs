@@ -14,7 +14,7 @@ use super::{CorruptIds, DedupState, SLOTS, SeenIds, WindowSeconds, as_ms, read};
 
 /// What is known of the ids of such events.
 #[derive(Debug, Clone)]
-pub struct OutOfTurn {
+pub struct LateDedup {
     slot_ms: u64,
     state: DedupState,
     /// The slot of the event that is folded now.
@@ -22,7 +22,7 @@ pub struct OutOfTurn {
     notes: HashMap<EventDigest, Vec<u64>>,
 }
 
-impl OutOfTurn {
+impl LateDedup {
     /// Nothing known yet of these ids; `state` is what the partition goes on from.
     pub fn new(window: WindowSeconds, state: DedupState, ids: impl IntoIterator<Item = EventDigest>) -> Self {
         let notes = ids.into_iter().map(|id| (id, Vec::new())).collect();
@@ -70,7 +70,7 @@ impl OutOfTurn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RecentIds;
+    use super::super::DedupWindow;
     use super::*;
 
     const WINDOW: WindowSeconds = WindowSeconds(3_600);
@@ -85,11 +85,11 @@ mod tests {
 
     #[test]
     fn an_id_is_known_from_both_sides_of_the_window() {
-        let (mut recent, mut seen) = (RecentIds::new(WINDOW, DedupState::default()), SeenIds::default());
+        let (mut recent, mut seen) = (DedupWindow::new(WINDOW, DedupState::default()), SeenIds::default());
         for (id, minute) in [(1, 100), (2, 140), (3, 160)] {
             recent.is_repeat(EventDigest(id), at(minute), &mut seen);
         }
-        let mut ids = OutOfTurn::new(WINDOW, recent.state(), [1, 2, 3, 9].map(EventDigest));
+        let mut ids = LateDedup::new(WINDOW, recent.state(), [1, 2, 3, 9].map(EventDigest));
         ids.remember(&seen.stored).expect("stored ids");
         let mut is_repeat = |id, minute| {
             ids.enter(slot(minute));
@@ -102,11 +102,11 @@ mod tests {
 
     #[test]
     fn an_id_is_known_from_each_of_its_uses() {
-        let (mut recent, mut seen) = (RecentIds::new(WINDOW, DedupState::default()), SeenIds::default());
+        let (mut recent, mut seen) = (DedupWindow::new(WINDOW, DedupState::default()), SeenIds::default());
         for minute in [50, 100] {
             recent.is_repeat(EventDigest(1), at(minute), &mut seen);
         }
-        let mut ids = OutOfTurn::new(WINDOW, recent.state(), [EventDigest(1)]);
+        let mut ids = LateDedup::new(WINDOW, recent.state(), [EventDigest(1)]);
         ids.remember(&seen.stored).expect("stored ids");
         ids.enter(slot(0));
         assert!(ids.is_repeat(EventDigest(1), &mut SeenIds::default()), "the latest is 100 minutes away");
@@ -115,11 +115,11 @@ mod tests {
     #[test]
     fn what_came_out_of_turn_is_remembered_like_the_rest() {
         let mut seen = SeenIds::default();
-        let mut ids = OutOfTurn::new(WINDOW, DedupState::default(), [EventDigest(5)]);
+        let mut ids = LateDedup::new(WINDOW, DedupState::default(), [EventDigest(5)]);
         ids.enter(ids.slot_of(at(0)));
         assert!(!ids.is_repeat(EventDigest(5), &mut seen));
         for log_slot in [0, slot(0) - 1, slot(30)] {
-            let mut later = RecentIds::new(WINDOW, DedupState { log_slot, ..DedupState::default() });
+            let mut later = DedupWindow::new(WINDOW, DedupState { log_slot, ..DedupState::default() });
             later.remember(&seen.stored).expect("stored ids");
             let known = later.is_repeat(EventDigest(5), at(59), &mut SeenIds::default());
             assert!(known, "wherever log time stood: {log_slot}");
@@ -130,7 +130,7 @@ mod tests {
     fn an_event_of_a_clock_that_is_ahead_belongs_to_log_time() {
         let clock = super::super::LogClock { now_ms: as_ms(at(7)), ..Default::default() };
         let state = DedupState { log_slot: slot(7), clock, kept_from_slot: 0 };
-        let ids = OutOfTurn::new(WINDOW, state, []);
+        let ids = LateDedup::new(WINDOW, state, []);
         assert_eq!([at(3), at(7), at(10_000)].map(|at| ids.slot_of(at)), [slot(3), slot(7), slot(7)]);
     }
 }

@@ -69,7 +69,7 @@ impl Model {
 /// The fold's side: what it decides, with batches and processes that end.
 struct Partition {
     window: WindowSeconds,
-    recent: RecentIds,
+    recent: DedupWindow,
     seen: SeenIds,
     rows: Vec<Vec<u8>>,
 }
@@ -80,7 +80,7 @@ impl Partition {
     }
 
     fn restart(&mut self) {
-        let mut recent = RecentIds::new(self.window, self.recent.state()).bounded(BOUND);
+        let mut recent = DedupWindow::new(self.window, self.recent.state()).bounded(BOUND);
         for row in self.rows.iter().rev() {
             assert_eq!(recent.remember(row), Ok(0), "what is stored is within the bound");
         }
@@ -120,7 +120,7 @@ proptest! {
     #[test]
     fn repeats_are_those_of_the_model(steps in prop::collection::vec(step(), 0..60), window in window()) {
         let mut model = Model { state: DedupState::default(), slot_ms: window.slot_ms(), notes: Vec::new() };
-        let recent = RecentIds::new(window, DedupState::default()).bounded(BOUND);
+        let recent = DedupWindow::new(window, DedupState::default()).bounded(BOUND);
         let mut partition = Partition { window, recent, seen: SeenIds::default(), rows: Vec::new() };
         let mut now = START_MS;
         for step in &steps {

@@ -2,8 +2,8 @@ use super::*;
 
 const WINDOW: WindowSeconds = WindowSeconds(3_600);
 
-fn recent(window: WindowSeconds) -> RecentIds {
-    RecentIds::new(window, DedupState::default())
+fn recent(window: WindowSeconds) -> DedupWindow {
+    DedupWindow::new(window, DedupState::default())
 }
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -11,7 +11,7 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 /// Feeds (id, second) pairs, and answers which were repeats.
-fn repeats(ids: &mut RecentIds, events: &[(u64, i64)]) -> Vec<bool> {
+fn repeats(ids: &mut DedupWindow, events: &[(u64, i64)]) -> Vec<bool> {
     events.iter().map(|(id, second)| ids.is_repeat(EventDigest(*id), at(*second), &mut SeenIds::default())).collect()
 }
 
@@ -50,7 +50,7 @@ fn silence_of_years_forgets_everything() {
         assert!(!ids.is_repeat(EventDigest(*id), at(*second), &mut seen));
     }
     assert!(!ids.is_repeat(EventDigest(7), at(66_000 + 65_536), &mut seen));
-    let mut restored = RecentIds::new(WindowSeconds(60), ids.state());
+    let mut restored = DedupWindow::new(WindowSeconds(60), ids.state());
     restored.remember(&seen.stored).expect("stored ids");
     assert_eq!((restored.len(), ids.len()), (1, 1));
 }
@@ -65,7 +65,7 @@ fn what_was_stored_decides_like_what_was_seen() {
         for (id, second) in &events[..restart] {
             decided.push(before.is_repeat(EventDigest(*id), at(*second), &mut seen));
         }
-        let mut after = RecentIds::new(WINDOW, before.state());
+        let mut after = DedupWindow::new(WINDOW, before.state());
         after.remember(&seen.stored).expect("stored ids");
         assert_eq!(after.len(), before.len());
         decided.extend(repeats(&mut after, &events[restart..]));
@@ -75,7 +75,7 @@ fn what_was_stored_decides_like_what_was_seen() {
 }
 
 /// Notes ids, one a second of an old log; answers which were repeats.
-fn note_all(ids: &mut RecentIds, digests: impl IntoIterator<Item = u64>, seen: &mut SeenIds) -> Vec<bool> {
+fn note_all(ids: &mut DedupWindow, digests: impl IntoIterator<Item = u64>, seen: &mut SeenIds) -> Vec<bool> {
     digests.into_iter().map(|id| ids.note(EventDigest(id), seen)).collect()
 }
 
@@ -114,7 +114,7 @@ fn what_was_stored_without_a_bound_is_loaded_within_it() {
         note_all(&mut before, (0..100).map(|id| u64::try_from(minute).expect("small") * 100 + id), &mut seen);
     }
     for notes_max in [640, 99, 10_000] {
-        let mut after = RecentIds::new(WINDOW, before.state()).bounded(notes_max);
+        let mut after = DedupWindow::new(WINDOW, before.state()).bounded(notes_max);
         let forgotten = after.remember(&seen.stored).expect("stored ids");
         assert_eq!((after.len() as u64).min(notes_max) + forgotten, 2_000, "within {notes_max}");
         note_all(&mut after, 5_000..6_000, &mut SeenIds::default());
@@ -129,7 +129,7 @@ fn ids_of_the_first_envelopes_behind_a_silence_are_known_once_it_is_believed() {
         ids.pass(at(minute * 60), None, &mut seen);
         assert_eq!(ids.note(EventDigest(id), &mut seen), is_known, "in minute {minute}");
     }
-    let mut restored = RecentIds::new(WINDOW, ids.state());
+    let mut restored = DedupWindow::new(WINDOW, ids.state());
     restored.remember(&seen.stored).expect("stored ids");
     assert_eq!(restored, ids);
 }

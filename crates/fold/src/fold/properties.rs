@@ -1,9 +1,9 @@
 //! Properties of the fold that hold for any log: where envelopes and batches end, where the fold was begun anew, and in
 //! which order batches are added up does not show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contract::Digest;
 use contract::referrer::SentReferrer;
 use proptest::prelude::*;
@@ -183,7 +183,7 @@ impl Row {
 struct Reader {
     fold: Fold,
     window: WindowSeconds,
-    recent: RecentIds,
+    recent: DedupWindow,
     state: DedupState,
     stored: Vec<SeenIds>,
     deltas: Deltas,
@@ -199,7 +199,7 @@ impl Reader {
     fn of_fold(fold: Fold, window: WindowSeconds) -> Self {
         let deltas = fold.begin();
         let state = DedupState::default();
-        let recent = RecentIds::new(window, state);
+        let recent = DedupWindow::new(window, state);
         Self { fold, window, recent, state, stored: Vec::new(), deltas, batches: Vec::new(), sequence: 0 }
     }
 
@@ -243,7 +243,7 @@ impl Reader {
 
     /// As at a start: what has left the window is not there any more.
     fn begin_anew(&mut self) {
-        self.recent = RecentIds::new(self.window, self.state);
+        self.recent = DedupWindow::new(self.window, self.state);
         let oldest = self.recent.oldest_slot();
         self.stored.retain(|seen| seen.state.is_some_and(|state| state.log_slot >= oldest));
         for seen in &self.stored {
@@ -414,7 +414,7 @@ proptest! {
     fn an_id_is_known_for_the_window_and_a_sixtieth_at_most(window in window(), begin in 0..10_000_000i64, after in 0..200_000_000i64) {
         let (window_ms, begin) = (i64::from(window.get()) * 1_000, start() + TimeDelta::milliseconds(begin));
         let after = after % (2 * window_ms);
-        let mut recent = RecentIds::new(window, DedupState::default());
+        let mut recent = DedupWindow::new(window, DedupState::default());
         let mut is_repeat = |at| recent.is_repeat(EventDigest(1), at, &mut SeenIds::default());
         prop_assert!(!is_repeat(begin));
         let is_known = is_repeat(begin + TimeDelta::milliseconds(after));

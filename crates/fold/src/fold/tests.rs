@@ -1,3 +1,7 @@
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+
 use super::*;
 use crate::dedup::DedupState;
 use crate::sorted::Counts;
@@ -6,8 +10,8 @@ fn fold() -> Fold {
     Fold::new(SketchKey::for_development())
 }
 
-fn recent() -> RecentIds {
-    RecentIds::new(3_600.try_into().expect("an hour"), DedupState::default())
+fn recent() -> DedupWindow {
+    DedupWindow::new(3_600.try_into().expect("an hour"), DedupState::default())
 }
 
 fn message(sequence: u64, body: &str) -> Message<'_> {

@@ -6,11 +6,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use chrono::DateTime;
 use contract::{EventDigest, Partition};
-use fold::{DedupState, RecentIds, SeenIds, WindowSeconds};
+use fold::{DedupState, DedupWindow, SeenIds, WindowSeconds};
 use launcher::servers::postgres::Postgres;
-use projector::read_models::checkpoint::{Checkpoint, Slice};
+use projector::read_models::checkpoint::Checkpoint;
 use projector::read_models::dedup_store;
 use projector::read_models::generation::GenerationId;
+use projector::read_models::slice::Slice;
 use sqlx::PgPool;
 
 use crate::findings::{Finding, Findings, Target};
@@ -47,7 +48,7 @@ pub(crate) async fn run(is_smoke: bool, findings: &mut Findings) -> Result<()> {
     let memory =
         Finding::new(NAME, format!("{ids} ids in memory"), "MB", megabytes(resident_bytes()?.saturating_sub(before)));
     findings.note(memory.target(Target::Most(200.0)));
-    let found = known.iter().map(RecentIds::len).sum::<usize>() as u64;
+    let found = known.iter().map(DedupWindow::len).sum::<usize>() as u64;
     ensure!(found == ids, "{found} ids are known instead of {ids}");
     Ok(())
 }
@@ -57,7 +58,7 @@ async fn remember(pool: &PgPool, ids: u64) -> Result<DedupState> {
     let mut dedup = DedupState::default();
     let per_partition = ids / u64::from(PARTITIONS);
     for partition in Partition::all(PARTITIONS) {
-        let mut recent = RecentIds::new(window(), DedupState::default());
+        let mut recent = DedupWindow::new(window(), DedupState::default());
         for batch in 0..per_partition / BATCH_IDS {
             let mut seen = SeenIds::default();
             for id in batch * BATCH_IDS..(batch + 1) * BATCH_IDS {
@@ -82,7 +83,7 @@ async fn remember(pool: &PgPool, ids: u64) -> Result<DedupState> {
     Ok(dedup)
 }
 
-async fn load(pool: PgPool, partition: Partition, dedup: DedupState) -> Result<RecentIds> {
+async fn load(pool: PgPool, partition: Partition, dedup: DedupState) -> Result<DedupWindow> {
     let slice = Slice { generation: GenerationId(1), partition };
     let checkpoint = Checkpoint {
         sequence: u64::from(u32::MAX),

@@ -57,10 +57,10 @@ pub(super) const GUARDS: [Guard; 25] = [
     Guard {
         name: "one transaction",
         file: "projector/src/read_models/commit.rs",
-        with: "    let capped = write::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+        with: "    let capped = writer.add(&mut tx, mode, &batch.deltas).await?;\n",
         without: "    tx.commit().await?;
     let mut tx = db.begin().await?;
-    let capped = write::add(&mut tx, slice, from.sequence == 0, known, &batch.deltas).await?;\n",
+    let capped = writer.add(&mut tx, mode, &batch.deltas).await?;\n",
         noticed: Noticed::Chaos,
     },
     Guard {
@@ -114,7 +114,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     Guard {
         name: "what Postgres refuses is parked",
         file: "projector/src/worker/partition.rs",
-        with: "if self.isolation.is_found(checkpoint.sequence) {",
+        with: "if self.isolation.is_found(from.sequence) {",
         without: "if self.isolation.is_found(u64::MAX - 1) {",
         noticed: Noticed::Test {
             package: "e2e",
@@ -123,7 +123,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "decisions are about one stream",
-        file: CHECKPOINT,
+        file: "projector/src/read_models/halt.rs",
         with: "    let (from, to) = (as_bigint(*gap.start()), as_bigint(*gap.end()));\n",
         without: "    let (from, to) = (as_bigint(*gap.start()), as_bigint(*gap.end()));
     let stream_created: DateTime<Utc> = sqlx::query_scalar(
@@ -141,7 +141,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     Guard {
         name: "question before a gap",
         file: "projector/src/log/reader.rs",
-        with: "            Ok(None) => SourceError::Lost { expected, found },\n",
+        with: "            Ok(None) => LogError::Lost { expected, found },\n",
         without: "            Ok(None) => HistoryError::Gap { from: expected, to: found - 1 }.into(),\n",
         noticed: Noticed::Test {
             package: "e2e",

@@ -4,16 +4,16 @@
 use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
-use crate::log::error::{HistoryError, SourceError};
+use crate::log::error::{HistoryError, LogError};
 use crate::log::stream::{Position, Stream};
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
 ///
 /// # Errors
 ///
 /// The log is away, or has what was said to be gone, or has changed since.
-pub(crate) async fn confirm(workshop: &Workshop, partition_id: u16, to: u64) -> anyhow::Result<()> {
+pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> anyhow::Result<()> {
     let partition = Partition::numbered(partition_id).context("--partition is none")?;
     let rows = sqlx::query!(
         "select stream_sequence, stream_created, logged_at
@@ -22,20 +22,20 @@ pub(crate) async fn confirm(workshop: &Workshop, partition_id: u16, to: u64) -> 
         i32::from(partition_id),
         i64::try_from(to).context("--to is no sequence")?,
     );
-    for row in rows.fetch_all(&workshop.pool).await? {
+    for row in rows.fetch_all(&context.pool).await? {
         let position = Position {
             sequence: row.stream_sequence.try_into().context("a checkpoint")?,
             stream_created: row.stream_created,
             logged_at: row.logged_at,
         };
-        let stream = Stream::find(&workshop.jetstream, partition).await?;
+        let stream = Stream::find(&context.jetstream, partition).await?;
         let found = stream.first_behind(position, &mut stream.amendments()).await;
         check(partition, position, found.map(|_| ()), to)?;
     }
     Ok(())
 }
 
-fn check(partition: Partition, position: Position, found: Result<(), SourceError>, to: u64) -> anyhow::Result<()> {
+fn check(partition: Partition, position: Position, found: Result<(), LogError>, to: u64) -> anyhow::Result<()> {
     let expected = position.sequence + 1;
     match found {
         Ok(()) => bail!(
@@ -43,12 +43,12 @@ fn check(partition: Partition, position: Position, found: Result<(), SourceError
              missing before it. The partition goes on by itself while a projector runs"
         ),
         // What else lies in the range would be passed with it.
-        Err(SourceError::History(fault @ HistoryError::Gap { .. })) if fault.resume_at() < to => bail!(
+        Err(LogError::History(fault @ HistoryError::Gap { .. })) if fault.resume_at() < to => bail!(
             "nothing was acknowledged: sequence {} of partition {partition} is still in the log, only those from {expected} \
              on before it are gone. See `projector status` once the projector has looked again",
             fault.resume_at() + 1
         ),
-        Err(SourceError::History(fault)) => {
+        Err(LogError::History(fault)) => {
             ensure!(
                 fault.resume_at() == to,
                 "nothing was acknowledged: partition {partition} would not go on at {to} any more. The log says: {fault}"

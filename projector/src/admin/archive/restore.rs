@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::admin::erase::redactor::Eraser;
-use crate::admin::progress::Progress;
+use crate::admin::erase::redactor::Redactor;
+use crate::admin::progress::CommandProgress;
 use crate::log::archive::{self, Lock, Manifest};
 use crate::log::deletion::PUBLISH_DEADLINE_MAX;
 use crate::log::stream::Stream;
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// Envelopes on their way to the log at once: at most 64 × 256 KiB, 16 MiB.
 const ON_THEIR_WAY: usize = 64;
@@ -29,25 +29,25 @@ pub struct Options {
 /// # Errors
 ///
 /// The log is away, or the archive is damaged.
-pub(crate) async fn restore(workshop: &Workshop, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Result<()> {
     let partitions = archive::partitions(&options.from)?;
     let _lock = Lock::take(&options.from)?;
     for partition in partitions {
         let manifest = Manifest::open(&options.from, partition)?;
-        let missing = Stream::find(&workshop.jetstream, partition).await?.missing_until().await?;
+        let missing = Stream::find(&context.jetstream, partition).await?.missing_until().await?;
         ensure!(
             missing <= manifest.last(),
             "the log of partition {partition} lacks sequences 1 to {missing}, the archive ends at {}",
             manifest.last()
         );
-        let eraser = Eraser::open(&workshop.jetstream, partition, PUBLISH_DEADLINE_MAX).await?;
-        let mut progress = Progress::of("Restoring", missing, "envelopes");
+        let redactor = Redactor::open(&context.jetstream, partition, PUBLISH_DEADLINE_MAX).await?;
+        let mut progress = CommandProgress::of("Restoring", missing, "envelopes");
         for range in manifest.ranges().into_iter().filter(|range| range.first <= missing) {
             manifest.check(range)?;
             let lines = manifest.read(range)?.map(async |line| {
                 let line = line?;
                 let sequence = line.sequence;
-                if sequence <= missing { eraser.restore(line).await.map(|()| sequence) } else { Ok(missing) }
+                if sequence <= missing { redactor.restore(line).await.map(|()| sequence) } else { Ok(missing) }
             });
             let mut restored = stream::iter(lines).buffered(ON_THEIR_WAY);
             while let Some(sequence) = restored.try_next().await.context("restoring envelopes")? {

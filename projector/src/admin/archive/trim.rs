@@ -8,20 +8,20 @@ use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
-use crate::admin::progress::Progress;
-use crate::log::archive::{Line, Manifest};
+use crate::admin::progress::CommandProgress;
+use crate::log::archive::{Manifest, Record};
 use crate::log::connect::Log;
-use crate::log::deletion::TakeOut;
+use crate::log::deletion::Deletion;
 use crate::log::entry::Entry;
 use crate::log::redactions;
-use crate::log::scan::Walk;
+use crate::log::scan::LogScan;
 use crate::read_models::bigint::as_bigint;
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// Takes out of the log what is archived, up to a sequence, and up to what ingest may still send again: that stays until a
 /// later run.
 pub(super) async fn trim(
-    workshop: &Workshop,
+    context: &Context,
     (partition, publish_deadline): (Partition, Duration),
     manifest: &Manifest,
     last: u64,
@@ -30,27 +30,27 @@ pub(super) async fn trim(
     if last == 0 {
         return Ok(());
     }
-    let log = &workshop.jetstream;
-    check_contained(&workshop.pool, partition, last).await?;
-    let take_out = TakeOut::open(log, partition, publish_deadline).await?;
+    let log = &context.jetstream;
+    check_contained(&context.pool, partition, last).await?;
+    let deletion = Deletion::open(log, partition, publish_deadline).await?;
     ensure!(
-        !take_out.events().cached_info().config.deny_purge,
+        !deletion.events().cached_info().config.deny_purge,
         "stream {} forbids that anything is ever taken out of it, as streams of older versions do, and cannot be changed: \
          restore it once from a backup without that, as docs/operations.md says",
         partition.stream()
     );
-    let settled_until = take_out.settled_until().await?;
+    let settled_until = deletion.settled_until().await?;
     let settled = Box::pin(check_archived(log, (partition, manifest), last, settled_until)).await?;
     if settled < last {
         println!(
             "Partition {partition}: sequences {} to {last} stay in the log until a later run: ingest may still send what is \
              younger than {} seconds again.",
             settled + 1,
-            take_out.settle().as_secs()
+            deletion.settle().as_secs()
         );
     }
     if settled > 0 {
-        take_out.purge_through(settled).await?;
+        deletion.purge_through(settled).await?;
         let amendments = trim_amendments(log, partition, settled).await?;
         println!(
             "Partition {partition}: the log begins at sequence {}; {amendments} amendments went, too.",
@@ -93,12 +93,12 @@ async fn check_archived(
     last: u64,
     settled_until: DateTime<Utc>,
 ) -> anyhow::Result<u64> {
-    let mut walk = Walk::through(log, partition).await?;
-    let mut progress = Progress::of("Comparing", last, "envelopes");
+    let mut scan = LogScan::through(log, partition).await?;
+    let mut progress = CommandProgress::of("Comparing", last, "envelopes");
     let mut lines = manifest.lines(last).peekable();
     let mut unsettled = None;
-    while walk.at() < last
-        && let Some(logged) = walk.next().await?
+    while scan.at() < last
+        && let Some(logged) = scan.next().await?
         && logged.sequence <= last
     {
         let sequence = logged.sequence;
@@ -111,18 +111,18 @@ async fn check_archived(
         progress.set(sequence, last);
     }
     progress.end();
-    Box::pin(walk.check_absent()).await?;
+    Box::pin(scan.check_absent()).await?;
     Ok(unsettled.map_or(last, |first| first - 1))
 }
 
-fn check_line(archived: Option<&Line>, logged: &Entry) -> anyhow::Result<()> {
+fn check_line(archived: Option<&Record>, logged: &Entry) -> anyhow::Result<()> {
     let sequence = logged.sequence;
     ensure!(
         archived.is_some_and(|line| line.sequence == sequence),
         "the archive lacks sequence {sequence}, which the log has: it is not complete. Archive into a new folder"
     );
     ensure!(
-        archived == Some(&Line::of(logged)),
+        archived == Some(&Record::of(logged)),
         "what the archive has under sequence {sequence} is not what the log has: was something erased without naming this \
          archive, or is it another log's?"
     );

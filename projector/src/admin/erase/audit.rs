@@ -3,18 +3,18 @@
 use contract::SketchKey;
 use sqlx::PgPool;
 
-use super::subject::Whose;
+use super::subject::Subject;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::generation::GenerationId;
 
 /// Notes that an erasure begins, or finds the one that was begun and not finished, and answers its number.
-pub(crate) async fn begin(pool: &PgPool, key: &SketchKey, whose: &Whose) -> sqlx::Result<i64> {
+pub(crate) async fn begin(pool: &PgPool, key: &SketchKey, subject: &Subject) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "insert into erasure (kind, whose) values ($1, $2)
          on conflict (whose) do update set logged_off_at = null
          returning erasure_id",
-        whose.kind(),
-        whose.digest(key).0.cast_signed(),
+        subject.kind(),
+        subject.digest(key).0.cast_signed(),
     )
     .fetch_one(pool)
     .await

@@ -3,31 +3,31 @@
 use std::path::Path;
 
 use super::log::Found;
-use super::subject::Whose;
-use crate::log::archive::{self, Manifest, Range};
+use super::subject::Subject;
+use crate::log::archive::{self, Manifest, SequenceRange};
 
 /// Counts, and touches nothing.
-pub(super) fn count(archive: &Path, whose: &Whose) -> anyhow::Result<Found> {
+pub(super) fn count(archive: &Path, subject: &Subject) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for partition in archive::partitions(archive)? {
         let manifest = Manifest::open(archive, partition)?;
         for range in manifest.ranges() {
-            add(&mut found, in_file(&manifest, range, whose)?);
+            add(&mut found, in_file(&manifest, range, subject)?);
         }
     }
     Ok(found)
 }
 
 /// Erases from all files. One that is damaged is an error before anything of it is changed.
-pub(super) fn erase(archive: &Path, whose: &Whose) -> anyhow::Result<Found> {
+pub(super) fn erase(archive: &Path, subject: &Subject) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for partition in archive::partitions(archive)? {
         let mut manifest = Manifest::open(archive, partition)?;
         for range in manifest.ranges() {
-            let here = in_file(&manifest, range, whose)?;
+            let here = in_file(&manifest, range, subject)?;
             if here.events > 0 {
                 manifest.check(range)?;
-                rewrite(&mut manifest, range, whose)?;
+                rewrite(&mut manifest, range, subject)?;
             }
             add(&mut found, here);
         }
@@ -35,21 +35,21 @@ pub(super) fn erase(archive: &Path, whose: &Whose) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-fn in_file(manifest: &Manifest, range: Range, whose: &Whose) -> anyhow::Result<Found> {
+fn in_file(manifest: &Manifest, range: SequenceRange, subject: &Subject) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for line in manifest.read(range)? {
-        if let Some(remainder) = whose.remainder(line?.body()) {
+        if let Some(remainder) = subject.remainder(line?.body()) {
             add(&mut found, Found { events: remainder.erased, envelopes: 1 });
         }
     }
     Ok(found)
 }
 
-fn rewrite(manifest: &mut Manifest, range: Range, whose: &Whose) -> anyhow::Result<()> {
+fn rewrite(manifest: &mut Manifest, range: SequenceRange, subject: &Subject) -> anyhow::Result<()> {
     let mut draft = manifest.draft()?;
     for line in manifest.read(range)? {
         let line = line?;
-        let line = match whose.remainder(line.body()) {
+        let line = match subject.remainder(line.body()) {
             Some(remainder) => {
                 let is_erased = remainder.left == 0;
                 let mut line = line.with_body(remainder.body);

@@ -10,13 +10,13 @@ use tokio::time::sleep;
 
 use super::Options;
 use super::audit;
-use super::redactor::Eraser;
+use super::redactor::Redactor;
 use super::residue::Ends;
-use super::subject::Whose;
-use crate::admin::progress::Progress;
+use super::subject::Subject;
+use crate::admin::progress::CommandProgress;
 use crate::log::entry::Entry;
-use crate::log::scan::{self, Walk};
-use crate::worker::context::Workshop;
+use crate::log::scan::{self, LogScan};
+use crate::worker::context::Context;
 
 /// Envelopes that are erased from between two notes of how much that was: at most 64 × 256 KiB, 16 MiB, twice.
 const BATCH: usize = 64;
@@ -51,99 +51,104 @@ pub(super) struct Erased {
 }
 
 /// Counts, and touches nothing.
-pub(super) async fn count(workshop: &Workshop, whose: &Whose) -> anyhow::Result<Found> {
-    let mut walks = scan::all(&workshop.jetstream).await?;
-    let (mut done, steps) = (0, walks.iter().map(Walk::until).sum());
-    let (mut found, mut progress) = (Found::default(), Progress::of("Reading", steps, "envelopes"));
-    for walk in &mut walks {
-        while let Some(logged) = walk.next().await? {
-            if let Some(remainder) = whose.remainder(&logged.body) {
+pub(super) async fn count(context: &Context, subject: &Subject) -> anyhow::Result<Found> {
+    let mut scans = scan::all(&context.jetstream).await?;
+    let (mut done, steps) = (0, scans.iter().map(LogScan::until).sum());
+    let (mut found, mut progress) = (Found::default(), CommandProgress::of("Reading", steps, "envelopes"));
+    for scan in &mut scans {
+        while let Some(logged) = scan.next().await? {
+            if let Some(remainder) = subject.remainder(&logged.body) {
                 found.events += remainder.erased;
                 found.envelopes += 1;
             }
-            progress.set(done + walk.at(), steps);
+            progress.set(done + scan.at(), steps);
         }
-        done += walk.until();
+        done += scan.until();
     }
     progress.end();
     Ok(found)
 }
 
 /// Erases from all partitions, up to where each ends now.
-pub(super) async fn erase(workshop: &Workshop, whose: &Whose, options: &Options) -> anyhow::Result<Erased> {
-    let mut walks = scan::all(&workshop.jetstream).await?;
+pub(super) async fn erase(context: &Context, subject: &Subject, options: &Options) -> anyhow::Result<Erased> {
+    let mut scans = scan::all(&context.jetstream).await?;
     let deadline = Duration::from_millis(options.publish_deadline_ms);
     let mut erasers = Vec::new();
-    for walk in &walks {
-        erasers.push(Eraser::open(&workshop.jetstream, walk.partition(), deadline).await?);
+    for scan in &scans {
+        erasers.push(Redactor::open(&context.jetstream, scan.partition(), deadline).await?);
     }
-    let steps = walks.iter().map(Walk::until).sum();
+    let steps = scans.iter().map(LogScan::until).sum();
     let mut erasing = Erasing {
-        workshop,
-        whose,
-        id: audit::begin(&workshop.pool, &workshop.key, whose).await?,
+        context,
+        subject,
+        id: audit::begin(&context.pool, &context.key, subject).await?,
         found: Found::default(),
-        progress: Progress::of("Erasing", steps, "envelopes"),
+        progress: CommandProgress::of("Erasing", steps, "envelopes"),
     };
     let mut done = 0;
-    for (walk, eraser) in walks.iter_mut().zip(&erasers) {
-        erasing.erase(walk, eraser, (done, steps)).await?;
-        done += walk.until();
+    for (scan, redactor) in scans.iter_mut().zip(&erasers) {
+        erasing.erase(scan, redactor, (done, steps)).await?;
+        done += scan.until();
     }
     erasing.progress.end();
-    audit::logged_off(&workshop.pool, erasing.id).await?;
-    let ends = walks.iter().map(|walk| (walk.partition(), walk.until())).collect();
+    audit::logged_off(&context.pool, erasing.id).await?;
+    let ends = scans.iter().map(|scan| (scan.partition(), scan.until())).collect();
     Ok(Erased { found: erasing.found, ends })
 }
 
 /// An erasure on its way through the log.
 struct Erasing<'a> {
-    workshop: &'a Workshop,
-    whose: &'a Whose,
+    context: &'a Context,
+    subject: &'a Subject,
     /// Of its record.
     id: i64,
     found: Found,
-    progress: Progress,
+    progress: CommandProgress,
 }
 
 impl Erasing<'_> {
-    async fn erase(&mut self, walk: &mut Walk, eraser: &Eraser, (done, steps): (u64, u64)) -> anyhow::Result<()> {
+    async fn erase(
+        &mut self,
+        scan: &mut LogScan,
+        redactor: &Redactor,
+        (done, steps): (u64, u64),
+    ) -> anyhow::Result<()> {
         loop {
             let mut batch = Vec::new();
             while batch.len() < BATCH
-                && let Some(logged) = walk.next().await?
+                && let Some(logged) = scan.next().await?
             {
-                batch.extend(self.whose.remainder(&logged.body).map(|remainder| (logged, remainder.erased)));
-                self.progress.set(done + walk.at(), steps);
+                batch.extend(self.subject.remainder(&logged.body).map(|remainder| (logged, remainder.erased)));
+                self.progress.set(done + scan.at(), steps);
             }
             if batch.is_empty() {
                 break;
             }
-            self.erase_batch(eraser, batch).await?;
+            self.erase_batch(redactor, batch).await?;
         }
         // Where a run was killed before, there is something without an envelope to remind of it.
-        eraser.sweep().await.with_context(|| format!("clearing up partition {}", walk.partition()))
+        redactor.sweep().await.with_context(|| format!("clearing up partition {}", scan.partition()))
     }
 
-    async fn erase_batch(&mut self, eraser: &Eraser, batch: Vec<(Entry, u64)>) -> anyhow::Result<()> {
+    async fn erase_batch(&mut self, redactor: &Redactor, batch: Vec<(Entry, u64)>) -> anyhow::Result<()> {
         if let Some(youngest) = batch.iter().map(|(logged, _)| logged.logged_at).max() {
-            eraser.wait_until_settled(youngest).await?;
+            redactor.wait_until_settled(youngest).await?;
         }
         let events = batch.iter().map(|(_, erased)| erased).sum();
         let envelopes = batch.len() as u64;
-        audit::add(&self.workshop.pool, self.id, events, envelopes).await?;
+        audit::add(&self.context.pool, self.id, events, envelopes).await?;
         self.found.events += events;
         self.found.envelopes += envelopes;
-        let erase = batch.into_iter().map(|(logged, _)| patiently(eraser, self.whose, logged));
+        let erase = batch.into_iter().map(|(logged, _)| patiently(redactor, self.subject, logged));
         stream::iter(erase).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 }
 
 /// Erases from one envelope, again and again while the log is away.
-async fn patiently(eraser: &Eraser, whose: &Whose, logged: Entry) -> anyhow::Result<()> {
+async fn patiently(redactor: &Redactor, subject: &Subject, logged: Entry) -> anyhow::Result<()> {
     let mut tries = 0;
     loop {
-        match eraser.erase(whose, logged.clone()).await {
+        match redactor.erase(subject, logged.clone()).await {
             Ok(()) => return Ok(()),
             Err(err) if tries == TRIES_MAX => return Err(err),
             Err(_) => tries += 1,

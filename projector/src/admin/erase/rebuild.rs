@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::admin::promote;
 use crate::read_models::generation::{self, GenerationId, Promotion, Status};
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 
 /// Tries to drop a generation, or to write a table anew: a report may be in the way.
 const TRIES_MAX: u32 = 60;
@@ -18,10 +18,10 @@ const TRIES_MAX: u32 = 60;
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Builds new read models, waits until reports come from them, and drops all that were begun before.
-pub(super) async fn build(workshop: &Workshop, throttle: Option<i32>) -> anyhow::Result<GenerationId> {
-    let pool = &workshop.pool;
+pub(super) async fn build(context: &Context, throttle: Option<i32>) -> anyhow::Result<GenerationId> {
+    let pool = &context.pool;
     drop_before(pool, GenerationId(i32::MAX)).await?;
-    let id = begin(workshop, throttle).await?;
+    let id = begin(context, throttle).await?;
     println!(
         "Generation {id} is built from what is left, by the projectors that run; it will differ by what was erased."
     );
@@ -31,8 +31,8 @@ pub(super) async fn build(workshop: &Workshop, throttle: Option<i32>) -> anyhow:
     Ok(id)
 }
 
-async fn begin(workshop: &Workshop, throttle: Option<i32>) -> anyhow::Result<GenerationId> {
-    let mut db = workshop.pool.acquire().await?;
+async fn begin(context: &Context, throttle: Option<i32>) -> anyhow::Result<GenerationId> {
+    let mut db = context.pool.acquire().await?;
     let mut tx = db.begin().await?;
     generation::lock(&mut tx).await?;
     let generations = generation::list(&mut *tx).await?;

@@ -17,10 +17,10 @@ use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT
 use futures_util::TryStreamExt;
 
 use super::subject::Remainder;
-use super::subject::Whose;
-use crate::log::archive::Line;
+use super::subject::Subject;
+use crate::log::archive::Record;
 use crate::log::connect::Log;
-use crate::log::deletion::{self, TakeOut};
+use crate::log::deletion::{self, Deletion};
 use crate::log::entry::Entry;
 use crate::log::redactions;
 
@@ -28,10 +28,10 @@ use crate::log::redactions;
 const TRIES_MAX: u32 = 16;
 
 /// Erases from one partition.
-pub(crate) struct Eraser {
+pub(crate) struct Redactor {
     log: Log,
     partition: Partition,
-    take_out: TakeOut,
+    deletion: Deletion,
     amendments: Stream,
 }
 
@@ -43,7 +43,7 @@ struct Stamp<'a> {
     schema: Option<&'a str>,
 }
 
-impl Eraser {
+impl Redactor {
     /// Makes the stream of amendments if there is none yet. `publish_deadline` is the longest of any ingest.
     ///
     /// # Errors
@@ -51,8 +51,8 @@ impl Eraser {
     /// The log is away, the user may not do it, or the stream is of those that keep everything.
     pub(crate) async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let name = partition.stream();
-        let take_out = TakeOut::open(log, partition, publish_deadline).await?;
-        let config = &take_out.events().cached_info().config;
+        let deletion = Deletion::open(log, partition, publish_deadline).await?;
+        let config = &deletion.events().cached_info().config;
         ensure!(
             !config.deny_delete,
             "stream {name} forbids that anything is ever deleted from it, as streams of older versions do, and cannot be \
@@ -62,7 +62,7 @@ impl Eraser {
         let amendments = made.with_context(|| {
             format!("making {}: erasing needs the log's user `operator`", partition.amendments_stream())
         })?;
-        Ok(Self { log: log.clone(), partition, take_out, amendments })
+        Ok(Self { log: log.clone(), partition, deletion, amendments })
     }
 
     /// Erases what is theirs from an envelope.
@@ -70,11 +70,11 @@ impl Eraser {
     /// # Errors
     ///
     /// The log is away; nothing is lost, and it can be done again.
-    pub(crate) async fn erase(&self, whose: &Whose, envelope: Entry) -> anyhow::Result<()> {
+    pub(crate) async fn erase(&self, subject: &Subject, envelope: Entry) -> anyhow::Result<()> {
         let (logged_at, mut found) = (envelope.logged_at, envelope);
         for _ in 0..TRIES_MAX {
             // In an amendment that somebody else was faster with there may be nothing to erase any more.
-            let Some(remainder) = whose.remainder(&found.body) else {
+            let Some(remainder) = subject.remainder(&found.body) else {
                 return self.delete(found.sequence, logged_at, None).await;
             };
             if self.amend(&found, &remainder).await? {
@@ -117,7 +117,7 @@ impl Eraser {
     /// # Errors
     ///
     /// The log is away, or something else stands there.
-    pub(crate) async fn restore(&self, line: Line) -> anyhow::Result<()> {
+    pub(crate) async fn restore(&self, line: Record) -> anyhow::Result<()> {
         let count = line.is_erased.then_some(0);
         let stamp = Stamp { logged_at: line.logged_at, sent_at: line.sent_at, schema: line.schema.as_deref() };
         let message = self.message(stamp, line.body().to_vec(), count);
@@ -181,11 +181,11 @@ impl Eraser {
     ///
     /// The log is away.
     pub(crate) async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
-        self.take_out.wait_until_settled(logged_at).await
+        self.deletion.wait_until_settled(logged_at).await
     }
 
     async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>, amendment: Option<u64>) -> anyhow::Result<()> {
-        self.take_out.delete(sequence, logged_at).await?;
+        self.deletion.delete(sequence, logged_at).await?;
         match amendment {
             Some(amendment) => deletion::delete(&self.log, &self.amendments, amendment).await,
             None => Ok(()),

@@ -10,7 +10,7 @@ use contract::Partition;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
-use super::subject::Whose;
+use super::subject::Subject;
 use crate::log::connect::Log;
 use crate::log::redactions;
 use crate::log::scan;
@@ -53,38 +53,38 @@ impl fmt::Display for Found {
 /// The log or the database is away.
 pub(crate) async fn search(
     (pool, log): (&PgPool, &Log),
-    whose: &Whose,
+    subject: &Subject,
     ends: &Ends,
     passed: &mut impl FnMut(u64, u64),
 ) -> anyhow::Result<Found> {
-    let mut found = Found { rows: rows(pool, whose).await?, ..Found::default() };
-    search_log(log, whose, ends, (&mut found, passed)).await?;
-    search_parked(pool, whose, ends, &mut found).await?;
+    let mut found = Found { rows: rows(pool, subject).await?, ..Found::default() };
+    search_log(log, subject, ends, (&mut found, passed)).await?;
+    search_parked(pool, subject, ends, &mut found).await?;
     Ok(found)
 }
 
 async fn search_log(
     log: &Log,
-    whose: &Whose,
+    subject: &Subject,
     ends: &Ends,
     (found, passed): (&mut Found, &mut impl FnMut(u64, u64)),
 ) -> anyhow::Result<()> {
-    let mut walks = scan::all(log).await?;
-    let (mut done, steps) = (0, walks.iter().map(scan::Walk::until).sum());
-    for walk in &mut walks {
-        let partition = walk.partition();
+    let mut scans = scan::all(log).await?;
+    let (mut done, steps) = (0, scans.iter().map(scan::LogScan::until).sum());
+    for scan in &mut scans {
+        let partition = scan.partition();
         let (unread, superseded) = unread(log, partition).await?;
         let end = ends.get(&partition).copied().unwrap_or(0);
         found.logged += superseded;
-        while let Some(logged) = walk.next().await? {
-            let theirs = whose.remainder(&logged.body).map_or(0, |remainder| remainder.erased);
+        while let Some(logged) = scan.next().await? {
+            let theirs = subject.remainder(&logged.body).map_or(0, |remainder| remainder.erased);
             *(if logged.sequence <= end { &mut found.logged } else { &mut found.since }) += theirs;
             if logged.amendment.is_none() && unread.contains(&logged.sequence) {
-                found.logged += in_amendment(log, partition, logged.sequence, whose).await?;
+                found.logged += in_amendment(log, partition, logged.sequence, subject).await?;
             }
-            passed(done + walk.at(), steps);
+            passed(done + scan.at(), steps);
         }
-        done += walk.until();
+        done += scan.until();
     }
     Ok(())
 }
@@ -102,15 +102,15 @@ async fn unread(log: &Log, partition: Partition) -> anyhow::Result<(BTreeSet<u64
     Ok((sequences, superseded))
 }
 
-async fn in_amendment(log: &Log, partition: Partition, sequence: u64, whose: &Whose) -> anyhow::Result<u64> {
+async fn in_amendment(log: &Log, partition: Partition, sequence: u64, subject: &Subject) -> anyhow::Result<u64> {
     let stream = redactions::find(log, partition).await?.context("the stream of amendments is gone")?;
     let amended = redactions::read(&stream, partition, sequence).await?;
-    Ok(amended.and_then(|amended| whose.remainder(&amended.body)).map_or(0, |remainder| remainder.erased))
+    Ok(amended.and_then(|amended| subject.remainder(&amended.body)).map_or(0, |remainder| remainder.erased))
 }
 
 /// Of all generations. A name in them is that of a site.
-async fn rows(pool: &PgPool, whose: &Whose) -> sqlx::Result<u64> {
-    if whose.kind() != "site" {
+async fn rows(pool: &PgPool, subject: &Subject) -> sqlx::Result<u64> {
+    if subject.kind() != "site" {
         return Ok(0);
     }
     let rows = sqlx::query_scalar!(
@@ -124,17 +124,17 @@ async fn rows(pool: &PgPool, whose: &Whose) -> sqlx::Result<u64> {
                 + (select count(*) from referrer_total where site_id = $1)
                 + (select count(*) from month_summary where site_id = $1)
                 + (select count(*) from repeat_total where site_id = $1) as "rows!""#,
-        whose.site_id()
+        subject.site_id()
     );
     Ok(rows.fetch_one(pool).await?.unsigned_abs())
 }
 
 /// Of all generations.
-async fn search_parked(pool: &PgPool, whose: &Whose, ends: &Ends, found: &mut Found) -> sqlx::Result<()> {
+async fn search_parked(pool: &PgPool, subject: &Subject, ends: &Ends, found: &mut Found) -> sqlx::Result<()> {
     let mut parked =
         sqlx::query!("select partition_id, stream_sequence, superseded_by, event from parked_event").fetch(pool);
     while let Some(row) = parked.try_next().await? {
-        let Some(remainder) = whose.remainder(&row.event) else { continue };
+        let Some(remainder) = subject.remainder(&row.event) else { continue };
         let partition = u16::try_from(row.partition_id).ok().and_then(Partition::numbered);
         let end = partition.and_then(|partition| ends.get(&partition)).copied().unwrap_or(0);
         // One whose sequence the log has given again is of old.

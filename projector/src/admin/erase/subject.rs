@@ -5,7 +5,7 @@ use contract::{Event, EventDigest, EventId, SiteId, SketchKey, UserId};
 use serde_json::Value;
 
 /// A site, or one of its users. Not `Debug`: it names a person.
-pub(crate) struct Whose {
+pub(crate) struct Subject {
     site_id: String,
     user_id: Option<String>,
     /// The same as JSON writes them, to be found in what is no JSON.
@@ -23,7 +23,7 @@ pub(crate) struct Remainder {
     pub(crate) erased: u64,
 }
 
-impl Whose {
+impl Subject {
     /// Checks that there can be such a site and such a user.
     ///
     /// # Errors
@@ -81,19 +81,19 @@ impl Whose {
     /// found.
     pub(crate) fn owns(&self, line: &[u8]) -> bool {
         match Event::parse(line) {
-            Ok(event) => self.is(event.site_id.as_str(), event.user_id.as_ref().map(UserId::as_str)),
+            Ok(event) => self.matches(event.site_id.as_str(), event.user_id.as_ref().map(UserId::as_str)),
             Err(_) => self.is_named_in(line) || self.quoted.iter().all(|text| contains(line, text)),
         }
     }
 
-    fn is(&self, site_id: &str, user_id: Option<&str>) -> bool {
+    fn matches(&self, site_id: &str, user_id: Option<&str>) -> bool {
         self.site_id == site_id && (self.user_id.is_none() || self.user_id.as_deref() == user_id)
     }
 
     fn is_named_in(&self, line: &[u8]) -> bool {
         let Ok(value) = serde_json::from_slice::<Value>(line) else { return false };
         let text = |name| value.get(name).and_then(Value::as_str);
-        text("site_id").is_some_and(|site_id| self.is(site_id, text("user_id")))
+        text("site_id").is_some_and(|site_id| self.matches(site_id, text("user_id")))
     }
 }
 
@@ -105,8 +105,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn whose(site: &str, user: Option<&str>) -> Whose {
-        Whose::new(site.to_owned(), user.map(str::to_owned)).expect("names")
+    fn subject(site: &str, user: Option<&str>) -> Subject {
+        Subject::new(site.to_owned(), user.map(str::to_owned)).expect("names")
     }
 
     fn event(site: &str, user: &str) -> String {
@@ -118,26 +118,26 @@ mod tests {
     #[test]
     fn what_is_left_keeps_its_bytes_and_its_line() {
         let body = format!("{}\n\n{}\n{}\n", event("a", "ann"), event("b", "ann"), event("a", "bob"));
-        let left = whose("a", Some("ann")).remainder(body.as_bytes()).expect("something is erased");
+        let left = subject("a", Some("ann")).remainder(body.as_bytes()).expect("something is erased");
         assert_eq!((left.erased, left.left), (1, 2));
         assert_eq!(
             String::from_utf8(left.body).expect("text"),
             format!("\n\n{}\n{}\n", event("b", "ann"), event("a", "bob"))
         );
-        let left = whose("a", None).remainder(body.as_bytes()).expect("something is erased");
+        let left = subject("a", None).remainder(body.as_bytes()).expect("something is erased");
         assert_eq!(String::from_utf8(left.body).expect("text"), format!("\n\n{}\n\n", event("b", "ann")));
-        assert_eq!(whose("a", Some("an")).remainder(body.as_bytes()), None, "a name is not a part of one");
+        assert_eq!(subject("a", Some("an")).remainder(body.as_bytes()), None, "a name is not a part of one");
     }
 
     #[test]
     fn an_id_is_the_same_however_it_is_written() {
-        assert!(whose("a", Some("ann")).owns(event("a", r"\u0061nn").as_bytes()));
-        assert!(whose("a", Some("\"ö\"")).owns(event("a", "\\\"ö\\\"").as_bytes()));
+        assert!(subject("a", Some("ann")).owns(event("a", r"\u0061nn").as_bytes()));
+        assert!(subject("a", Some("\"ö\"")).owns(event("a", "\\\"ö\\\"").as_bytes()));
     }
 
     #[test]
     fn what_cannot_be_read_is_theirs_if_it_names_them() {
-        let ann = whose("a", Some("ann"));
+        let ann = subject("a", Some("ann"));
         let named = [
             r#"{"site_id":"a","user_id":"\u0061nn"}"#,
             r#"{"site_id":"a","user_id":"ann"#,
@@ -147,11 +147,13 @@ mod tests {
         // The second one breaks off within the name: it does not name her.
         assert_eq!(named.map(|line| ann.owns(line.as_bytes())), [true, false, true, true]);
         assert!(!ann.owns(br#"{"site_id":"b","user_id":"ann"}"#) && !ann.owns(b"ann a"));
-        assert!(whose("a", None).owns(br#"{"site_id":"a","path":7}"#));
+        assert!(subject("a", None).owns(br#"{"site_id":"a","path":7}"#));
     }
 
     #[test]
     fn nobody_is_no_user() {
-        assert!(Whose::new("a".to_owned(), Some(String::new())).is_err() && Whose::new("ä".to_owned(), None).is_err());
+        assert!(
+            Subject::new("a".to_owned(), Some(String::new())).is_err() && Subject::new("ä".to_owned(), None).is_err()
+        );
     }
 }

@@ -1,12 +1,12 @@
 //! Parked events, a page at a time, from the oldest to the newest.
 
-use anyhow::Context;
+use anyhow::Context as _;
 use contract::Partition;
 use sqlx::PgPool;
 
 use super::{Row, Selection};
-use crate::read_models::checkpoint::Slice;
 use crate::read_models::generation::GenerationId;
+use crate::read_models::slice::Slice;
 
 /// Rows of a page. An envelope of 256 KiB that cannot be read as a whole is one of them: 50 MiB at most.
 const PAGE_ROWS: i64 = 200;

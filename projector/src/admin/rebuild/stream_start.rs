@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use crate::log::stream::Stream;
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// The last sequence that is missing at the beginning of a stream and was counted in a generation; 0 where the stream is
 /// whole, or where that generation went on without what is missing, by a decision. Folded anew, it is gone without as well.

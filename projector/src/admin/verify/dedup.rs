@@ -1,23 +1,24 @@
 //! What is remembered of event ids, compared with what the log says.
 
-use anyhow::Context;
+use anyhow::Context as _;
 use contract::Partition;
-use fold::{RecentIds, WindowSeconds};
+use fold::{DedupWindow, WindowSeconds};
 use sqlx::PgConnection;
 
-use crate::read_models::checkpoint::{self, Slice};
+use crate::read_models::checkpoint;
 use crate::read_models::dedup_store;
+use crate::read_models::slice::Slice;
 
 /// Whether a partition remembers exactly these ids, at the checkpoint that is seen.
 ///
 /// # Errors
 ///
 /// The database is away, or what is remembered cannot be read.
-pub(crate) async fn is(
+pub(crate) async fn matches(
     db: &mut PgConnection,
     slice: Slice,
     window: WindowSeconds,
-    expected: &RecentIds,
+    expected: &DedupWindow,
 ) -> anyhow::Result<bool> {
     let checkpoint = checkpoint::find(&mut *db, slice).await?.context("the partition has no checkpoint")?;
     Ok(dedup_store::load(db, slice, checkpoint, window).await? == *expected)

@@ -5,27 +5,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use fold::{DedupState, Fold, RecentIds};
+use anyhow::{Context as _, bail, ensure};
+use fold::{DedupState, DedupWindow, Fold};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::dedup;
-use crate::log::error::{HistoryError, SourceError};
+use crate::log::error::{HistoryError, LogError};
 use crate::log::reader::{LogReader, REST_MAX};
 use crate::log::stream::Stream;
-use crate::read_models::checkpoint::{self, Checkpoint, Slice};
+use crate::read_models::checkpoint::{self, Checkpoint};
 use crate::read_models::commit::{Batch, commit};
 use crate::read_models::commit_lines::commit_lines;
 use crate::read_models::dedup_store;
 use crate::read_models::error::CommitError;
 use crate::read_models::generation::{self, GenerationId, Identity, Status};
-use crate::read_models::write::Known;
+use crate::read_models::halt;
+use crate::read_models::slice::Slice;
+use crate::read_models::write::SliceWriter;
 use crate::worker::batch::Batcher;
-use crate::worker::context::Workshop;
+use crate::worker::context::Context;
 use crate::worker::lease;
-use crate::worker::pacing::limits::Limits;
+use crate::worker::pacing::limits::BatchLimits;
 use crate::worker::partition::isolation::Isolation;
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
@@ -41,9 +43,9 @@ const SIGN_PAUSE: Duration = Duration::from_secs(5);
 const BYTES_MAX: usize = 64 << 20;
 
 /// A generation of our own.
-pub(crate) struct Scratch {
+pub(crate) struct Shadow {
     pub(crate) id: GenerationId,
-    folders: Vec<Folder>,
+    partitions: Vec<ShadowPartition>,
     counts: Counts,
 }
 
@@ -55,31 +57,31 @@ pub(crate) struct Counts {
 }
 
 /// One partition of it.
-struct Folder {
-    workshop: Workshop,
+struct ShadowPartition {
+    context: Context,
     fold: Fold,
     slice: Slice,
     checkpoint: Checkpoint,
-    recent: RecentIds,
+    recent: DedupWindow,
     isolation: Isolation,
     counts: Counts,
 }
 
-impl Scratch {
+impl Shadow {
     /// Makes it, empty.
-    pub(crate) async fn make(workshop: &Workshop, identity: Identity) -> anyhow::Result<Self> {
-        let mut db = workshop.pool.acquire().await?;
+    pub(crate) async fn make(context: &Context, identity: Identity) -> anyhow::Result<Self> {
+        let mut db = context.pool.acquire().await?;
         let mut tx = db.begin().await?;
         let id = generation::create(&mut tx, identity, Status::Scratch).await?;
         tx.commit().await?;
-        Ok(Self { id, folders: Vec::new(), counts: Counts::default() })
+        Ok(Self { id, partitions: Vec::new(), counts: Counts::default() })
     }
 
     /// Says again and again that it is used. Ends only where the database has gone.
-    pub(crate) async fn keep(workshop: &Workshop, id: GenerationId) -> sqlx::Error {
+    pub(crate) async fn keep(context: &Context, id: GenerationId) -> sqlx::Error {
         let mut faults = 0;
         loop {
-            match lease::sign_of_life(&workshop.pool, &workshop.instance, id).await {
+            match lease::sign_of_life(&context.pool, &context.instance, id).await {
                 Ok(_) => faults = 0,
                 Err(err) if faults == TRIES_MAX => return err,
                 Err(_) => faults += 1,
@@ -89,17 +91,17 @@ impl Scratch {
     }
 
     /// Takes a partition up.
-    pub(crate) async fn take_up(&mut self, workshop: &Workshop, fold: &Fold, slice: Slice) -> anyhow::Result<()> {
-        let stream = Stream::find(&workshop.jetstream, slice.partition).await?;
-        checkpoint::create(&workshop.pool, slice, stream.created).await?;
-        let taken = lease::take(&workshop.pool, slice, &workshop.instance).await?;
+    pub(crate) async fn add_partition(&mut self, context: &Context, fold: &Fold, slice: Slice) -> anyhow::Result<()> {
+        let stream = Stream::find(&context.jetstream, slice.partition).await?;
+        checkpoint::create(&context.pool, slice, stream.created).await?;
+        let taken = lease::take(&context.pool, slice, &context.instance).await?;
         let checkpoint = taken.context("somebody else has the scratch generation")?;
-        self.folders.push(Folder {
-            workshop: workshop.clone(),
+        self.partitions.push(ShadowPartition {
+            context: context.clone(),
             fold: fold.clone(),
             slice,
             checkpoint,
-            recent: RecentIds::new(workshop.window, DedupState::default()),
+            recent: DedupWindow::new(context.window, DedupState::default()),
             isolation: Isolation::default(),
             counts: self.counts.clone(),
         });
@@ -114,13 +116,13 @@ impl Scratch {
     /// Folds every partition exactly as far as `until` says, all at once.
     pub(crate) async fn fold(&mut self, until: impl Fn(Slice) -> u64) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
-        let limits = Limits::wide(BYTES_MAX / self.folders.len().max(1));
-        for mut folder in std::mem::take(&mut self.folders) {
-            let until = until(folder.slice);
-            tasks.spawn(async move { folder.fold(until, limits).await.map(|()| folder) });
+        let limits = BatchLimits::wide(BYTES_MAX / self.partitions.len().max(1));
+        for mut partition in std::mem::take(&mut self.partitions) {
+            let until = until(partition.slice);
+            tasks.spawn(async move { partition.fold(until, limits).await.map(|()| partition) });
         }
         while let Some(folded) = tasks.join_next().await {
-            self.folders.push(folded.context("a partition's task")??);
+            self.partitions.push(folded.context("a partition's task")??);
         }
         Ok(())
     }
@@ -128,9 +130,9 @@ impl Scratch {
     /// Partitions where another generation remembers other event ids than this one, at the same place.
     pub(crate) async fn other_ids(&self, db: &mut PgConnection, other: GenerationId) -> anyhow::Result<Vec<String>> {
         let mut differences = Vec::new();
-        for Folder { workshop, slice, recent, .. } in &self.folders {
+        for ShadowPartition { context, slice, recent, .. } in &self.partitions {
             let slice = Slice { generation: other, ..*slice };
-            if !dedup::is(db, slice, workshop.window, recent).await? {
+            if !dedup::matches(db, slice, context.window, recent).await? {
                 differences.push(dedup::difference(slice.partition));
             }
         }
@@ -150,8 +152,8 @@ impl Counts {
     }
 }
 
-impl Folder {
-    async fn fold(&mut self, until: u64, mut limits: Limits) -> anyhow::Result<()> {
+impl ShadowPartition {
+    async fn fold(&mut self, until: u64, mut limits: BatchLimits) -> anyhow::Result<()> {
         let (mut tries, mut at) = (0, self.checkpoint.sequence);
         while let Err(fault) = self.try_fold(until, limits).await {
             if self.checkpoint.sequence > at {
@@ -166,7 +168,7 @@ impl Folder {
                 Some(CommitError::Timeout | CommitError::Database(_)) => limits.batch_bytes_max /= 2,
                 _ => {}
             }
-            if let Some(SourceError::History(history)) = fault.downcast_ref() {
+            if let Some(LogError::History(history)) = fault.downcast_ref() {
                 self.pass(history).await?;
             }
             tries += 1;
@@ -177,8 +179,8 @@ impl Folder {
         Ok(())
     }
 
-    async fn try_fold(&mut self, until: u64, limits: Limits) -> anyhow::Result<()> {
-        let Workshop { pool, jetstream, .. } = &self.workshop.clone();
+    async fn try_fold(&mut self, until: u64, limits: BatchLimits) -> anyhow::Result<()> {
+        let Context { pool, jetstream, .. } = &self.context.clone();
         loop {
             let stream = Stream::find(jetstream, self.slice.partition).await?;
             // A checkpoint beyond the end is told of elsewhere; nothing would come that could be waited for.
@@ -197,7 +199,7 @@ impl Folder {
                 let until = self.isolation.until(self.checkpoint.sequence, until);
                 let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
                 read_at = Instant::now();
-                let committed = commit(pool, (self.slice, &mut Known::default()), self.checkpoint, &batch).await;
+                let committed = commit(pool, &mut SliceWriter::new(self.slice), self.checkpoint, &batch).await;
                 match &committed {
                     Ok(_) => self.isolation.committed(batch.last_sequence),
                     Err(CommitError::Refused(_)) => self.isolation.refused(batch.last_sequence),
@@ -211,7 +213,7 @@ impl Folder {
 
     /// Parks what Postgres refuses of the envelope behind the checkpoint.
     async fn park_refused(&mut self, source: &mut Batcher) -> anyhow::Result<()> {
-        let Workshop { pool, window, .. } = &self.workshop;
+        let Context { pool, window, .. } = &self.context;
         let lines = source.next_lines(&self.fold, &mut self.recent).await?;
         let isolated = commit_lines(pool, self.slice, self.checkpoint, lines).await?;
         self.isolation.parked();
@@ -226,14 +228,14 @@ impl Folder {
     async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
         let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
         let created = self.checkpoint.stream_created;
-        let passed = checkpoint::pass_acknowledged(&self.workshop.pool, self.slice, created, from..=to).await?;
+        let passed = halt::pass_acknowledged(&self.context.pool, self.slice, created, from..=to).await?;
         ensure!(passed, fault.clone());
         Ok(())
     }
 
     /// What was folded but not committed is forgotten. Where that fails, the next try does.
     async fn reload(&mut self) {
-        let Workshop { pool, instance, window, .. } = &self.workshop;
+        let Context { pool, instance, window, .. } = &self.context;
         if let Ok(Some(checkpoint)) = lease::take(pool, self.slice, instance).await
             && let Ok(mut db) = pool.acquire().await
             && let Ok(recent) = dedup_store::load(&mut db, self.slice, checkpoint, *window).await

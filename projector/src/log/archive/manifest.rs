@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
-use super::record::Line;
-use super::writer::{self, Draft};
+use super::record::Record;
+use super::writer::{self, Writer};
 
 const NAME: &str = "SHA256SUMS";
 
 /// Sequences of one file, the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Range {
+pub(crate) struct SequenceRange {
     pub(crate) first: u64,
     pub(crate) last: u64,
 }
@@ -24,10 +24,10 @@ pub(crate) struct Range {
 #[derive(Debug)]
 pub(crate) struct Manifest {
     folder: PathBuf,
-    hashes: BTreeMap<Range, String>,
+    hashes: BTreeMap<SequenceRange, String>,
 }
 
-impl Range {
+impl SequenceRange {
     fn name(self) -> String {
         format!("{:020}-{:020}.ndjson", self.first, self.last)
     }
@@ -51,7 +51,8 @@ impl Manifest {
         if path.exists() {
             let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             for line in text.lines() {
-                let read = line.split_once("  ").and_then(|(hash, name)| Some((Range::named(name)?, hash.to_owned())));
+                let read =
+                    line.split_once("  ").and_then(|(hash, name)| Some((SequenceRange::named(name)?, hash.to_owned())));
                 let (range, hash) =
                     read.with_context(|| format!("{} has a line that is none: {line}", path.display()))?;
                 manifest.hashes.insert(range, hash);
@@ -77,7 +78,7 @@ impl Manifest {
     }
 
     /// All ranges in order.
-    pub(crate) fn ranges(&self) -> Vec<Range> {
+    pub(crate) fn ranges(&self) -> Vec<SequenceRange> {
         self.hashes.keys().copied().collect()
     }
 
@@ -86,7 +87,7 @@ impl Manifest {
     /// # Errors
     ///
     /// It is not.
-    pub(crate) fn check(&self, range: Range) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, range: SequenceRange) -> anyhow::Result<()> {
         let path = self.folder.join(range.name());
         let found = writer::hash(&path)?;
         ensure!(
@@ -102,14 +103,17 @@ impl Manifest {
     /// # Errors
     ///
     /// It cannot be read.
-    pub(crate) fn read(&self, range: Range) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Line>> + use<>> {
+    pub(crate) fn read(
+        &self,
+        range: SequenceRange,
+    ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + use<>> {
         let path = self.folder.join(range.name());
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(BufReader::new(file).lines().map(move |line| Line::parse(&line.context("reading a file of the archive")?)))
+        Ok(BufReader::new(file).lines().map(move |line| Record::parse(&line.context("reading a file of the archive")?)))
     }
 
     /// The envelopes of all files that begin at a sequence or before, each file once it is proved.
-    pub(crate) fn lines(&self, last: u64) -> impl Iterator<Item = anyhow::Result<Line>> {
+    pub(crate) fn lines(&self, last: u64) -> impl Iterator<Item = anyhow::Result<Record>> {
         let ranges = self.ranges().into_iter().filter(move |range| range.first <= last);
         ranges.flat_map(|range| {
             let read = self.check(range).and_then(|()| self.read(range));
@@ -123,9 +127,9 @@ impl Manifest {
     /// # Errors
     ///
     /// The folder cannot be made.
-    pub(crate) fn draft(&self) -> anyhow::Result<Draft> {
+    pub(crate) fn draft(&self) -> anyhow::Result<Writer> {
         fs::create_dir_all(&self.folder).with_context(|| format!("creating {}", self.folder.display()))?;
-        Draft::begin(self.draft_path())
+        Writer::begin(self.draft_path())
     }
 
     /// Adds a file behind the last one, or puts it in the place of one that was rewritten.
@@ -135,7 +139,7 @@ impl Manifest {
     /// # Errors
     ///
     /// It cannot be written.
-    pub(crate) fn add(&mut self, draft: Draft, range: Range) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, draft: Writer, range: SequenceRange) -> anyhow::Result<()> {
         let hash = draft.end()?;
         self.hashes.insert(range, hash);
         self.check_ranges()?;
@@ -145,7 +149,7 @@ impl Manifest {
 
     fn write(&self) -> anyhow::Result<()> {
         let path = self.folder.join(format!("{NAME}.draft"));
-        let mut draft = Draft::begin(path.clone())?;
+        let mut draft = Writer::begin(path.clone())?;
         for (range, hash) in &self.hashes {
             draft.write(&format!("{hash}  {}\n", range.name()))?;
         }
@@ -198,12 +202,12 @@ mod tests {
 
     fn line(sequence: u64) -> String {
         let text = format!(r#"{{"sequence":{sequence},"logged_at":"2025-11-12T19:30:01Z","body":"b"}}"#);
-        Line::parse(&text).expect("a line").to_text().expect("JSON")
+        Record::parse(&text).expect("a line").to_text().expect("JSON")
     }
 
     fn filled(folder: &Path, partition: Partition) -> Manifest {
         let mut manifest = Manifest::open(folder, partition).expect("an archive");
-        for range in [Range { first: 1, last: 2 }, Range { first: 3, last: 3 }] {
+        for range in [SequenceRange { first: 1, last: 2 }, SequenceRange { first: 3, last: 3 }] {
             let mut draft = manifest.draft().expect("a draft");
             (range.first..=range.last).for_each(|sequence| draft.write(&line(sequence)).expect("written"));
             manifest.add(draft, range).expect("added");

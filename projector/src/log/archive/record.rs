@@ -9,7 +9,7 @@ use crate::log::headers::storable;
 
 /// An envelope as it lies in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct Record {
     /// Its sequence in the partition's stream.
     pub(crate) sequence: u64,
     /// When the log stored it.
@@ -31,7 +31,7 @@ pub(crate) struct Line {
     bytes: Option<Vec<u8>>,
 }
 
-impl Line {
+impl Record {
     /// Of an envelope, as it is now.
     pub(crate) fn of(logged: &Entry) -> Self {
         let schema = logged.schema.as_deref().map(str::to_owned);
@@ -83,13 +83,13 @@ mod tests {
         for body in [b"{\"a\":1}\n\n{}".to_vec(), vec![0xff, 0, 10], vec![]] {
             let sent_at = (!body.is_empty()).then(|| logged_at - chrono::TimeDelta::milliseconds(3));
             let line =
-                Line { sequence: 7, logged_at, sent_at, schema: None, is_erased: false, body: None, bytes: None }
+                Record { sequence: 7, logged_at, sent_at, schema: None, is_erased: false, body: None, bytes: None }
                     .with_body(body.clone());
             let text = line.to_text().expect("JSON");
             assert_eq!(text.matches('\n').count(), 1);
-            let read = Line::parse(text.trim_end()).expect("a line");
+            let read = Record::parse(text.trim_end()).expect("a line");
             assert_eq!((read.body(), &read), (body.as_slice(), &line));
         }
-        assert!(Line::parse(r#"{"sequence":1,"logged_at":"2025-11-12T19:30:01Z"}"#).is_err());
+        assert!(Record::parse(r#"{"sequence":1,"logged_at":"2025-11-12T19:30:01Z"}"#).is_err());
     }
 }

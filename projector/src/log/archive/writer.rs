@@ -11,14 +11,14 @@ use sha2::{Digest as _, Sha256};
 const READ_BYTES: usize = 64 << 10;
 
 /// A file without a name yet.
-pub(crate) struct Draft {
+pub(crate) struct Writer {
     path: PathBuf,
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
 }
 
-impl Draft {
+impl Writer {
     /// Begins a file under a provisional name.
     ///
     /// # Errors

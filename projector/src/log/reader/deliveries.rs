@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::log::connect::Log;
-use crate::log::error::{SourceError, log_error};
+use crate::log::error::{LogError, log_error};
 
 /// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
 const PULL_BYTES_MAX: usize = 8 << 20;
@@ -49,7 +49,7 @@ impl Deliveries {
         partition: Partition,
         consumer: &str,
         start_sequence: u64,
-    ) -> Result<Self, SourceError> {
+    ) -> Result<Self, LogError> {
         let connection = log.connection().await.map_err(log_error("connecting for messages"))?;
         let config = pull::Config {
             name: Some(format!("{consumer}-{}", nuid::next())),
@@ -78,7 +78,7 @@ impl Deliveries {
     }
 
     /// The next one. What came before the connection broke is read first.
-    pub(super) async fn next(&mut self) -> Result<jetstream::Message, SourceError> {
+    pub(super) async fn next(&mut self) -> Result<jetstream::Message, LogError> {
         let ended = || pull::MessagesError::new(pull::MessagesErrorKind::ConsumerDeleted);
         tokio::select! {
             biased;

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::group_key::Group;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// Bytes that are sent at once.
 const SEND_BYTES: usize = 1 << 20;

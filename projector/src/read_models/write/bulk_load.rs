@@ -9,7 +9,7 @@ use super::binary_copy::CopyRows;
 use super::group_key::Group;
 use super::referrers::host_or_empty;
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// The statements for one grain: days, or all days.
 struct Statements {
@@ -50,23 +50,17 @@ pub(super) async fn write(
 ) -> sqlx::Result<()> {
     let (daily, total) = groups.split_at(groups.partition_point(|group| group.day.is_some()));
     for (statements, groups) in [(&DAILY, daily), (&TOTAL, total)] {
-        write_views(db, (slice, statements.views), deltas.keeps_top_paths(), groups).await?;
-        write_users(db, (slice, statements.users), deltas, groups).await?;
-        write_referrers(db, (slice, statements.referrers), groups).await?;
-        write_paths(db, (slice, statements.paths), groups).await?;
+        write_views(CopyRows::new(db, slice, statements.views), deltas, groups).await?;
+        write_users(CopyRows::new(db, slice, statements.users), deltas, groups).await?;
+        write_referrers(CopyRows::new(db, slice, statements.referrers), groups).await?;
+        write_paths(CopyRows::new(db, slice, statements.paths), groups).await?;
     }
     Ok(())
 }
 
-async fn write_views(
-    db: &mut PgConnection,
-    (slice, statement): (Slice, &'static str),
-    keeps_top_paths: bool,
-    groups: &[Group<'_>],
-) -> sqlx::Result<()> {
-    let mut rows = CopyRows::new(db, slice, statement);
+async fn write_views(mut rows: CopyRows<'_>, deltas: &Deltas, groups: &[Group<'_>]) -> sqlx::Result<()> {
     for group in groups {
-        let top_paths = keeps_top_paths.then(|| {
+        let top_paths = deltas.keeps_top_paths().then(|| {
             let mut top_paths = TopPaths::default();
             top_paths.update(group.counts.paths());
             top_paths.to_json()
@@ -77,13 +71,7 @@ async fn write_views(
     rows.send().await
 }
 
-async fn write_users(
-    db: &mut PgConnection,
-    (slice, statement): (Slice, &'static str),
-    deltas: &Deltas,
-    groups: &[Group<'_>],
-) -> sqlx::Result<()> {
-    let mut rows = CopyRows::new(db, slice, statement);
+async fn write_users(mut rows: CopyRows<'_>, deltas: &Deltas, groups: &[Group<'_>]) -> sqlx::Result<()> {
     for group in groups {
         if let Some((users, sketch)) = sketch(deltas, &group.counts.users()) {
             rows.row(group, 2).bigint(users).bytes(&sketch);
@@ -93,12 +81,7 @@ async fn write_users(
     rows.send().await
 }
 
-async fn write_referrers(
-    db: &mut PgConnection,
-    (slice, statement): (Slice, &'static str),
-    groups: &[Group<'_>],
-) -> sqlx::Result<()> {
-    let mut rows = CopyRows::new(db, slice, statement);
+async fn write_referrers(mut rows: CopyRows<'_>, groups: &[Group<'_>]) -> sqlx::Result<()> {
     for group in groups {
         for (referrer, views) in group.counts.referrers() {
             rows.row(group, 3).text(referrer.kind()).text(host_or_empty(referrer)).bigint(as_bigint(views));
@@ -108,12 +91,7 @@ async fn write_referrers(
     rows.send().await
 }
 
-async fn write_paths(
-    db: &mut PgConnection,
-    (slice, statement): (Slice, &'static str),
-    groups: &[Group<'_>],
-) -> sqlx::Result<()> {
-    let mut rows = CopyRows::new(db, slice, statement);
+async fn write_paths(mut rows: CopyRows<'_>, groups: &[Group<'_>]) -> sqlx::Result<()> {
     for group in groups {
         for (path, views) in group.counts.paths() {
             rows.row(group, 2).text(path).bigint(as_bigint(views));

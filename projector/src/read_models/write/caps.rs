@@ -13,7 +13,7 @@ use contract::field::OTHER;
 use fold::{Caps, Others, Sorted, far_month};
 use sqlx::PgConnection;
 
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// A batch, site by site.
 mod batch;
@@ -28,7 +28,7 @@ mod capped;
 mod stored;
 
 use batch::{SiteBatch, sites};
-use bound::NameBounds;
+use bound::{NameBounds, NameCaps};
 pub(crate) use capped::Capped;
 use stored::Names;
 
@@ -37,7 +37,7 @@ const REMEMBERED_MAX: usize = 50_000;
 
 /// What is remembered of the sites of a slice.
 #[derive(Debug, Default)]
-pub(super) struct Bounds {
+pub(super) struct CapCache {
     sites: HashMap<String, SiteBounds>,
 }
 
@@ -61,11 +61,12 @@ pub(super) struct Renamed {
     pub(super) total: Option<Sorted>,
 }
 
-impl Bounds {
+impl CapCache {
     /// The batch with types and days within the caps.
     pub(super) async fn cap_types<'a>(
         &mut self,
-        (db, slice): (&mut PgConnection, Slice),
+        db: &mut PgConnection,
+        slice: Slice,
         caps: Caps,
         sorted: &'a Sorted,
     ) -> sqlx::Result<Cow<'a, Sorted>> {
@@ -91,7 +92,8 @@ impl Bounds {
     /// The batch with paths and hosts within the caps; its types and days are.
     pub(super) async fn cap_names(
         &mut self,
-        (db, slice): (&mut PgConnection, Slice),
+        db: &mut PgConnection,
+        slice: Slice,
         caps: Caps,
         sorted: &Sorted,
     ) -> sqlx::Result<Renamed> {
@@ -103,7 +105,7 @@ impl Bounds {
             let all: Vec<_> = site.groups.iter().collect();
             let place = Names { db: &mut *db, slice, site_id: site.site_id, day: None, types: &known.types };
             let bounds = known.total.get_or_insert_with(|| NameBounds::of(views_before));
-            bounds.cap(place, (caps.paths_total, caps.hosts_total), &all, &mut total).await?;
+            bounds.cap(place, NameCaps { paths: caps.paths_total, hosts: caps.hosts_total }, &all, &mut total).await?;
             if known.views <= caps.paths_daily.min(caps.hosts_daily) {
                 continue;
             }
@@ -113,7 +115,9 @@ impl Bounds {
             for (day, groups) in days {
                 let place = Names { db: &mut *db, slice, site_id: site.site_id, day: Some(day), types: &known.types };
                 let bounds = known.daily.get_mut(&day).expect("it was read");
-                bounds.cap(place, (caps.paths_daily, caps.hosts_daily), &groups, &mut daily).await?;
+                bounds
+                    .cap(place, NameCaps { paths: caps.paths_daily, hosts: caps.hosts_daily }, &groups, &mut daily)
+                    .await?;
             }
         }
         let renamed = |others: Others<'_>| (!others.is_empty()).then(|| sorted.renamed(&others));

@@ -4,7 +4,7 @@ use fold::Parked;
 use sqlx::PgConnection;
 
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// Keeps events of the stream that the checkpoint is about.
 pub(super) async fn add(db: &mut PgConnection, slice: Slice, parked: &[Parked]) -> sqlx::Result<()> {

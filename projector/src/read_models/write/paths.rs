@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use super::group_key::{Grains, Group, Keys};
 use super::row_cache::State;
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::Slice;
 use crate::read_models::error::CommitError;
+use crate::read_models::slice::Slice;
 
 /// Rows of one grain.
 #[derive(Default)]

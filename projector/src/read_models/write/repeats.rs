@@ -4,7 +4,7 @@ use fold::Deltas;
 use sqlx::PgConnection;
 
 use crate::read_models::bigint::as_bigint;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 pub(super) async fn add(db: &mut PgConnection, slice: Slice, deltas: &Deltas) -> sqlx::Result<()> {
     if deltas.repeats.is_empty() {

@@ -11,10 +11,10 @@ use chrono::NaiveDate;
 use contract::TopPaths;
 use sqlx::PgConnection;
 
-use super::caps::Bounds;
+use super::caps::CapCache;
 use super::group_key::{Grains, Group, Keys};
-use crate::read_models::checkpoint::Slice;
 use crate::read_models::error::CommitError;
+use crate::read_models::slice::Slice;
 
 /// Bytes of a slice: the sketches of 600 large sites, or of ten thousand small ones. Four slices take 32 MiB.
 const BYTES_MAX: usize = 8 << 20;
@@ -24,9 +24,9 @@ const STATE_BYTES: usize = 256;
 
 /// What is stored of some groups of one slice.
 #[derive(Debug, Default)]
-pub struct Known {
+pub(super) struct RowCache {
     /// How many names sites have at most.
-    pub(super) bounds: Bounds,
+    pub(super) bounds: CapCache,
     states: BTreeMap<Name, State>,
     bytes: usize,
 }
@@ -45,7 +45,7 @@ pub(super) struct State {
     pub(super) top_paths: TopPaths,
 }
 
-impl Known {
+impl RowCache {
     /// Takes out what is stored of each group; what is not known is read.
     pub(super) async fn take(
         &mut self,

@@ -7,7 +7,7 @@ use super::referrers::Referrers;
 use super::row_cache::State;
 use super::users::Users;
 use super::views::Views;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// What one statement adds.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::limits::{BATCH_BYTES_MAX, Limits};
+use super::limits::{BATCH_BYTES_MAX, BatchLimits};
 
 /// Bytes of the deltas in one that nobody looks at yet. Where all that a log has fits into a partition's first batch, it is copied, several
 /// times as fast as what is added to rows that are there.
@@ -21,13 +21,13 @@ const COMMIT_WANTED: Duration = Duration::from_secs(10);
 
 /// The width of one partition's batches. Outlives faults: a batch that was too wide once is too wide the next time.
 #[derive(Debug)]
-pub(crate) struct Width {
+pub(crate) struct BatchSize {
     bytes: AtomicUsize,
     bytes_min: usize,
     bytes_max: usize,
 }
 
-impl Width {
+impl BatchSize {
     /// Of batches that nobody looks at yet.
     pub(crate) fn wide() -> Self {
         Self::within(BYTES_MIN, BYTES_MAX)
@@ -43,13 +43,13 @@ impl Width {
     }
 
     /// Bounds of a wide batch.
-    pub(crate) fn wide_limits(&self) -> Limits {
-        Limits::wide(self.bytes())
+    pub(crate) fn wide_limits(&self) -> BatchLimits {
+        BatchLimits::wide(self.bytes())
     }
 
     /// Bounds of an ordinary batch.
-    pub(crate) fn limits(&self, limits: Limits) -> Limits {
-        Limits { batch_bytes_max: limits.batch_bytes_max.min(self.bytes()), ..limits }
+    pub(crate) fn limits(&self, limits: BatchLimits) -> BatchLimits {
+        BatchLimits { batch_bytes_max: limits.batch_bytes_max.min(self.bytes()), ..limits }
     }
 
     /// Notes how long the commit of a batch took that had so many bytes; `None`: it failed.
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn batches_become_narrower_until_they_are_committed_in_time_and_wider_again() {
-        let width = Width::wide();
+        let width = BatchSize::wide();
         let bytes = || width.wide_limits().batch_bytes_max;
         assert_eq!(bytes(), BYTES_MAX);
         width.committed(8 << 20, None);
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn ordinary_batches_become_narrower_too() {
-        let width = Width::ordinary();
-        let limits = Limits::wide(BATCH_BYTES_MAX);
+        let width = BatchSize::ordinary();
+        let limits = BatchLimits::wide(BATCH_BYTES_MAX);
         let bytes = || width.limits(limits).batch_bytes_max;
         for half in [8 << 20, 4 << 20, 2 << 20] {
             width.committed(half * 2, None);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use super::limits::Limits;
-use super::throttle::Effort;
-use crate::read_models::checkpoint::Slice;
+use super::limits::BatchLimits;
+use super::throttle::DutyCycle;
+use crate::read_models::slice::Slice;
 
 /// Between two looks at a ceiling that is in the way.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const WIDE_ENVELOPES: u64 = 1_000;
 
 /// The ceiling of one partition of one generation.
 #[derive(Debug)]
-pub(crate) struct Ceiling {
+pub(crate) struct CatchUpLimit {
     pool: PgPool,
     slice: Slice,
     bounds: Bounds,
@@ -49,7 +49,7 @@ struct Bounds {
     events_per_second_max: Option<u64>,
 }
 
-impl Ceiling {
+impl CatchUpLimit {
     pub(crate) fn new(pool: PgPool, slice: Slice) -> Self {
         let bounds = Bounds { until: 0, events_per_second_max: None };
         Self { pool, slice, bounds, seen_at: None, due: Instant::now() }
@@ -91,23 +91,23 @@ impl Ceiling {
     }
 
     /// The bounds of a wide batch: at a pace, what it allows in some seconds.
-    pub(crate) fn wide_limits(&self, wide: Limits) -> Limits {
+    pub(crate) fn wide_limits(&self, wide: BatchLimits) -> BatchLimits {
         let Some(max) = self.bounds.events_per_second_max else { return wide };
-        let effort = Effort::Gentle;
-        Limits {
+        let duty_cycle = DutyCycle::Gentle;
+        BatchLimits {
             batch_events_max: (max * THROTTLED_WIDE_SECONDS).clamp(1, wide.batch_events_max),
-            batch_time_max: effort.lasting(wide.batch_time_max),
-            effort,
+            batch_time_max: duty_cycle.lasting(wide.batch_time_max),
+            duty_cycle,
             ..wide
         }
     }
 
     /// The bounds of a batch of the ordinary width: small where there is a pace to keep.
-    pub(crate) fn limits(&self, limits: Limits) -> Limits {
+    pub(crate) fn limits(&self, limits: BatchLimits) -> BatchLimits {
         match self.bounds.events_per_second_max {
             Some(max) => {
                 let paced = (max / THROTTLED_BATCHES_PER_SECOND).max(1);
-                Limits { batch_events_max: paced.min(limits.batch_events_max), ..limits }
+                BatchLimits { batch_events_max: paced.min(limits.batch_events_max), ..limits }
             }
             None => limits,
         }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::throttle::Effort;
+use super::throttle::DutyCycle;
 use crate::read_models::commit::Batch;
 
 /// Events of one batch of one partition.
@@ -23,7 +23,7 @@ const WIDE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Bounds of one batch. The envelope that reaches one of them is the last.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct BatchLimits {
     /// Events.
     pub(crate) batch_events_max: u64,
     /// Bytes of its deltas in memory, about.
@@ -33,10 +33,10 @@ pub(crate) struct Limits {
     /// Whether a batch may be wider where nobody looks at what is built.
     pub(crate) may_be_wide: bool,
     /// How hard is worked at it.
-    pub(crate) effort: Effort,
+    pub(crate) duty_cycle: DutyCycle,
 }
 
-impl Limits {
+impl BatchLimits {
     /// Limits of the batches that reports come from. A configured number of events keeps all batches to it.
     pub(crate) fn ordinary(batch_events_max: Option<NonZeroU32>) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Limits {
             batch_bytes_max: BATCH_BYTES_MAX,
             batch_time_max: BATCH_TIME_MAX,
             may_be_wide: batch_events_max.is_none(),
-            effort: Effort::Full,
+            duty_cycle: DutyCycle::Full,
         }
     }
 
@@ -56,7 +56,7 @@ impl Limits {
             batch_bytes_max,
             batch_time_max: WIDE_TIME_MAX,
             may_be_wide: true,
-            effort: Effort::Full,
+            duty_cycle: DutyCycle::Full,
         }
     }
 

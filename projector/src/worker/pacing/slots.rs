@@ -18,26 +18,26 @@ const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The turns of a projector.
 #[derive(Debug, Clone)]
-pub struct Turns(Arc<Semaphore>);
+pub struct Slots(Arc<Semaphore>);
 
 /// Given back when it is dropped.
-pub struct Turn {
+pub struct Slot {
     _permit: OwnedSemaphorePermit,
     /// Whose end is the end of the lock.
     _alone: Option<PgConnection>,
 }
 
-impl Default for Turns {
+impl Default for Slots {
     /// All of them are free.
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(TURNS as usize)))
     }
 }
 
-impl Turns {
+impl Slots {
     /// Waits for a turn, where there are so many projectors.
-    pub async fn take(&self, projectors: usize) -> Turn {
-        Turn { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
+    pub async fn take(&self, projectors: usize) -> Slot {
+        Slot { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
     }
 
     /// The same, and nobody else has one meanwhile who has asked to be alone, in any projector: who keeps a pace does it
@@ -46,7 +46,7 @@ impl Turns {
     /// # Errors
     ///
     /// The database is away.
-    pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Turn> {
+    pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Slot> {
         let permit = self.permit(TURNS).await;
         // A connection of its own: in the pool the lock would outlive the turn, or whoever waited for it and was stopped.
         let mut alone = pool.acquire().await?.detach();
@@ -56,7 +56,7 @@ impl Turns {
         while !try_lock(&mut alone).await? {
             sleep(TRY_PAUSE).await;
         }
-        Ok(Turn { _permit: permit, _alone: Some(alone) })
+        Ok(Slot { _permit: permit, _alone: Some(alone) })
     }
 
     async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {

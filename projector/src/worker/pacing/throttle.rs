@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 /// How hard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effort {
+pub(crate) enum DutyCycle {
     /// As hard as it goes.
     Full,
     /// A tenth of the time.
@@ -30,12 +30,12 @@ const RESTS: u32 = 9;
 
 /// The rests between pieces of work.
 #[derive(Debug)]
-pub(crate) struct Rests {
-    effort: Effort,
+pub(crate) struct Throttle {
+    duty_cycle: DutyCycle,
     since: Instant,
 }
 
-impl Effort {
+impl DutyCycle {
     /// How long something takes that is so much work.
     pub(crate) fn lasting(self, work: Duration) -> Duration {
         match self {
@@ -45,16 +45,16 @@ impl Effort {
     }
 
     /// Rests from now on.
-    pub(crate) fn begin(self) -> Rests {
-        Rests { effort: self, since: Instant::now() }
+    pub(crate) fn begin(self) -> Throttle {
+        Throttle { duty_cycle: self, since: Instant::now() }
     }
 }
 
-impl Rests {
+impl Throttle {
     /// To be called after each piece of work: rests, if it is time to.
     pub(crate) async fn rest(&mut self) {
         let worked = self.since.elapsed();
-        if self.effort == Effort::Gentle && worked >= WORK {
+        if self.duty_cycle == DutyCycle::Gentle && worked >= WORK {
             sleep(worked.min(WORK_MAX) * RESTS).await;
             self.since = Instant::now();
         }

@@ -1,12 +1,12 @@
 //! Why a partition's way is left: it begins again at the checkpoint, or stands still until somebody does something.
 
-use crate::log::error::SourceError;
-use crate::read_models::dedup_store::RecentError;
+use crate::log::error::LogError;
+use crate::read_models::dedup_store::DedupStoreError;
 use crate::read_models::error::CommitError;
 
 /// Why the way was left.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stumble {
+pub(super) enum PartitionError {
     #[error("another projector owns the partition")]
     Standby,
     #[error("another projector took the partition over: it is now at epoch {now}, ours was {ours}")]
@@ -16,23 +16,23 @@ pub(super) enum Stumble {
     #[error("an event was parked that Postgres refuses")]
     Parked,
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(#[from] LogError),
     #[error(transparent)]
     Commit(#[from] CommitError),
     #[error(transparent)]
-    Recent(#[from] RecentError),
+    Recent(#[from] DedupStoreError),
     #[error("loading the checkpoint")]
     Checkpoint(#[source] sqlx::Error),
 }
 
-impl Stumble {
+impl PartitionError {
     /// It stays until somebody does something.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(
             self,
-            Self::Source(SourceError::History(_))
+            Self::Source(LogError::History(_))
                 | Self::Commit(CommitError::Sketch(_) | CommitError::TopPaths(_) | CommitError::Unkept(_))
-                | Self::Recent(RecentError::Corrupt(_))
+                | Self::Recent(DedupStoreError::Corrupt(_))
         )
     }
 

@@ -13,10 +13,10 @@ const WIDTH_MAX: u64 = 1 << 16;
 
 /// How far a partition may be read at once, with regard to what was refused. Outlives faults of its owner.
 #[derive(Debug, Default)]
-pub(crate) struct Isolation(Mutex<Bounds>);
+pub(crate) struct Isolation(Mutex<Search>);
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Bounds {
+struct Search {
     /// What is refused lies behind the checkpoint, and not behind this sequence.
     suspect: Option<u64>,
     /// Envelopes of one batch.
@@ -39,7 +39,7 @@ impl Isolation {
 
     /// Notes that a batch was refused that ends at a sequence.
     pub(crate) fn refused(&self, last_sequence: u64) {
-        *self.lock() = Bounds { suspect: Some(last_sequence), width: None };
+        *self.lock() = Search { suspect: Some(last_sequence), width: None };
     }
 
     /// Notes that a batch was committed that ends at a sequence.
@@ -51,10 +51,10 @@ impl Isolation {
 
     /// Notes that what was refused is parked.
     pub(crate) fn parked(&self) {
-        *self.lock() = Bounds { suspect: None, width: Some(1) };
+        *self.lock() = Search { suspect: None, width: Some(1) };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Bounds> {
+    fn lock(&self) -> MutexGuard<'_, Search> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

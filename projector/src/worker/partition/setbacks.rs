@@ -3,30 +3,30 @@
 
 use std::time::Duration;
 
-use fold::RecentIds;
 use tokio::time::timeout;
 
-use super::error::Stumble;
-use super::{Projection, Tenure};
+use super::error::PartitionError;
+use super::{PartitionWorker, Position, Term};
 use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::commit_lines::commit_lines;
 use crate::read_models::error::CommitError;
 use crate::worker::batch::Batcher;
 use crate::worker::lease;
-use crate::worker::pacing::batch_size::Width;
+use crate::worker::pacing::batch_size::BatchSize;
 use crate::worker::partitions::PartitionState;
 
 /// For finding out who owns a partition, after a fault.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Projection {
+impl PartitionWorker {
     /// Notes what became of a batch, for those that follow it.
-    pub(super) fn note_committed(
+    pub(super) fn record_outcome(
         &self,
-        width: &Width,
+        width: &BatchSize,
         batch: &Batch,
-        (committed, took): (&Result<Checkpoint, CommitError>, Duration),
+        committed: &Result<Checkpoint, CommitError>,
+        took: Duration,
     ) {
         match committed {
             Ok(_) => {
@@ -44,44 +44,43 @@ impl Projection {
     pub(super) async fn park_refused(
         &self,
         source: &mut Batcher,
-        recent: &mut RecentIds,
-        from: Checkpoint,
-        tenure: &mut Tenure,
-    ) -> Stumble {
-        let lines = match source.next_lines(&self.parts.fold, recent).await {
+        position: &mut Position,
+        term: &mut Term,
+    ) -> PartitionError {
+        let lines = match source.next_lines(&self.fold, &mut position.window).await {
             Ok(lines) => lines,
             Err(fault) => return fault.into(),
         };
-        match commit_lines(&self.parts.pool, self.slice, from, lines).await {
+        match commit_lines(&self.context.pool, self.slice, position.checkpoint, lines).await {
             Ok(isolated) => {
                 self.isolation.parked();
-                tenure.committed = true;
+                term.committed = true;
                 self.partitions.committed(self.slice.partition, &isolated.batch);
-                Stumble::Parked
+                PartitionError::Parked
             }
             Err(err) => err.into(),
         }
     }
 
     /// Finds out whether the reason behind a fault is that another projector has the partition now.
-    pub(super) async fn explained(&self, stumble: Stumble, tenure: Tenure) -> Stumble {
-        let Some(ours) = tenure.epoch else { return stumble };
-        if matches!(stumble, Stumble::Passed { .. }) {
-            return stumble;
+    pub(super) async fn explain(&self, err: PartitionError, term: Term) -> PartitionError {
+        let Some(ours) = term.epoch else { return err };
+        if matches!(err, PartitionError::Passed { .. }) {
+            return err;
         }
-        match timeout(OWNER_TIMEOUT, lease::epoch(&self.parts.pool, self.slice)).await {
-            Ok(Ok(now)) if now != ours => Stumble::Fenced { ours, now },
-            _ => stumble,
+        match timeout(OWNER_TIMEOUT, lease::epoch(&self.context.pool, self.slice)).await {
+            Ok(Ok(now)) if now != ours => PartitionError::Fenced { ours, now },
+            _ => err,
         }
     }
 
     /// Logs a stumble once, where it is dealt with.
-    pub(super) fn tell(&self, stumble: Stumble) {
+    pub(super) fn report(&self, err: PartitionError) {
         let partition = self.slice.partition;
-        let is_lasting = stumble.is_lasting();
-        let is_taken = matches!(stumble, Stumble::Standby | Stumble::Fenced { .. });
-        let is_isolating = stumble.is_isolating();
-        let reason = format!("{:#}", anyhow::Error::new(stumble));
+        let is_lasting = err.is_lasting();
+        let is_taken = matches!(err, PartitionError::Standby | PartitionError::Fenced { .. });
+        let is_isolating = err.is_isolating();
+        let reason = format!("{:#}", anyhow::Error::new(err));
         let number = partition.number();
         if is_lasting {
             if self.partitions.set(partition, PartitionState::Halted(reason.clone())) {

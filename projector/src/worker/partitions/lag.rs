@@ -10,7 +10,7 @@ use crate::read_models::checkpoint::Checkpoint;
 
 /// One partition's progress, as its owner knows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress {
+pub(crate) struct LagTracker {
     /// The last sequence that is folded.
     sequence: u64,
     /// When the log stored it.
@@ -40,7 +40,7 @@ pub(crate) struct Lag {
 
 /// What a batch that was committed has done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Done {
+pub(crate) struct CommittedBatch {
     /// Sequence of its last envelope.
     pub(crate) sequence: u64,
     /// Time at which the log stored that envelope.
@@ -51,7 +51,7 @@ pub(crate) struct Done {
     pub(crate) envelopes: u64,
 }
 
-impl Progress {
+impl LagTracker {
     /// Of a partition that is taken at this checkpoint. One that was left there by the same owner gets on no sooner for
     /// being taken again.
     pub(crate) fn resumed(before: Option<Self>, checkpoint: Checkpoint) -> Self {
@@ -73,23 +73,23 @@ impl Progress {
     /// Notes where the log ends.
     pub(crate) fn seen(&mut self, end: u64, now: Instant) {
         self.end = Some((end, now));
-        self.settle(now);
+        self.refresh(now);
     }
 
     /// Notes whether it is to be folded at all now.
     pub(crate) fn hold(&mut self, is_held: bool, now: Instant) {
         self.is_held = is_held;
-        self.settle(now);
+        self.refresh(now);
     }
 
     /// Notes that a batch was committed.
-    pub(crate) fn committed(&mut self, done: Done, now: Instant) {
+    pub(crate) fn committed(&mut self, done: CommittedBatch, now: Instant) {
         self.sequence = done.sequence;
         self.logged_at = done.logged_at;
         self.events += done.events;
         self.envelopes += done.envelopes;
         self.due_since = None;
-        self.settle(now);
+        self.refresh(now);
     }
 
     /// For how long there has been something to fold, and nothing of it was committed.
@@ -121,7 +121,7 @@ impl Progress {
         }
     }
 
-    fn settle(&mut self, now: Instant) {
+    fn refresh(&mut self, now: Instant) {
         let Some((end, seen_at)) = self.end else { return };
         let is_drained = end <= self.sequence;
         if is_drained {
@@ -152,13 +152,13 @@ mod tests {
         Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, dedup: DedupState::default() }
     }
 
-    fn batch(sequence: u64, envelopes: u64, events: u64) -> Done {
-        Done { sequence, logged_at: Some(time("2025-11-12T10:00:00Z")), events, envelopes }
+    fn batch(sequence: u64, envelopes: u64, events: u64) -> CommittedBatch {
+        CommittedBatch { sequence, logged_at: Some(time("2025-11-12T10:00:00Z")), events, envelopes }
     }
 
     /// A partition that is taken at a checkpoint, and looked at, at this moment.
-    fn taken(sequence: u64, end: u64, now: Instant) -> Progress {
-        let mut progress = Progress::resumed(None, checkpoint(sequence));
+    fn taken(sequence: u64, end: u64, now: Instant) -> LagTracker {
+        let mut progress = LagTracker::resumed(None, checkpoint(sequence));
         progress.hold(false, now);
         progress.seen(end, now);
         progress
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn opening_it_again_is_no_progress() {
         let begun = Instant::now();
-        let again = Progress::resumed(Some(taken(5, 7, begun)), checkpoint(5));
+        let again = LagTracker::resumed(Some(taken(5, 7, begun)), checkpoint(5));
         assert_eq!(again.stalled_for(begun + 3 * SECOND), 3 * SECOND);
-        let further = Progress::resumed(Some(taken(5, 7, begun)), checkpoint(6));
+        let further = LagTracker::resumed(Some(taken(5, 7, begun)), checkpoint(6));
         assert_eq!(further.stalled_for(begun + 3 * SECOND), Duration::ZERO);
     }
 

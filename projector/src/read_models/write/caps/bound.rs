@@ -11,6 +11,13 @@ pub(super) struct NameBounds {
     hosts: Bound,
 }
 
+/// Numbers of paths and of hosts that a site may have, on a day or in all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NameCaps {
+    pub(super) paths: u64,
+    pub(super) hosts: u64,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
     pub(super) names: u64,
@@ -28,11 +35,12 @@ impl NameBounds {
     pub(super) async fn cap<'a>(
         &mut self,
         mut names: Names<'_, 'a>,
-        (paths_max, hosts_max): (u64, u64),
+        caps: NameCaps,
         groups: &[&Group<'a>],
         others: &mut Others<'a>,
     ) -> sqlx::Result<()> {
         let Self { paths, hosts } = self;
+        let NameCaps { paths: paths_max, hosts: hosts_max } = caps;
         let paths_max_added = groups.iter().map(|group| group.counts.paths_max() as u64).sum();
         if !paths.take(paths_max_added, paths_max) {
             let sent = firsts(groups, |group| group.counts.names().paths);

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::batch::Name;
 use super::bound::Bound;
-use crate::read_models::checkpoint::Slice;
+use crate::read_models::slice::Slice;
 
 /// Of hosts.
 mod hosts;
