@@ -7,7 +7,7 @@ use service::{Refusal, query_string};
 
 use crate::dashboard;
 use crate::http::negotiation::Format;
-use crate::live::Pair;
+use crate::live::Topic;
 use crate::params::{
     EventTypesRequest, ListParams, Pairs, ParamError, PathsRequest, RawParams, SitesRequest, StatsRequest,
     TimeseriesRequest,
@@ -49,7 +49,7 @@ impl Target {
             Self::Paths => list::<PathsRequest>(query)?,
             Self::EventTypes => list::<EventTypesRequest>(query)?,
             Self::Sites => list::<SitesRequest>(query)?,
-            Self::Live => Pair::parse(Some(query))?.pairs(),
+            Self::Live => Topic::parse(Some(query))?.pairs(),
             Self::Page => dashboard::pairs(query, today)?,
         };
         Ok(query_string::written(pairs))

@@ -37,7 +37,7 @@ pub use canonical::Target;
 pub use config::{Config, KEYS_FILE, VARIABLES};
 
 use anyhow::Context;
-use db::pool::Connections;
+use db::pool::ConnectionPool;
 use db::{compatibility, readiness};
 use live::Live;
 use reports::SharedReports;
@@ -56,20 +56,20 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let databases = config.databases()?;
     let access = Access::new(config.access())?;
     let (origins, hosts, served) = (config.query_origins.clone(), config.query_hosts.clone(), config.connections()?);
-    let reports = SharedReports::new(Connections::lazy(config.report_options()?, &config), &config);
-    let (readiness, looks) = readiness::of(config.report_options()?, config.session());
-    let (live, feed) = Live::new(&config, config.live_options()?, shutdown.clone());
+    let reports = SharedReports::new(ConnectionPool::lazy(config.report_options()?, &config), &config);
+    let (readiness, checks) = readiness::new(config.report_options()?, config.session());
+    let (live, refresher) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
     let (health, operators) = routes::health(&reports, &live, readiness).split(config.query_ops_listen.is_some());
     let operators = server::serve_operators(config.query_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("QUERY_OPS_LISTEN")?;
-    let router = access.answer_pages(routes::router(reports, live, (health, &access)), Pages::Read(origins));
+    let router = access.answer_pages(routes::router(reports, live, health, &access), Pages::Read(origins));
     let router = hosts.guard(router, address.ip());
     let serving = server::serve(listener, served, router, shutdown.clone());
-    // Beside the future of the process, which is large enough.
-    let looking = Box::pin(looks.run(shutdown.clone()));
-    let serve = async { tokio::join!(serving, operators, feed.run(shutdown), looking) };
+    // On the heap: the future of the process is large enough without it.
+    let checking = Box::pin(checks.run(shutdown.clone()));
+    let serve = async { tokio::join!(serving, operators, refresher.run(shutdown), checking) };
     tokio::select! {
         _ = serve => {}
         unusable = Box::pin(compatibility::unusable(databases)) => return Err(unusable.into()),

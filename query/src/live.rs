@@ -1,11 +1,11 @@
-//! Totals of today, pushed to whoever watches a site: `GET /live`.
+//! Totals of today, pushed to clients: `GET /live`.
 //!
-//! Projectors say with each commit which generation it belongs to. One task listens while anybody watches, reads the
-//! totals of all that is watched, and leaves them where each client's stream takes the latest. A client that is slow
-//! misses what was in between, and nobody waits for it.
+//! Projectors notify with each commit which generation it belongs to. One task listens while there are clients, reads the
+//! totals of all topics, and publishes them where each client's stream takes the latest. A slow client misses the totals in
+//! between, and no other client waits for it.
 
 /// Parameters of `GET /live`.
-mod request;
+mod topic;
 
 /// Subscriptions of clients, and the latest totals of each.
 mod subscriptions;
@@ -30,47 +30,47 @@ use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use http::router;
-pub(crate) use refresh::Feed;
-pub(crate) use subscriptions::Pair;
-use subscriptions::{State, Subscription, Watched};
+pub(crate) use refresh::Refresher;
+use subscriptions::{State, Subscription, Subscriptions};
+pub(crate) use topic::Topic;
 
 use crate::Config;
 
-/// Where totals are watched.
+/// The subscriptions of all clients, and what a stream needs.
 #[derive(Clone)]
 pub(crate) struct Live {
-    watched: Arc<Watched>,
+    subscriptions: Arc<Subscriptions>,
     places: Places,
-    /// Between two signs of life where there is nothing to tell.
+    /// The time without totals after which a stream sends a comment.
     heartbeat: Duration,
-    /// For the first totals of a client.
+    /// The timeout of the first totals of a client.
     timeout: Duration,
     /// Ends all streams.
     shutdown: CancellationToken,
 }
 
-/// Why nothing can be watched now.
+/// Why a client cannot subscribe now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LiveError {
-    /// As many as may watch do so already.
+    /// All places are taken.
     #[error("too many clients watch totals; ask again later")]
     TooManyClients,
-    /// One client watches as much as one may.
+    /// The client has its share of places.
     #[error("this client watches totals too many times at once; ask again later")]
     TooManyOfClient,
     /// Postgres is away, or slow.
     #[error("totals cannot be read at the moment; ask again later")]
     NoTotals,
-    /// Nothing has been projected yet.
+    /// No generation of the read models is active.
     #[error("there are no read models yet; ask again when the projector has made them")]
     NoGeneration,
-    /// What is stored cannot be.
+    /// The stored numbers are damaged.
     #[error("what is stored about the site is damaged and has to be rebuilt by an operator")]
     Damaged,
 }
 
 impl LiveError {
-    /// For programs; stays what it is when sentences change.
+    /// The code, which does not change when the sentence does.
     fn code(self) -> &'static str {
         match self {
             Self::TooManyClients | Self::TooManyOfClient => "too_many_clients",
@@ -82,32 +82,32 @@ impl LiveError {
 }
 
 impl Live {
-    /// What is watched, and what is to run beside the server to keep it up to date.
-    pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Feed) {
-        let watched = Arc::<Watched>::default();
-        let feed = Feed::new(watched.clone(), options, config);
+    /// Makes the subscriptions, and the task that has to run beside the server to refresh their totals.
+    pub(crate) fn new(config: &Config, options: PgConnectOptions, shutdown: CancellationToken) -> (Self, Refresher) {
+        let subscriptions = Arc::<Subscriptions>::default();
+        let refresher = Refresher::new(subscriptions.clone(), options, config);
         let places = config.places(config.live_clients_max());
         let (heartbeat, timeout) = (config.live_heartbeat(), config.timeout());
-        (Self { watched, places, heartbeat, timeout, shutdown }, feed)
+        (Self { subscriptions, places, heartbeat, timeout, shutdown }, refresher)
     }
 
-    /// How many clients watch something, and how many may.
+    /// The number of clients, and its maximum.
     pub(crate) fn clients(&self) -> (usize, usize) {
-        (self.watched.clients(), self.places.taken().1)
+        (self.subscriptions.clients(), self.places.taken().1)
     }
 
-    /// Begins to watch; answers when the totals are known.
+    /// Subscribes a client to a topic; returns when the totals are known.
     ///
     /// # Errors
     ///
-    /// See [`LiveError`]; then nothing is watched.
-    async fn watch(&self, pair: Pair, client: &Client) -> Result<Subscription, LiveError> {
+    /// See [`LiveError`].
+    async fn subscribe(&self, topic: Topic, client: &Client) -> Result<Subscription, LiveError> {
         let place = self.places.take(client).map_err(|err| match err {
             NoPlace::AllTaken => LiveError::TooManyClients,
             NoPlace::ClientHasMost => LiveError::TooManyOfClient,
         })?;
-        let mut subscription = self.watched.join(pair, place);
-        let first = tokio::time::timeout(self.timeout, subscription.known()).await;
+        let mut subscription = self.subscriptions.join(topic, place);
+        let first = tokio::time::timeout(self.timeout, subscription.first_state()).await;
         match first.unwrap_or(State::Unread) {
             State::Counted(_) => Ok(subscription),
             State::Unread => Err(LiveError::NoTotals),

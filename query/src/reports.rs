@@ -34,7 +34,7 @@ use service::access::{Client, NoPlace, Place, Places};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
-use crate::db::pool::Connections;
+use crate::db::pool::ConnectionPool;
 use crate::db::pooled::PooledConnection;
 use crate::db::retry;
 use crate::params::StatsRequest;
@@ -49,7 +49,7 @@ use crate::reports::stats::Stats;
 pub(crate) struct SharedReports(Arc<Shared>);
 
 struct Shared {
-    db: Connections,
+    db: ConnectionPool,
     /// For one report with all its waiting.
     timeout: Duration,
     /// For an event to arrive in the read models.
@@ -67,7 +67,7 @@ pub(crate) struct Reports {
 }
 
 impl SharedReports {
-    pub(crate) fn new(db: Connections, config: &Config) -> Self {
+    pub(crate) fn new(db: ConnectionPool, config: &Config) -> Self {
         let places = config.places(config.query_reports_max.get().into());
         let (timeout, after_timeout) = (config.timeout(), config.after_timeout());
         Self(Arc::new(Shared { db, timeout, after_timeout, read_after: ReadAfter::new(config), places }))

@@ -13,15 +13,15 @@ use crate::metrics::{self, Gauges};
 use crate::reports::SharedReports;
 use crate::{dashboard, http};
 
-/// Whether reports can be read, and what is measured.
+/// The routes of probes and of metrics.
 pub(crate) fn health(reports: &SharedReports, live: &Live, readiness: Readiness) -> Health {
-    let (sampled, watched) = (reports.clone(), live.clone());
+    let (sampled_reports, sampled_live) = (reports.clone(), live.clone());
     let ready = move || {
         let readiness = readiness.clone();
-        async move { readiness.told().await.map_err(|lack| lack.to_string()) }
+        async move { readiness.current().await.map_err(|lack| lack.to_string()) }
     };
-    let health = Health::new(ready, move || metrics::sample(&gauges(&sampled, &watched)));
-    // After the line above, which installs the recorder that takes descriptions.
+    let health = Health::new(ready, move || metrics::sample(&gauges(&sampled_reports, &sampled_live)));
+    // After `Health::new`, which installs the recorder that takes descriptions.
     metrics::describe();
     health
 }
@@ -38,8 +38,8 @@ fn gauges(reports: &SharedReports, live: &Live) -> Gauges {
     }
 }
 
-/// Everything that clients are answered; `health` are the routes of probes, and of metrics where operators have no address.
-pub(crate) fn router(reports: SharedReports, live: Live, (health, access): (Router, &Access)) -> Router {
+/// All routes. `health` has the routes of probes, and of metrics if operators have no address of their own.
+pub(crate) fn router(reports: SharedReports, live: Live, health: Router, access: &Access) -> Router {
     let all = Router::new()
         .merge(http::router())
         .merge(dashboard::router())

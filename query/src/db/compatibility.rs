@@ -1,5 +1,5 @@
-//! Whether the databases can be used at all. What can pass is waited for while everything else goes on; what cannot ends the
-//! process, with a sentence.
+//! The check whether this version can use the databases. A database that is away, or has no schema yet, is waited for. One
+//! that can never be used ends the process.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-/// Between two looks at a database that is away or has no schema yet.
-const WAIT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two checks of a database that is away or has no schema yet.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A database, by the variable that names it.
 pub(crate) type Named = (&'static str, PgConnectOptions);
 
-/// Why the process cannot do its work with these databases.
+/// Why the service cannot use its databases.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unusable {
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    #[error("{0} names another database than DATABASE_URL; it must be a standby of that one")]
+    #[error("{0} names another database than DATABASE_URL; it must name a standby of that database")]
     Another(&'static str),
 }
 
-/// Answers when a database turns out to be of no use, and never if all can be used.
+/// Returns when a database turns out to be unusable, and never if all can be used.
 pub(crate) async fn unusable(databases: Vec<Named>) -> Unusable {
     if let Err(unfit) = try_join_all(databases.iter().map(fit)).await {
         return unfit.into();
@@ -37,30 +37,30 @@ pub(crate) async fn unusable(databases: Vec<Named>) -> Unusable {
     std::future::pending().await
 }
 
-/// Waits until a database says that it can be used.
+/// Waits until a database can be used.
 async fn fit((variable, options): &Named) -> Result<(), Unfit> {
     loop {
         match database::check(variable, options, Use::Reading).await {
             Err(passing) if !passing.is_lasting() => {
                 tracing::debug!(error = %passing, "Cannot ask a database whether it can be used");
-                sleep(WAIT_PAUSE).await;
+                sleep(RETRY_PAUSE).await;
             }
             answered => return answered,
         }
     }
 }
 
-/// Whether both were migrated in one moment, and so are one.
+/// Whether both were migrated at one moment, and so are copies of one database.
 async fn is_copy(original: &Named, copy: &Named) -> bool {
     loop {
         if let (Ok(original), Ok(copy)) = tokio::join!(migrated_at(original), migrated_at(copy)) {
             return original == copy;
         }
-        sleep(WAIT_PAUSE).await;
+        sleep(RETRY_PAUSE).await;
     }
 }
 
-/// When the first migration was applied, which is copied with everything else.
+/// The time of the first migration, which a standby has from its primary.
 async fn migrated_at((_, options): &Named) -> sqlx::Result<String> {
     let mut db = PgConnection::connect_with(options).await?;
     let applied = "select extract(epoch from installed_on)::text from public._sqlx_migrations order by version limit 1";

@@ -1,4 +1,4 @@
-//! A connection on loan.
+//! A connection on loan from the pool.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,13 +7,15 @@ use service::access::Client;
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout_at};
 
-use crate::db::pool::{Connected, Connections};
+use crate::db::pool::{Connected, ConnectionPool};
 use crate::metrics;
 
-/// A connection that is closed if it is given back in the middle of an answer, because time is over or the client has
-/// left: whoever took it next would read the rest first, and if Postgres hangs, wait for it forever.
+/// A connection on loan from the pool.
+///
+/// Dropped in the middle of an answer, after a timeout or because the client has left, it is closed. In the pool it would give
+/// the next user the rest of that answer, and if Postgres hangs, make it wait forever.
 pub(crate) struct PooledConnection {
-    /// None when it has been given back.
+    /// `None` when it has been given back.
     connection: Option<Connected>,
 }
 
@@ -22,19 +24,19 @@ impl PooledConnection {
     ///
     /// # Errors
     ///
-    /// [`sqlx::Error::PoolTimedOut`], or what kept it from being made.
-    pub(crate) async fn take(db: &Connections, client: &Client, deadline: Instant) -> Result<Self, sqlx::Error> {
+    /// [`sqlx::Error::PoolTimedOut`], or why connecting failed.
+    pub(crate) async fn take(db: &ConnectionPool, client: &Client, deadline: Instant) -> Result<Self, sqlx::Error> {
         let asked = Instant::now();
         let connected = timeout_at(deadline, db.get_for(client)).await;
         Ok(Self::of(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?, asked))
     }
 
-    /// Waits for a connection for what all clients share, as long as the caller does.
+    /// Waits for a connection for a query that all clients share. The caller sets the timeout.
     ///
     /// # Errors
     ///
-    /// What kept it from being made.
-    pub(crate) async fn take_for_all(db: &Connections) -> Result<Self, sqlx::Error> {
+    /// Connecting failed.
+    pub(crate) async fn take_for_all(db: &ConnectionPool) -> Result<Self, sqlx::Error> {
         let asked = Instant::now();
         Ok(Self::of(db.get().await?, asked))
     }
@@ -44,12 +46,12 @@ impl PooledConnection {
         Self { connection: Some(connected) }
     }
 
-    /// Gives the connection back for others to use: all of its answers have been read.
+    /// Gives the connection back to the pool. All of its answers must have been read.
     pub(crate) fn end(mut self) {
         drop(self.connection.take());
     }
 
-    /// The same, unless that failed.
+    /// Gives the connection back to the pool, unless the read has failed.
     pub(crate) fn end_with<T, E>(self, read: Result<T, E>) -> Result<T, E> {
         read.inspect(|_| self.end())
     }
@@ -59,19 +61,19 @@ impl Deref for PooledConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection.as_ref().expect("it is there until it ends").connection
+        &self.connection.as_ref().expect("the connection is there until it is given back").connection
     }
 }
 
 impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection.as_mut().expect("it is there until it ends").connection
+        &mut self.connection.as_mut().expect("the connection is there until it is given back").connection
     }
 }
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        // Out of the pool, and so closed.
+        // Taken out of the pool, and so closed.
         drop(self.connection.take().map(|connected| Object::take(connected.connection)));
     }
 }

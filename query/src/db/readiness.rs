@@ -1,5 +1,5 @@
-//! Whether reports can be answered, or what is missing: looked at again and again on a connection of its own, and told
-//! from memory. So a probe neither waits behind reports nor costs Postgres anything, however many there are.
+//! The readiness of the service, queried once a second on a connection of its own and answered from memory. So a probe does
+//! not wait behind reports, and any number of probes costs Postgres one statement a second.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// What the database is to look like.
+/// The migrations that the database must have.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
-/// As Postgres shows the connection.
+/// The application name of the connection in `pg_stat_activity`.
 const APPLICATION: &str = "tidemark-query-readiness";
 
-/// Between two looks: one short statement a second.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two checks: one short statement a second.
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
-/// For one look, with connecting. A database that hangs shows after this and a pause: 3 s.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+/// The timeout of a check, with connecting. A database that hangs is noticed after this and a pause: 3 s.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A look that is older tells nothing: two that ran out of time, with the pauses after them.
+/// An older check says nothing: two checks that timed out, with the pauses after them.
 const AGE_MAX: Duration = Duration::from_secs(6);
 
-/// What is missing. The message is one sentence for an operator.
+/// Why reports cannot be answered. `/readyz` answers with the message.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Unready {
     #[error("the database does not answer")]
@@ -38,15 +38,15 @@ pub(crate) enum Unready {
     NotMigrated(i64),
     #[error("no generation of the read models is active yet; the projector makes the first one")]
     NoGeneration,
-    #[error("the database cannot be asked")]
+    #[error("the database cannot be queried")]
     Database(#[source] Arc<sqlx::Error>),
 }
 
 impl From<sqlx::Error> for Unready {
     fn from(err: sqlx::Error) -> Self {
-        /// What Postgres says of a table that does not exist: nothing was ever migrated.
+        /// The code of a table that does not exist: no migration was ever applied.
         const UNDEFINED_TABLE: &str = "42P01";
-        /// What a server says that starts, stops, or ends a connection.
+        /// The class of codes of a server that starts, stops, or ends a connection.
         const OPERATOR_INTERVENTION: &str = "57P";
         let code = err.as_database_error().and_then(DatabaseError::code).map(Cow::into_owned).unwrap_or_default();
         if matches!(err, sqlx::Error::Io(_)) || code.starts_with(OPERATOR_INTERVENTION) {
@@ -59,60 +59,60 @@ impl From<sqlx::Error> for Unready {
     }
 }
 
-/// A look, when it began, and what it showed.
+/// The outcome of a check, and when it began.
 #[derive(Debug, Clone)]
-struct Look {
+struct Check {
     at: Instant,
     outcome: Result<(), Unready>,
 }
 
-/// What the last look showed.
+/// The outcome of the last check.
 #[derive(Debug, Clone)]
-pub(crate) struct Readiness(watch::Receiver<Option<Look>>);
+pub(crate) struct Readiness(watch::Receiver<Option<Check>>);
 
-/// Looks again and again.
-pub(crate) struct Looks {
+/// Checks the readiness once a second.
+pub(crate) struct ReadinessChecks {
     options: PgConnectOptions,
     session: Session,
-    last: watch::Sender<Option<Look>>,
+    last: watch::Sender<Option<Check>>,
 }
 
-/// What is told, and what is to run beside the server so that there is something to tell.
-pub(crate) fn of(options: PgConnectOptions, session: Session) -> (Readiness, Looks) {
-    let (last, told) = watch::channel(None);
-    (Readiness(told), Looks { options: options.application_name(APPLICATION), session, last })
+/// Makes the readiness, and the checks, which have to run beside the server.
+pub(crate) fn new(options: PgConnectOptions, session: Session) -> (Readiness, ReadinessChecks) {
+    let (last, receiver) = watch::channel(None);
+    (Readiness(receiver), ReadinessChecks { options: options.application_name(APPLICATION), session, last })
 }
 
 impl Readiness {
-    /// Whether reports can be answered. Waits only for the first look after the start.
+    /// Whether reports can be answered. Waits only for the first check after the start.
     ///
     /// # Errors
     ///
-    /// What is missing.
-    pub(crate) async fn told(mut self) -> Result<(), Unready> {
-        let first = timeout(LOOK_TIMEOUT + LOOK_PAUSE, self.0.wait_for(Option::is_some)).await;
-        let look = first.ok().and_then(Result::ok).and_then(|look| look.clone());
-        look.filter(|look| look.at.elapsed() < AGE_MAX).map_or(Err(Unready::NoDatabase), |look| look.outcome)
+    /// Reports cannot be answered.
+    pub(crate) async fn current(mut self) -> Result<(), Unready> {
+        let first = timeout(CHECK_TIMEOUT + CHECK_PAUSE, self.0.wait_for(Option::is_some)).await;
+        let check = first.ok().and_then(Result::ok).and_then(|check| check.clone());
+        check.filter(|check| check.at.elapsed() < AGE_MAX).map_or(Err(Unready::NoDatabase), |check| check.outcome)
     }
 }
 
-impl Looks {
-    /// Looks until `shutdown`. A connection is kept from one look to the next, and made anew after one that failed.
+impl ReadinessChecks {
+    /// Checks until `shutdown`. The connection is kept from one check to the next, and made anew after a failure.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut kept = None;
-        let looking = async {
+        let checks = async {
             loop {
                 let at = Instant::now();
-                let looked = timeout(LOOK_TIMEOUT, self.look(&mut kept)).await;
-                self.tell(Look { at, outcome: looked.unwrap_or(Err(Unready::NoDatabase)) });
-                sleep(LOOK_PAUSE).await;
+                let outcome = timeout(CHECK_TIMEOUT, self.check(&mut kept)).await;
+                self.publish(Check { at, outcome: outcome.unwrap_or(Err(Unready::NoDatabase)) });
+                sleep(CHECK_PAUSE).await;
             }
         };
-        shutdown.run_until_cancelled(looking).await;
+        shutdown.run_until_cancelled(checks).await;
     }
 
-    /// Asks for what a report needs, and keeps the connection for the next look once it has answered.
-    async fn look(&self, kept: &mut Option<PgConnection>) -> Result<(), Unready> {
+    /// Queries what a report needs, and keeps the connection for the next check once it has answered.
+    async fn check(&self, kept: &mut Option<PgConnection>) -> Result<(), Unready> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -140,16 +140,16 @@ impl Looks {
         Ok(connection)
     }
 
-    /// Keeps what a look showed. What nobody has a sentence for is logged when it begins.
-    fn tell(&self, look: Look) {
-        let was_unknown = matches!(&*self.last.borrow(), Some(Look { outcome: Err(Unready::Database(_)), .. }));
-        if let Err(err @ Unready::Database(_)) = &look.outcome
+    /// Publishes the outcome of a check. An error without a sentence for operators is logged the first time.
+    fn publish(&self, check: Check) {
+        let was_unknown = matches!(&*self.last.borrow(), Some(Check { outcome: Err(Unready::Database(_)), .. }));
+        if let Err(err @ Unready::Database(_)) = &check.outcome
             && !was_unknown
         {
             let error = format!("{:#}", anyhow::Error::from(err.clone()));
             tracing::warn!(error, "Cannot tell whether reports can be read");
         }
-        self.last.send_replace(Some(look));
+        self.last.send_replace(Some(check));
     }
 }
 

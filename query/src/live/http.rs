@@ -16,16 +16,17 @@ use service::refusal::RefusalBody;
 use service::server::EndsWithClient;
 use tokio_util::sync::CancellationToken;
 
-use super::subscriptions::{Pair, Subscription};
-use super::totals::Totals;
+use super::subscriptions::Subscription;
+use super::topic::Topic;
+use super::totals::LiveTotals;
 use super::{Live, LiveError};
 use crate::metrics;
 use crate::params::descriptions::{EventTypeParam, SiteParam};
 
-/// With which a client says what it has seen.
+/// The header with the id of the last event that a client has got.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Tells nginx not to gather what is sent before it passes it on.
+/// Tells nginx to pass events on without buffering.
 const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// The route.
@@ -33,12 +34,11 @@ pub(crate) fn router(live: Live) -> Router {
     Router::new().route("/live", get(self::live)).with_state(live)
 }
 
-/// Totals of today, now and whenever they change.
+/// Totals of today, now and when they change.
 ///
-/// Server-RawParams Events, as `EventSource` reads them. The day is the UTC day; it changes at midnight on the same
-/// connection. A client that comes back with the id of the last event it got is sent the totals if they are others
-/// by now. One that is slow misses what was in between. Where there is nothing to tell, a comment comes every 15
-/// seconds.
+/// The answer is a stream of Server-Sent Events, as `EventSource` reads them. The day is the UTC day, and changes at midnight on
+/// the same connection. A client that connects again with the id of the last event is sent the totals only if they have
+/// changed. A slow client misses the totals in between. After 15 seconds without totals the stream sends a comment.
 #[utoipa::path(
     get,
     path = "/live",
@@ -49,8 +49,8 @@ pub(crate) fn router(live: Live) -> Router {
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client got."),
     ),
     responses(
-        (status = 200, description = "A stream of events named `totals`. What stands behind `data:` is the JSON of this schema.",
-            body = Totals, content_type = "text/event-stream",
+        (status = 200, description = "A stream of events named `totals`. The data of an event is JSON of this schema.",
+            body = LiveTotals, content_type = "text/event-stream",
             example = "event: totals\nid: 3/2025-11-12/1450/212/page_view/site-abc-123\n\
                 data: {\"site_id\":\"site-abc-123\",\"date\":\"2025-11-12\",\"total_views\":1450,\"unique_users\":212,\"generation\":3}\n\n"),
         (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
@@ -65,19 +65,19 @@ pub(crate) async fn live(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Refusal> {
-    let pair = Pair::parse(query.as_deref())?;
-    let site_id = pair.site_id.as_str().to_owned();
+    let topic = Topic::parse(query.as_deref())?;
+    let site_id = topic.site_id.as_str().to_owned();
     grant.check(&site_id)?;
-    let subscription = live.watch(pair, grant.client()).await?;
+    let subscription = live.subscribe(topic, grant.client()).await?;
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let heartbeat = KeepAlive::new().interval(live.heartbeat);
-    // A key that is revoked is told no more.
+    // The stream ends when the key is revoked.
     let events = events(subscription, seen, live.shutdown).take_until(grant.lost(site_id));
     Ok(([UNBUFFERED], Extension(EndsWithClient), Sse::new(events).keep_alive(heartbeat)))
 }
 
-/// The latest totals whenever the connection has room, if they are others than those before. The connection asks for
-/// one at a time, so there is no queue.
+/// The stream of events: the latest totals whenever the connection has room, if they differ from those before. The
+/// connection takes one at a time, so there is no queue.
 fn events(
     subscription: Subscription,
     seen: Option<String>,
@@ -93,9 +93,9 @@ fn events(
     })
 }
 
-fn event(totals: &Totals) -> Event {
+fn event(totals: &LiveTotals) -> Event {
     let event = Event::default().event("totals").id(totals.id());
-    event.json_data(totals).expect("totals have no keys that JSON does not")
+    event.json_data(totals).expect("totals are valid JSON")
 }
 
 impl From<LiveError> for Refusal {

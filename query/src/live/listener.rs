@@ -1,5 +1,5 @@
-//! What projectors say when they commit: which generation they added to, or which one is active now. A hint that it is
-//! time to read, and nothing that is relied on.
+//! Notifications of projectors (`NOTIFY`): the generation of a commit, or a change of the active generation. They are hints
+//! that it is time to read. No number depends on them.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::timeout;
 
-/// Where it is said. The projector has the same name for it.
+/// The channel, by the name that the projector uses.
 const CHANNEL: &str = "projection";
 
-/// As Postgres shows the connection.
+/// The application name of the connection in `pg_stat_activity`.
 const APPLICATION: &str = "tidemark-query-live";
 
-/// A connection may take so long to close before it is left to itself.
+/// The timeout of closing the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that hears them, with which one can read, too: whoever cannot read with it would not hear anything.
-pub(super) struct Notices {
+/// A connection that receives notifications, and reads the totals, too: so a connection that fails is noticed by the read.
+pub(super) struct CommitListener {
     pub(super) listener: PgListener,
-    /// Of this connection only.
+    /// The pool of this connection alone.
     pool: PgPool,
 }
 
-impl Notices {
+impl CommitListener {
     /// Connects and listens, within `limit` each.
     pub(super) async fn listen(options: PgConnectOptions, session: Session, limit: Duration) -> sqlx::Result<Self> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit).max_lifetime(None);
@@ -35,27 +35,27 @@ impl Notices {
         });
         let pool = pool.connect_lazy_with(options.application_name(APPLICATION));
         let mut listener = PgListener::connect_with(&pool).await?;
-        // A lost connection is the end of this: what was said meanwhile has to be made up for by reading.
+        // A lost connection ends the listener, because notifications were lost with it and the totals have to be read anew.
         listener.eager_reconnect(false);
         timeout(limit, listener.listen(CHANNEL)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
         Ok(Self { listener, pool })
     }
 
-    /// Forgets what was said so far, before it is read.
-    pub(super) fn forget(&mut self) -> sqlx::Result<()> {
+    /// Drops the notifications so far, before a read that contains their commits.
+    pub(super) fn clear(&mut self) -> sqlx::Result<()> {
         while let Some(heard) = self.next().now_or_never() {
             heard?;
         }
         Ok(())
     }
 
-    /// Returns when something is said that concerns a reader of this generation.
-    pub(super) async fn concerning(&mut self, generation: Option<i32>) -> sqlx::Result<()> {
+    /// Waits for a notification that concerns a reader of this generation.
+    pub(super) async fn wait_for(&mut self, generation: Option<i32>) -> sqlx::Result<()> {
         while !concerns(&self.next().await?, generation) {}
         Ok(())
     }
 
-    /// Closes the connection, if it lets itself be closed.
+    /// Closes the connection.
     pub(super) async fn close(self) {
         drop(self.listener);
         let _ = timeout(CLOSE_TIMEOUT, self.pool.close()).await;
@@ -68,8 +68,8 @@ impl Notices {
     }
 }
 
-/// A commit is `<generation>-<partition>`; only those to the active generation show. Anything else is a change of
-/// generations, or new to this version.
+/// Whether a notification concerns a reader of the active generation. A commit is `<generation>-<partition>`, and concerns
+/// readers of its generation. Any other payload is a change of generations, or unknown to this version.
 fn concerns(payload: &str, active: Option<i32>) -> bool {
     let committed = payload.split_once('-').and_then(|(generation, _)| generation.parse().ok());
     committed.is_none() || active.is_none() || committed == active
@@ -80,7 +80,7 @@ mod tests {
     use super::concerns;
 
     #[test]
-    fn commits_to_other_generations_concern_nobody() {
+    fn commits_to_other_generations_concern_no_reader() {
         for (payload, active, is_concerned) in [
             ("3-0", Some(3), true),
             ("3-17", Some(3), true),

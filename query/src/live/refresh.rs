@@ -1,5 +1,5 @@
-//! From a commit to those who watch: one task, one connection, one statement for everything that is watched. While
-//! nobody watches there is neither.
+//! The task that refreshes the totals of all topics after a commit: one connection, and one statement for all of them. Without
+//! clients there is no connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,105 +9,106 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::listener::Notices;
-use super::subscriptions::{Pair, State, Watched};
-use super::totals::{self, Snapshot};
+use super::listener::CommitListener;
+use super::subscriptions::{State, Subscriptions};
+use super::topic::Topic;
+use super::totals::{self, States};
 use crate::config::Config;
 
-/// From one read to the next at least, however much is committed: projectors of four partitions commit up to 160 times a
-/// second, and ten numbers a second are more than anybody can follow.
+/// The shortest pause between two reads. Projectors of four partitions commit up to 160 times a second, and a person cannot
+/// follow more than ten numbers a second.
 const READ_PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// The pause is so many times as long as the read before it, if that is more: so reading keeps a fifth of one processor
-/// of Postgres busy at most. 4,096 different pairs took it 38 ms, and are read five times a second then.
+/// The pause as a multiple of the read before it, if that is longer: so reading takes at most a fifth of one processor of
+/// Postgres. Reading 4,096 topics takes 38 ms, so they are read five times a second.
 const PAUSE_PER_READ: u32 = 4;
 
-/// Without any notice it is read as often as this: the day changes in silence, and so does what an operator corrects.
-/// What was not heard for any reason is late by no more than that.
+/// The longest pause without a notification: the day changes without one, and so do numbers that an operator corrects. A lost
+/// notification delays totals by no more than this.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// After something that did not work, until the next try.
+/// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why it has to begin anew.
+/// Why the connection has to be made anew.
 #[derive(Debug, thiserror::Error)]
-enum FeedError {
+enum RefreshError {
     #[error("the totals cannot be read")]
     Database(#[from] sqlx::Error),
     #[error("reading the totals took too long")]
     TimedOut,
 }
 
-/// Keeps what is watched up to date.
-pub(crate) struct Feed {
-    watched: Arc<Watched>,
+/// Keeps the totals of all topics up to date.
+pub(crate) struct Refresher {
+    subscriptions: Arc<Subscriptions>,
     options: PgConnectOptions,
     session: Session,
-    /// For connecting, and for a read.
+    /// The timeout of connecting, and of a read.
     timeout: Duration,
 }
 
-impl Feed {
-    pub(super) fn new(watched: Arc<Watched>, options: PgConnectOptions, config: &Config) -> Self {
-        Self { watched, options, session: config.session(), timeout: config.timeout() }
+impl Refresher {
+    pub(super) fn new(subscriptions: Arc<Subscriptions>, options: PgConnectOptions, config: &Config) -> Self {
+        Self { subscriptions, options, session: config.session(), timeout: config.timeout() }
     }
 
-    /// Works until `shutdown`. Whatever happens to the connection, it is made anew.
+    /// Refreshes until `shutdown`. A connection that fails is made anew.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        while shutdown.run_until_cancelled(self.someone_watches()).await.is_some() {
+        while shutdown.run_until_cancelled(self.topics_exist()).await.is_some() {
             if let Err(err) = self.follow(&shutdown).await {
-                tracing::warn!(error = format!("{:#}", anyhow::Error::from(err)), "Totals are not up to date");
+                tracing::warn!(error = format!("{:#}", anyhow::Error::from(err)), "LiveTotals are not up to date");
                 shutdown.run_until_cancelled(sleep(RETRY_PAUSE)).await;
             }
         }
     }
 
-    async fn someone_watches(&self) {
-        while self.watched.pairs().is_empty() {
-            self.watched.changed().await;
+    async fn topics_exist(&self) {
+        while self.subscriptions.topics().is_empty() {
+            self.subscriptions.changed().await;
         }
     }
 
-    /// Connects, and publishes until nobody watches or something goes wrong.
-    async fn follow(&self, shutdown: &CancellationToken) -> Result<(), FeedError> {
-        let connecting = Notices::listen(self.options.clone(), self.session.clone(), self.timeout);
+    /// Connects, and publishes until there are no topics or a read fails.
+    async fn follow(&self, shutdown: &CancellationToken) -> Result<(), RefreshError> {
+        let connecting = CommitListener::listen(self.options.clone(), self.session.clone(), self.timeout);
         let Some(connected) = shutdown.run_until_cancelled(connecting).await else { return Ok(()) };
-        let mut notices = connected?;
-        let publishing = shutdown.run_until_cancelled(self.publish_changes(&mut notices)).await;
-        notices.close().await;
+        let mut listener = connected?;
+        let publishing = shutdown.run_until_cancelled(self.publish_changes(&mut listener)).await;
+        listener.close().await;
         publishing.unwrap_or(Ok(()))
     }
 
-    async fn publish_changes(&self, notices: &mut Notices) -> Result<(), FeedError> {
+    async fn publish_changes(&self, listener: &mut CommitListener) -> Result<(), RefreshError> {
         loop {
-            let pairs = self.watched.pairs();
-            if pairs.is_empty() {
+            let topics = self.subscriptions.topics();
+            if topics.is_empty() {
                 return Ok(());
             }
             let begun = Instant::now();
-            // What is said from here on may be missing in what is read.
-            notices.forget()?;
-            let reading = timeout(self.timeout, totals::read(&mut notices.listener, &pairs));
-            let Snapshot { generation, states } = reading.await.map_err(|_| FeedError::TimedOut)??;
+            // Commits of later notifications may be missing in the read.
+            listener.clear()?;
+            let reading = timeout(self.timeout, totals::read(&mut listener.listener, &topics));
+            let States { generation, states } = reading.await.map_err(|_| RefreshError::TimedOut)??;
             let pause = READ_PAUSE_MIN.max(begun.elapsed() * PAUSE_PER_READ);
-            for (pair, state) in pairs.iter().zip(states) {
-                self.publish(pair, state);
+            for (topic, state) in topics.iter().zip(states) {
+                self.publish(topic, state);
             }
             sleep(pause).await;
             tokio::select! {
-                heard = notices.concerning(generation) => heard?,
-                () = self.watched.changed() => {}
+                heard = listener.wait_for(generation) => heard?,
+                () = self.subscriptions.changed() => {}
                 () = sleep(SILENCE_MAX) => {}
             }
         }
     }
 
-    fn publish(&self, pair: &Pair, state: State) {
+    fn publish(&self, topic: &Topic, state: State) {
         let is_damaged = state == State::Damaged;
-        if self.watched.publish(pair, state) && is_damaged {
+        if self.subscriptions.publish(topic, state) && is_damaged {
             // What is logged without being asked for outlives an erasure, so it names no site.
             tracing::warn!("What is stored about a site is damaged");
-            tracing::debug!(site.id = pair.site_id.as_str(), "The damaged one is this site");
+            tracing::debug!(site.id = topic.site_id.as_str(), "The damaged one is this site");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers of everything that is watched, read in one snapshot of the active generation.
+//! Totals of today of all topics, read in one snapshot of the active generation.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
-use super::subscriptions::{Pair, State};
+use super::subscriptions::State;
+use super::topic::Topic;
 use crate::reports::unique_users::UniqueUsers;
 
-/// What a site has had today, so far.
+/// Totals of a site today, so far.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = LiveTotals)]
-pub(crate) struct Totals {
-    /// Whose traffic it is.
+pub(crate) struct LiveTotals {
+    /// The site.
     #[schema(example = "site-abc-123")]
     site_id: String,
-    /// Today: the UTC day.
+    /// The UTC day.
     date: NaiveDate,
     /// Events of the type.
     total_views: u64,
     /// Different users among them: exact to a few thousand, then with a standard error of 0.81 %.
     unique_users: u64,
-    /// The set of read models that they come from.
+    /// The generation of the read models that the totals come from.
     generation: i32,
-    /// Names these totals, so that a client can say what it has seen.
+    /// Identifies these totals, so that a client can say what it has seen.
     #[serde(skip)]
     id: String,
 }
@@ -41,7 +41,7 @@ struct Row {
     sketch: Option<Vec<u8>>,
 }
 
-/// What is stored of one pair cannot be.
+/// The stored numbers of a topic are damaged.
 #[derive(Debug, thiserror::Error)]
 enum Damaged {
     #[error("a count is negative")]
@@ -50,39 +50,38 @@ enum Damaged {
     Sketch(#[from] NotAdded),
 }
 
-/// All of one moment.
-pub(super) struct Snapshot {
+/// The states of all topics at one moment.
+pub(super) struct States {
     /// The active generation, if there is one.
     pub(super) generation: Option<i32>,
-    /// One for each pair, in their order.
+    /// One state for each topic, in their order.
     pub(super) states: Vec<State>,
 }
 
-/// Reads the totals of some pairs, at least one.
-pub(super) async fn read(db: impl PgExecutor<'_>, pairs: &[Arc<Pair>]) -> sqlx::Result<Snapshot> {
-    let sites: Vec<&str> = pairs.iter().map(|pair| pair.site_id.as_str()).collect();
-    let event_types: Vec<&str> = pairs.iter().map(|pair| pair.event_type.as_str()).collect();
+/// Reads the totals of at least one topic.
+pub(super) async fn read(db: impl PgExecutor<'_>, topics: &[Arc<Topic>]) -> sqlx::Result<States> {
+    let sites: Vec<&str> = topics.iter().map(|topic| topic.site_id.as_str()).collect();
+    let event_types: Vec<&str> = topics.iter().map(|topic| topic.event_type.as_str()).collect();
     let rows = sqlx::query_file_as!(Row, "src/live/totals.sql", &sites as &[&str], &event_types as &[&str]);
     let rows = rows.fetch_all(db).await?;
     let generation = rows.first().and_then(|row| row.generation_id);
-    let of_pairs = rows.chunk_by(|left, right| left.number == right.number).zip(pairs);
-    let states = of_pairs.map(|(rows, pair)| match generation {
+    let of_topics = rows.chunk_by(|left, right| left.number == right.number).zip(topics);
+    let states = of_topics.map(|(rows, topic)| match generation {
         None => State::NoGeneration,
         Some(generation) => {
-            Totals::of(pair, generation, rows).map_or(State::Damaged, |totals| State::Counted(Arc::new(totals)))
+            LiveTotals::of(topic, generation, rows).map_or(State::Damaged, |totals| State::Counted(Arc::new(totals)))
         }
     });
-    Ok(Snapshot { generation, states: states.collect() })
+    Ok(States { generation, states: states.collect() })
 }
 
-impl Totals {
-    /// Those of a pair from its rows.
-    fn of(pair: &Pair, generation: i32, rows: &[Row]) -> Result<Self, Damaged> {
-        let (site_id, event_type) = (pair.site_id.as_str(), pair.event_type.as_str());
+impl LiveTotals {
+    /// Adds up the rows of a topic.
+    fn of(topic: &Topic, generation: i32, rows: &[Row]) -> Result<Self, Damaged> {
+        let (site_id, event_type) = (topic.site_id.as_str(), topic.event_type.as_str());
         let Row { day, views, .. } = rows[0];
         let (total_views, unique_users) = (count(views)?, users(rows)?);
-        // All that makes them what they are: equal totals have equal names, in every process, whatever was committed
-        // for others meanwhile.
+        // Equal totals have equal ids in every process, and commits of other topics do not change them.
         let id = format!("{generation}/{day}/{total_views}/{unique_users}/{event_type}/{site_id}");
         Ok(Self { site_id: site_id.to_owned(), date: day, total_views, unique_users, generation, id })
     }
@@ -93,8 +92,8 @@ impl Totals {
 }
 
 #[cfg(test)]
-impl Totals {
-    /// Of some site and day.
+impl LiveTotals {
+    /// Totals of some site and day.
     pub(super) fn for_test(views: u64) -> Self {
         let (site_id, date, id) = ("site-abc-123".to_owned(), NaiveDate::default(), views.to_string());
         Self { site_id, date, total_views: views, unique_users: 1, generation: 1, id }

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::config::Config;
-use crate::db::pool::Connections;
+use crate::db::pool::ConnectionPool;
 use crate::db::pooled::PooledConnection;
 use crate::db::retry;
 use crate::metrics;
@@ -58,7 +58,7 @@ impl ReadAfter {
     /// say that it cannot be told.
     pub(crate) async fn wait(
         &self,
-        db: &Connections,
+        db: &ConnectionPool,
         receipt: Receipt,
         client: &Client,
         until: Instant,
@@ -86,7 +86,7 @@ impl ReadAfter {
 
     async fn look_until_contained(
         &self,
-        db: &Connections,
+        db: &ConnectionPool,
         receipt: Receipt,
         asked: Instant,
     ) -> Result<(), ReportError> {
@@ -100,7 +100,7 @@ impl ReadAfter {
 
     /// Whether the checkpoints were beyond the event at the last look, just now or a moment ago. A receipt that was
     /// given before `asked` and of which the log knows nothing is none.
-    async fn contain(&self, db: &Connections, receipt: Receipt, asked: Instant) -> Result<bool, ReportError> {
+    async fn contain(&self, db: &ConnectionPool, receipt: Receipt, asked: Instant) -> Result<bool, ReportError> {
         let now = Instant::now();
         // Held while Postgres is asked, on purpose: whoever comes meanwhile waits for that answer instead of asking the
         // same. Who holds it and leaves lets the next one ask.
@@ -120,7 +120,7 @@ impl ReadAfter {
 }
 
 /// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
-async fn look(db: &Connections) -> Result<Look, ReportError> {
+async fn look(db: &ConnectionPool) -> Result<Look, ReportError> {
     let at = Instant::now();
     let mut lease = PooledConnection::take_for_all(db).await?;
     let rows = sqlx::query_file!("src/reports/sql/read_after.sql").fetch_all(&mut *lease).await?;

@@ -1,9 +1,17 @@
-//! What is to be watched: the query string, read as strictly as that of a report.
+//! Parameters of `GET /live`.
 
-use super::subscriptions::Pair;
+use contract::{EventType, SiteId};
+
 use crate::params::{Pairs, ParamError, RawParams};
 
-impl Pair {
+/// A site and event type whose totals a client can subscribe to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Topic {
+    pub(crate) site_id: SiteId<'static>,
+    pub(crate) event_type: EventType<'static>,
+}
+
+impl Topic {
     /// The names of its parameters.
     const PARAMETERS: &[&str] = &["site_id", "event_type"];
 
