@@ -62,21 +62,21 @@ where
     }
 }
 
-/// Views, users and top paths of a site: of a day, of some days, or of all time.
+/// Views, users and top paths of a site on a day, on several days, or of all time.
 ///
-/// A site that sent nothing has zeros.
+/// A site without events has zeros.
 #[utoipa::path(
     get,
     path = "/stats",
     tag = "reports",
     params(SiteParam, DayParams, EventTypeParam, StatsParams),
     responses(
-        (status = 200, description = "All numbers of one moment: total_views is the sum over all paths. With include=referrers it is the \
+        (status = 200, description = "All numbers are of one moment: total_views is the sum over all paths, and with include=referrers the \
             sum over all referrers, too.", body = Stats,
             headers(
-                ("ETag" = String, description = "The name of this answer; absent with meta or after, where each answer is another one."),
-                ("Cache-Control" = String, description = "no-cache if today or a later day may be part of it; a minute otherwise, in which \
-                    late events may change what is over.")
+                ("ETag" = String, description = "The version of this answer. Absent with meta or after, because then each answer differs."),
+                ("Cache-Control" = String, description = "no-cache if the answer may contain today or a later day. Otherwise a minute; late events may \
+                    still change past days.")
             ),
             example = json!({
                 "site_id": "site-abc-123",
@@ -89,10 +89,10 @@ where
                     {"path": "/", "views": 250}
                 ]
             })),
-        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody,
+        (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody,
             example = json!({"error": "reports cannot be read at the moment; ask again later", "code": "database_unavailable"}))
     )
 )]
@@ -130,7 +130,7 @@ async fn answer(
     let site_id = request.site_id.as_str();
     grant.check(site_id)?;
     let refuse = |err| errors::refuse(err, Some(site_id));
-    // How old things are is part of the answer, or which answer it is depends on when it is asked for.
+    // With `meta` an answer has its age; with `after` it depends on the moment of the request.
     let is_kept = !request.with_meta && request.after.is_none();
     if is_kept && etag::is_conditional(headers) {
         let caching = CachePolicy::of(&reports.version().await.map_err(refuse)?, request.period.last());

@@ -1,4 +1,4 @@
-//! What query measures, by name. `docs/operations.md` tells operators what each means; a test compares the two.
+//! Metrics of query, by name. `docs/operations.md` says what each means to operators; a test compares the two.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ const CONNECTIONS: &str = "query_pool_connections";
 const CONNECTIONS_MAX: &str = "query_pool_connections_max";
 const CONNECTION_WAIT_S: &str = "query_pool_wait_seconds";
 
-/// Describes all of it, and lets what is counted begin at 0: what appears with its first event seems not to have changed.
-/// The recorder must be installed.
+/// Describes all metrics, and registers counters and histograms at 0, because the first increase of a series that appears with
+/// it cannot be seen. The recorder must be installed.
 pub(crate) fn describe() {
-    describe_histogram!(REPORT_S, Unit::Seconds, "From a report's request to its answer, by outcome");
-    describe_gauge!(REPORTS, Unit::Count, "Reports that are read, or wait");
-    describe_gauge!(REPORTS_MAX, Unit::Count, "How many there may be");
-    describe_histogram!(AFTER_WAIT_S, Unit::Seconds, "Of reports that waited for an event, how long, by outcome");
+    describe_histogram!(REPORT_S, Unit::Seconds, "Time from the request of a report to its answer, by outcome");
+    describe_gauge!(REPORTS, Unit::Count, "Reports in progress, read or waiting");
+    describe_gauge!(REPORTS_MAX, Unit::Count, "Reports that may be in progress at once");
+    describe_histogram!(AFTER_WAIT_S, Unit::Seconds, "Wait of reports for the event of `after`, by outcome");
     describe_counter!(
         REPORT_CONFLICTS,
         Unit::Count,
-        "Reports that recovery of a standby ended, and that were read again"
+        "Reports that the recovery of a standby cancelled, and that were read once more"
     );
-    describe_gauge!(LIVE_CLIENTS, Unit::Count, "Clients that watch totals");
-    describe_gauge!(LIVE_CLIENTS_MAX, Unit::Count, "How many may watch");
-    describe_counter!(LIVE_PUSHES, Unit::Count, "Totals that were sent to clients");
+    describe_gauge!(LIVE_CLIENTS, Unit::Count, "Clients of GET /live");
+    describe_gauge!(LIVE_CLIENTS_MAX, Unit::Count, "Clients that GET /live may have at once");
+    describe_counter!(LIVE_PUSHES, Unit::Count, "Totals sent to clients of GET /live");
     describe_gauge!(CONNECTIONS, Unit::Count, "Connections to Postgres, by state");
-    describe_gauge!(CONNECTIONS_MAX, Unit::Count, "Connections to Postgres that there may be");
-    describe_histogram!(CONNECTION_WAIT_S, Unit::Seconds, "How long a report waited for a connection");
+    describe_gauge!(CONNECTIONS_MAX, Unit::Count, "Connections to Postgres that may be open at once");
+    describe_histogram!(CONNECTION_WAIT_S, Unit::Seconds, "Wait of a report for a connection");
     counter!(LIVE_PUSHES).increment(0);
     counter!(REPORT_CONFLICTS).increment(0);
     for outcome in ["answered", "unchanged", "refused", "unavailable"] {
@@ -66,27 +66,27 @@ pub(crate) fn sample(gauges: &Gauges) {
     gauge!(CONNECTIONS_MAX).set(as_float(connections.max_size));
 }
 
-/// A report that was asked for, whatever the answer.
+/// Records the time of a report, with its outcome.
 pub(crate) fn answered(outcome: &'static str, took: Duration) {
     histogram!(REPORT_S, "outcome" => outcome).record(took);
 }
 
-/// A report that waited for an event.
+/// Records the wait of a report for an event, with its outcome.
 pub(crate) fn waited(outcome: &'static str, took: Duration) {
     histogram!(AFTER_WAIT_S, "outcome" => outcome).record(took);
 }
 
-/// A report that was ended for the sake of others, and is read once more.
+/// Counts a report that was cancelled by a conflict, and is read once more.
 pub(crate) fn conflicted() {
     counter!(REPORT_CONFLICTS).increment(1);
 }
 
-/// A connection that was waited for.
+/// Records the wait for a connection.
 pub(crate) fn connected(waited: Duration) {
     histogram!(CONNECTION_WAIT_S).record(waited);
 }
 
-/// Totals that were given to a client's connection.
+/// Counts totals that were sent to a client.
 pub(crate) fn pushed() {
     counter!(LIVE_PUSHES).increment(1);
 }

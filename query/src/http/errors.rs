@@ -1,4 +1,4 @@
-//! What is told to those who get no report. Causes stay in the log.
+//! Errors as answers: a status, a stable code and a sentence. Causes stay in the log.
 
 use std::borrow::Cow;
 
@@ -13,15 +13,14 @@ impl From<ParamError> for Refusal {
     }
 }
 
-/// Refuses a report, and logs why: this is where the reason ends. `site_id` is whose report it was, if it was of one. What
-/// is logged without being asked for outlives an erasure, so it names no site.
+/// Refuses a report, and logs the cause. `site_id` is the site of the report, if it has one. Logs of levels that are on by
+/// default outlive an erasure, so they name no site.
 pub(crate) fn refuse(err: ReportError, site_id: Option<&str>) -> Refusal {
     let refusal = match err {
         ReportError::NoSuchEvent(_) => Refusal::bad_request(code(&err), sentence(&err)),
         _ => Refusal::unavailable(code(&err), sentence(&err)),
     };
-    // Clients bring these about by themselves, as often as they like, with receipts that nobody was given, or by asking
-    // all at once.
+    // Clients can cause these as often as they like, with invented receipts or with many requests at once.
     let is_expected = matches!(
         err,
         ReportError::NotContained(_)

@@ -1,4 +1,4 @@
-//! Reports that are lists: their routes, and how they are described.
+//! Handlers of reports that are lists, with their OpenAPI descriptions.
 
 use axum::Router;
 use axum::extract::RawQuery;
@@ -29,30 +29,29 @@ pub(super) fn router() -> Router<SharedReports> {
         .route("/sites", get(sites))
 }
 
-/// Views and users of a site, day by day, week by week, or month by month.
+/// Views and users of a site by day, week or month.
 ///
-/// Every interval is there, those without events with zeros. The first and the last one end where the days end that were
-/// asked for; each says which days it has. Users of an interval are counted once, however many of its days they came
-/// on.
+/// The answer has every interval; one without events has zeros. The first and the last interval are cut to the requested days,
+/// and each says which days it has. A user who comes on several days of an interval is counted once.
 #[utoipa::path(
     get,
     path = "/timeseries",
     tag = "reports",
     params(SiteParam, TimeseriesParams, EventTypeParam, FormatParam),
     responses(
-        (status = 200, description = "All intervals, of one moment.",
+        (status = 200, description = "All intervals, at one moment.",
             headers(
-                ("ETag" = String, description = "The name of this answer."),
-                ("Cache-Control" = String, description = "As of /stats."),
+                ("ETag" = String, description = "The version of this answer."),
+                ("Cache-Control" = String, description = "As for /stats."),
             ),
             content(
                 (Timeseries = "application/json"),
                 (String = "text/csv", example = "first,last,views,unique_users\r\n2025-11-10,2025-11-16,1450,212\r\n")
             )),
-        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody)
+        (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
     )
 )]
 pub(crate) async fn timeseries(
@@ -64,30 +63,30 @@ pub(crate) async fn timeseries(
     measured(list::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
-/// All paths of a site, the most viewed ones first, page by page.
+/// All paths of a site, the most viewed first, page by page.
 ///
-/// A page goes on where the one before ended, by views and path. Counts may change meanwhile: a path is then missed or
-/// seen twice only if it moves past that place.
+/// A page continues behind the last entry of the page before, by views and path. Counts may change between two pages: a path is
+/// missed or repeated only if it moves past that entry.
 #[utoipa::path(
     get,
     path = "/paths",
     tag = "reports",
     params(SiteParam, DayParams, EventTypeParam, PathParams, PageParams, FormatParam),
     responses(
-        (status = 200, description = "A page of one moment.",
+        (status = 200, description = "A page, at one moment.",
             headers(
-                ("ETag" = String, description = "The name of this answer."),
-                ("Cache-Control" = String, description = "As of /stats."),
+                ("ETag" = String, description = "The version of this answer."),
+                ("Cache-Control" = String, description = "As for /stats."),
                 ("Link" = String, description = "The next page, if there is one."),
             ),
             content(
                 (Paths = "application/json"),
                 (String = "text/csv", example = "path,views\r\n/pricing,700\r\n")
             )),
-        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody)
+        (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
     )
 )]
 pub(crate) async fn paths(
@@ -99,26 +98,26 @@ pub(crate) async fn paths(
     measured(list::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
-/// The types of a site's events, those with the most events first.
+/// The event types of a site, those with the most events first.
 #[utoipa::path(
     get,
     path = "/events/types",
     tag = "reports",
     params(SiteParam, DayParams, FormatParam),
     responses(
-        (status = 200, description = "All types, of one moment.",
+        (status = 200, description = "All types, at one moment.",
             headers(
-                ("ETag" = String, description = "The name of this answer."),
-                ("Cache-Control" = String, description = "As of /stats."),
+                ("ETag" = String, description = "The version of this answer."),
+                ("Cache-Control" = String, description = "As for /stats."),
             ),
             content(
                 (EventTypes = "application/json"),
                 (String = "text/csv", example = "event_type,views,unique_users\r\npage_view,1450,212\r\n")
             )),
-        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody)
+        (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
     )
 )]
 pub(crate) async fn event_types(
@@ -130,29 +129,29 @@ pub(crate) async fn event_types(
     measured(list::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
-/// The sites that have sent events, in byte order, page by page.
+/// The sites with events, in byte order, page by page.
 ///
-/// Numbers are of all time and of one type of events; sites that have sent others only are there with zeros.
+/// The numbers are of all time and of one event type. A site that has only events of other types has zeros.
 #[utoipa::path(
     get,
     path = "/sites",
     tag = "reports",
     params(EventTypeParam, SitesParams, PageParams, FormatParam),
     responses(
-        (status = 200, description = "A page of one moment.",
+        (status = 200, description = "A page, at one moment.",
             headers(
-                ("ETag" = String, description = "The name of this answer."),
-                ("Cache-Control" = String, description = "As of /stats."),
+                ("ETag" = String, description = "The version of this answer."),
+                ("Cache-Control" = String, description = "As for /stats."),
                 ("Link" = String, description = "The next page, if there is one."),
             ),
             content(
                 (Sites = "application/json"),
                 (String = "text/csv", example = "site_id,last_day,views,unique_users\r\nsite-abc-123,2025-11-12,1450,212\r\n")
             )),
-        (status = 304, description = "If-None-Match names the answer that would be given: it was not read again."),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody)
+        (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
     )
 )]
 pub(crate) async fn sites(

@@ -1,4 +1,4 @@
-//! The interface's description, from which `/api-docs` is made.
+//! The OpenAPI document, from which `/api-docs` is made.
 
 use utoipa::OpenApi;
 
@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "Tidemark: reports",
-        description = "Views, users and top paths of a site. Days are UTC days of the events' own timestamps."
+        description = "Views, users and top paths of a site. A day is the UTC day of the event's timestamp."
     ),
     paths(
         crate::http::stats,

@@ -53,9 +53,9 @@ pub(crate) fn router(live: Live) -> Router {
             body = LiveTotals, content_type = "text/event-stream",
             example = "event: totals\nid: 3/2025-11-12/1450/212/page_view/site-abc-123\n\
                 data: {\"site_id\":\"site-abc-123\",\"date\":\"2025-11-12\",\"total_views\":1450,\"unique_users\":212,\"generation\":3}\n\n"),
-        (status = 400, description = "A parameter is missing, unknown or wrong.", body = RefusalBody),
-        (status = 503, description = "Not now; Retry-After says when to ask again.",
-            headers(("Retry-After" = u32, description = "Seconds")), body = RefusalBody,
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody,
             example = json!({"error": "too many clients watch totals; ask again later", "code": "too_many_clients"}))
     )
 )]

@@ -20,9 +20,9 @@ pub(crate) struct LiveTotals {
     site_id: String,
     /// The UTC day.
     date: NaiveDate,
-    /// Events of the type.
+    /// The number of events of the type.
     total_views: u64,
-    /// Different users among them: exact to a few thousand, then with a standard error of 0.81 %.
+    /// Distinct users: exact to a few thousand, then with a standard error of 0.81 %.
     unique_users: u64,
     /// The generation of the read models that the totals come from.
     generation: i32,

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SiteParam {
-    /// Whose traffic: 1 to 64 of the characters `A-Z a-z 0-9 . _ : -`, starting with a letter or digit.
+    /// The site: 1 to 64 of the characters `A-Z a-z 0-9 . _ : -`, starting with a letter or digit.
     #[param(example = "site-abc-123", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
     site_id: String,
 }
@@ -18,7 +18,7 @@ pub(crate) struct SiteParam {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventTypeParam {
-    /// What to count; `page_view` unless it is given. `(other)` is all types beyond a site's first 999.
+    /// The event type to count; the default is `page_view`. `(other)` is all types beyond a site's first 999.
     #[param(
         example = "page_view",
         min_length = 1,
@@ -32,12 +32,12 @@ pub(crate) struct EventTypeParam {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DayParams {
-    /// One UTC day. Without any day the report is about all time.
+    /// One UTC day. Without any day the report is of all time.
     #[param(example = "2025-11-12")]
     date: Option<NaiveDate>,
-    /// The first of several UTC days; without it, all days up to `to`. Not together with `date`.
+    /// The first UTC day. Without it the report has all days up to `to`. Not together with `date`.
     from: Option<NaiveDate>,
-    /// The last of several UTC days, inclusive; without it, all days since `from`. Not together with `date`.
+    /// The last UTC day, inclusive. Without it the report has all days since `from`. Not together with `date`.
     to: Option<NaiveDate>,
 }
 
@@ -45,11 +45,10 @@ pub(crate) struct DayParams {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageParams {
-    /// How many at most.
+    /// The maximum number of entries.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u16>,
-    /// Where the page before ended: its `next_cursor`. All else must be asked for as it was then, but for `limit` and
-    /// `format`.
+    /// The `next_cursor` of the page before. All other parameters must be as they were, except `limit` and `format`.
     cursor: Option<String>,
 }
 
@@ -57,7 +56,7 @@ pub(crate) struct PageParams {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FormatParam {
-    /// `json` or `csv`, whatever the `Accept` header says. Without it, that header decides, and JSON if it does not.
+    /// `json` or `csv`. Without it the header `Accept` decides, and the default is JSON.
     #[param(example = "json", pattern = "^(json|csv)$")]
     format: Option<String>,
 }
@@ -66,21 +65,21 @@ pub(crate) struct FormatParam {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatsParams {
-    /// How many paths at most, and how many hosts.
+    /// The maximum number of paths, and of hosts.
     #[param(minimum = 1, maximum = 1000, default = 3)]
     limit: Option<u16>,
-    /// `referrers` adds where the visits came from.
+    /// `referrers` adds the hosts that visits came from.
     #[param(example = "referrers", pattern = "^referrers$")]
     include: Option<String>,
-    /// `previous` adds the period before, which has as many days, and how the numbers have changed. Takes `date`, or both
-    /// `from` and `to`.
+    /// `previous` adds the same number of days before, and how the numbers have changed. Needs `date`, or both `from` and
+    /// `to`.
     #[param(example = "previous", pattern = "^previous$")]
     compare: Option<String>,
-    /// Whether the report is to say which part of the log it contains, and how exact its users are.
+    /// `true` adds which part of the log the report contains, and how exact its users are.
     #[param(default = false)]
     meta: Option<bool>,
-    /// The receipt of an event, as `0-4711-0`: the answer waits, for a short time, until the report contains it. A receipt
-    /// that no event has is refused with 400.
+    /// The receipt of an event, such as `0-4711-0`. The answer waits a short time until the report contains the event. A
+    /// receipt that no event has is refused with 400.
     after: Option<String>,
 }
 
@@ -94,10 +93,10 @@ pub(crate) struct TimeseriesParams {
     /// The last UTC day, inclusive. A time series has at most 3,660 days, whatever the interval.
     #[param(example = "2025-11-30")]
     to: NaiveDate,
-    /// `day`, `week` or `month`. A week begins on Monday, as ISO 8601 has it.
+    /// `day`, `week` or `month`. A week begins on Monday, as in ISO 8601.
     #[param(example = "day", default = "day", pattern = "^(day|week|month)$")]
     interval: Option<String>,
-    /// `views`, `unique_users`, or both. Without users nothing has to be merged, so it is read sooner.
+    /// `views`, `unique_users`, or both. A time series without users is read faster.
     #[param(
         example = "views,unique_users",
         default = "views,unique_users",
@@ -114,7 +113,7 @@ pub(crate) struct PathParams {
     /// `/caf%C3%A9` and `/café` find the same paths.
     #[param(example = "/blog/")]
     prefix: Option<String>,
-    /// What must be anywhere in a path, in the same way.
+    /// What a path must contain, in the same way.
     #[param(example = "post")]
     search: Option<String>,
 }

@@ -6,59 +6,59 @@ use contract::top_paths::CorruptTopPaths;
 
 use crate::db::retry;
 
-/// Why there is no report now.
+/// Why a report cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
-    /// Nothing has been projected yet: try again later.
+    /// No generation is active yet. Try again later.
     #[error("no generation of the read models is active yet")]
     NoGeneration,
-    /// The active generation was built by a fold that counts no referrers: try again after the rebuild.
+    /// The active generation was built by a fold that counts no referrers. Try again after the rebuild.
     #[error("the active generation does not count referrers")]
     NoReferrers,
-    /// Postgres is away, or all connections are busy: try again later.
-    #[error("there is no connection to the database in time")]
+    /// Postgres is away, or all connections are busy. Try again later.
+    #[error("no connection to the database was free in time")]
     NoConnection,
-    /// There is too much to read, or something in Postgres is in the way: try again later, or for less.
+    /// There is too much to read, or Postgres is busy. Try again later, or for fewer days.
     #[error("the report took too long")]
     TimedOut,
-    /// Postgres refused. It may be starting or stopping: try again later.
+    /// Postgres refused the statement; it may be starting or stopping. Try again later.
     #[error("the read models cannot be read")]
     Database(#[source] sqlx::Error),
-    /// A standby had to choose between the report and what its primary did next: try again.
-    #[error("the database ended the report in favour of somebody else")]
+    /// The recovery of a standby cancelled the report. Try again.
+    #[error("the recovery of the standby cancelled the report")]
     Conflict(#[source] sqlx::Error),
-    /// What is stored cannot be: trying again helps only after a rebuild.
+    /// A stored sketch is damaged. Only a rebuild helps.
     #[error("the stored users are damaged and have to be rebuilt from the log")]
     CorruptSketch(#[from] CorruptSketch),
-    /// The same.
+    /// A stored list of top paths is damaged. Only a rebuild helps.
     #[error("the stored top paths are damaged and have to be rebuilt from the log")]
     CorruptTopPaths(#[from] CorruptTopPaths),
-    /// One generation has sketches of several keys: trying again helps only after a rebuild.
+    /// A generation has sketches of several keys. Only a rebuild helps.
     #[error("the stored users were made under different keys and have to be rebuilt from the log")]
     KeysDiffer(#[from] KeysDiffer),
-    /// What is stored cannot be: trying again helps only after a rebuild.
+    /// A stored count is negative. Only a rebuild helps.
     #[error("a stored count is negative; the read models have to be rebuilt from the log")]
     Negative,
-    /// A statement returned a row that is neither of the version, nor of views, nor of users: trying again is in vain.
+    /// A statement returned a row that has neither a version, nor views, nor users. Trying again does not help.
     #[error("a row of a report has no known shape")]
     UnexpectedRow,
-    /// The event has not arrived in the read models in time: try again later.
+    /// The event has not arrived in the read models in time. Try again later.
     #[error("the read models do not contain the event of receipt {0} yet")]
     NotContained(Receipt),
-    /// The log has no such event: trying again is in vain.
+    /// The log has no such event. Trying again does not help.
     #[error("the log has no event of receipt {0}")]
     NoSuchEvent(Receipt),
-    /// Too many wait for events to arrive in the read models: try again later.
-    #[error("no further report may wait for an event")]
+    /// As many reports as may wait for events do so. Try again later.
+    #[error("too many reports wait for their events")]
     TooManyWaiting,
-    /// Too many of these are one client's: try again later.
-    #[error("no further report of the client may wait for an event")]
+    /// The client has its share of reports that wait for events. Try again later.
+    #[error("too many reports of the client wait for their events")]
     TooManyWaitingOfClient,
-    /// Too many reports are asked for at once: try again later.
-    #[error("no further report may be begun")]
+    /// As many reports as may be in progress are. Try again later.
+    #[error("too many reports are in progress")]
     TooManyReports,
-    /// Too many of these are one client's: try again later.
-    #[error("no further report of the client may be begun")]
+    /// The client has its share of reports in progress. Try again later.
+    #[error("too many reports of the client are in progress")]
     TooManyReportsOfClient,
 }
 
@@ -92,7 +92,7 @@ impl From<NotAdded> for ReportError {
 
 impl From<sqlx::Error> for ReportError {
     fn from(err: sqlx::Error) -> Self {
-        /// What Postgres says when `statement_timeout` is over.
+        /// The code of a statement that ran longer than `statement_timeout`.
         const QUERY_CANCELED: &str = "57014";
         match err {
             sqlx::Error::PoolTimedOut => Self::NoConnection,
@@ -103,7 +103,7 @@ impl From<sqlx::Error> for ReportError {
     }
 }
 
-/// A number from the database that cannot be negative.
+/// Checks a stored number that cannot be negative.
 pub(crate) fn count(stored: i64) -> Result<u64, ReportError> {
     u64::try_from(stored).map_err(|_| ReportError::Negative)
 }

@@ -52,37 +52,37 @@ pub(crate) use referrers::Referrers;
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Stats {
-    /// Whose traffic it is.
+    /// The site.
     #[schema(example = "site-abc-123")]
     site_id: String,
-    /// The UTC day, if one was asked for by `date`.
+    /// The UTC day, if `date` asked for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<NaiveDate>,
-    /// Events of the type.
+    /// The number of events of the type.
     pub(crate) total_views: u64,
-    /// Different users among them: exact to a few thousand, then with a standard error of 0.81 %.
+    /// Distinct users: exact to a few thousand, then with a standard error of 0.81 %.
     pub(crate) unique_users: u64,
-    /// The paths with the most of them; equal ones in byte order.
+    /// The paths with the most views; equal ones in byte order.
     pub(crate) top_paths: Vec<PathViews>,
-    /// Where they came from, if that was asked for by `include`.
+    /// The hosts that visits came from, if `include` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) referrers: Option<Referrers>,
-    /// The period before, if that was asked for by `compare`.
+    /// The days before, if `compare` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
-    /// How the numbers have changed since then.
+    /// How the numbers have changed since the days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Changes>,
-    /// What the report contains and how exact it is, if that was asked for by `meta`.
+    /// What the report contains and how exact it is, if `meta` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<Meta>,
 }
 
-/// A path and how often it was viewed.
+/// A path, and its views.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PathViews {
-    /// Without query and fragment. `(other)` is no page: all paths beyond the first 100,000 of a day, or 1,000,000 of all time.
+    /// The path without query and fragment. `(other)` is all paths beyond the first 100,000 of a day, or 1,000,000 of all time.
     pub(crate) path: String,
-    /// Events of the type at this path.
+    /// The number of events of the type at this path.
     pub(crate) views: u64,
 }

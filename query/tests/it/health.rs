@@ -32,7 +32,7 @@ async fn a_wrong_password_makes_it_unready() {
     let database = Database::empty().await;
     let url = database.service_url().replace("only-for-tests", "wrong");
     let service = Service::start(url).await;
-    assert_eq!(service.get("/readyz").await.error(), "the database cannot be asked");
+    assert_eq!(service.get("/readyz").await.error(), "the database cannot be queried");
     let answer = service.get("/stats?site_id=a").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert_eq!(answer.error(), "reports cannot be read at the moment; ask again later");

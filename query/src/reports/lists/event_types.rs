@@ -1,4 +1,4 @@
-//! The types of a site's events: which there are, and how many of each.
+//! The event types of a site, with their events and users.
 
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
@@ -13,17 +13,17 @@ use crate::reports::query::{Query, Versioned};
 use crate::reports::row_totals::RowTotals;
 use crate::reports::snapshot_version::SnapshotVersion;
 
-/// Types of any answer: those with the most events. A site has a handful of them; where somebody invents one an event,
-/// this is an answer of 100 KB, and as many sketches a day.
+/// Event types of any answer: those with the most events. A site has a handful of types. If every event has a type of its own,
+/// the answer has 100 KB, and as many sketches a day are read.
 const TYPES_MAX: u16 = 1_000;
 
-/// The types of a site's events.
+/// The event types of a site.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypes {
-    /// Whose traffic it is.
+    /// The site.
     #[schema(example = "site-abc-123")]
     pub(crate) site_id: String,
-    /// Those with the most events first, at most 1,000; equal ones in byte order.
+    /// The event types, at most 1,000: those with the most events first, equal ones in byte order.
     pub(crate) event_types: Vec<EventTypeCounts>,
 }
 
@@ -32,10 +32,10 @@ pub(crate) struct EventTypes {
 pub(crate) struct EventTypeCounts {
     #[schema(example = "page_view")]
     pub(crate) event_type: String,
-    /// Events of the type.
+    /// The number of events of the type.
     #[schema(example = 1450)]
     pub(crate) views: u64,
-    /// Different users among them.
+    /// Distinct users.
     #[schema(example = 212)]
     pub(crate) unique_users: u64,
 }

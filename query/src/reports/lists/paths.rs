@@ -1,8 +1,7 @@
 //! All paths of a site, page by page.
 //!
-//! A page goes on behind the last entry of the one before, by its views and its path. What changes meanwhile is neither
-//! repeated nor left out unless it moves past that entry: a path that gets more views may have been on no page, and is
-//! on one that was read before.
+//! A page continues behind the last entry of the page before, by views and path. A path whose views change meanwhile is missed
+//! or repeated only if it moves past that entry.
 
 use chrono::NaiveDate;
 use contract::path::normalized;
@@ -20,15 +19,15 @@ use crate::reports::stats::PathViews;
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the field is what the list is called in answers")]
 pub(crate) struct Paths {
-    /// Whose traffic it is.
+    /// The site.
     #[schema(example = "site-abc-123")]
     pub(crate) site_id: String,
     /// Events of this type are counted.
     #[schema(example = "page_view")]
     pub(crate) event_type: String,
-    /// The most viewed ones first; equal ones in byte order.
+    /// The paths: the most viewed first, equal ones in byte order.
     pub(crate) paths: Vec<PathViews>,
-    /// Where the next page begins; null if there is none.
+    /// The cursor of the next page; null if there is none.
     pub(crate) next_cursor: Option<String>,
 }
 
@@ -44,7 +43,7 @@ struct Row {
 impl PathsRequest {
     async fn rows(&self, db: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
         let (site_id, event_type) = (self.site_id.as_str(), self.event_type.as_str());
-        // One more than is shown tells whether there is another page.
+        // One row more than the page shows whether there is another page.
         let rows_max = i64::from(self.paths_max) + 1;
         let views = self.after.as_ref().map(|after| i64::try_from(after.number).unwrap_or(i64::MAX));
         let path = self.after.as_ref().map(|after| after.key.as_str());

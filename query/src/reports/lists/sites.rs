@@ -1,4 +1,4 @@
-//! The sites that have sent events, page by page in the order of their names.
+//! The sites with events, page by page in the order of their names.
 
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
@@ -19,9 +19,9 @@ pub(crate) struct Sites {
     /// Events of this type are counted.
     #[schema(example = "page_view")]
     pub(crate) event_type: String,
-    /// All that have sent events of any type, in byte order.
+    /// All sites with events of any type, in byte order.
     pub(crate) sites: Vec<SiteCounts>,
-    /// Where the next page begins; null if there is none.
+    /// The cursor of the next page; null if there is none.
     pub(crate) next_cursor: Option<String>,
 }
 
@@ -33,15 +33,15 @@ pub(crate) struct SiteCounts {
     /// The last UTC day with events of the type; null if there are none.
     #[schema(example = "2025-11-12")]
     pub(crate) last_day: Option<NaiveDate>,
-    /// Events of the type.
+    /// The number of events of the type.
     #[schema(example = 1450)]
     pub(crate) views: u64,
-    /// Different users among them.
+    /// Distinct users.
     #[schema(example = 212)]
     pub(crate) unique_users: u64,
 }
 
-/// A site of which the rows are being read.
+/// A site whose rows are being read.
 struct Open {
     site_id: String,
     last_day: Option<NaiveDate>,
@@ -70,7 +70,7 @@ impl Query for SitesRequest {
 
     async fn read(&self, db: &mut PgConnection) -> Result<Versioned<Sites>, ReportError> {
         let after = self.after.as_ref().map_or("", |after| after.key.as_str());
-        // One more than is shown tells whether there is another page.
+        // One row more than the page shows whether there is another page.
         let sites_max = i64::from(self.sites_max) + 1;
         let event_type = self.event_type.as_str();
         let among = self.among.as_deref();

@@ -1,4 +1,4 @@
-//! Views and users of a site, day by day, week by week, or month by month.
+//! Views and users of a site by day, week or month.
 
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
@@ -16,15 +16,15 @@ use crate::reports::unique_users::StoredBounds;
 /// A time series.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Timeseries {
-    /// Whose traffic it is.
+    /// The site.
     #[schema(example = "site-abc-123")]
     pub(crate) site_id: String,
     /// Events of this type are counted.
     #[schema(example = "page_view")]
     pub(crate) event_type: String,
-    /// Of which length the intervals are.
+    /// The length of the intervals.
     pub(crate) interval: Interval,
-    /// All intervals between the two days that were asked for, in their order, also those without events.
+    /// All intervals of the requested days, in order, with those without events.
     pub(crate) buckets: Vec<BucketCounts>,
 }
 
@@ -33,12 +33,12 @@ pub(crate) struct Timeseries {
 pub(crate) struct BucketCounts {
     #[serde(flatten)]
     pub(crate) bucket: DayRange,
-    /// Events of the type, if they were asked for.
+    /// The number of events of the type, if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1450)]
     pub(crate) views: Option<u64>,
-    /// Different users among them, if they were asked for. Who comes in several intervals is in each of them, so they
-    /// must not be added up.
+    /// Distinct users, if they were requested. A user who comes in several intervals is counted in each, so the numbers must
+    /// not be added up.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 212)]
     pub(crate) unique_users: Option<u64>,
@@ -85,7 +85,7 @@ impl Query for TimeseriesRequest {
     }
 }
 
-/// A time series of which the days come one by one, in their order.
+/// A time series whose days come one by one, in order.
 struct Building<'a> {
     request: &'a TimeseriesRequest,
     coming: Buckets,
@@ -101,7 +101,7 @@ impl<'a> Building<'a> {
         Self { request, coming, open, totals: RowTotals::default(), buckets: Vec::new() }
     }
 
-    /// Where a day's numbers go. All buckets before are closed.
+    /// The totals that a day belongs to. All buckets before it are closed.
     fn totals_of(&mut self, day: NaiveDate) -> Result<&mut RowTotals, ReportError> {
         while day > self.open.last
             && let Some(next) = self.coming.next()

@@ -1,4 +1,4 @@
-//! A report beside that of the period before: as many days, up to the day before the first one.
+//! The comparison of a report with as many days before.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use super::Stats;
 use crate::params::DayRange;
 
-/// The numbers of the period before. Of the same moment as the report.
+/// The numbers of the days before, at the moment of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Previous {
-    /// Its first UTC day.
+    /// The first UTC day.
     #[schema(example = "2025-11-11")]
     pub(crate) from: NaiveDate,
-    /// Its last UTC day, inclusive.
+    /// The last UTC day, inclusive.
     #[schema(example = "2025-11-11")]
     pub(crate) to: NaiveDate,
     #[schema(example = 1160)]
@@ -22,7 +22,7 @@ pub(crate) struct Previous {
     pub(crate) unique_users: u64,
 }
 
-/// How the numbers have changed since the period before.
+/// How the numbers have changed since the days before.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Changes {
     pub(crate) total_views: Change,
@@ -32,7 +32,7 @@ pub(crate) struct Changes {
 /// How a number has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Change {
-    /// By how many there are more, or fewer if it is negative.
+    /// The difference; negative if there are fewer.
     #[schema(example = 290)]
     pub(crate) absolute: i64,
     /// The change as a share of the number before; null where that is 0.

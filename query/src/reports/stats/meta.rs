@@ -9,23 +9,23 @@ use utoipa::ToSchema;
 use super::positions::Positions;
 use crate::reports::log_position::LogPosition;
 
-/// Which part of the log a report contains, and how exact its users are. Of the same moment as the report.
+/// Which part of the log a report contains, and how exact its users are, at the moment of the report.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Meta {
-    /// The set of read models that the report comes from.
+    /// The generation of the read models that the report comes from.
     #[schema(example = 3)]
     pub(crate) generation: i32,
-    /// Of each partition of the log, the last sequence that is contained: the event of receipt `0-4711-0` is, if this
-    /// says 4711 or more of partition 0.
+    /// The last sequence of each partition of the log that the report contains. The event of receipt `0-4711-0` is contained if
+    /// partition 0 is at 4711 or later.
     #[schema(value_type = std::collections::BTreeMap<String, u64>, example = json!({"0": 4711, "1": 4650}))]
     as_of: LogPosition,
-    /// Events in the log that are not contained yet: an estimate, exact when it is 0.
+    /// Events in the log that the report does not contain yet: an estimate, exact when it is 0.
     #[schema(example = 12)]
     pub(crate) lag_events: u64,
-    /// Seconds: the log has stored the events that are not contained within this time. 0 when there are none.
+    /// Seconds: no event that the report does not contain is older than this. 0 if there is none.
     #[schema(example = 0.4)]
     pub(crate) lag_seconds: f64,
-    /// Whether every event is contained that the log had a moment ago. False as well when that is not known.
+    /// Whether the report contains every event that the log had a moment ago. Also false if that is not known.
     pub(crate) complete: bool,
     pub(crate) unique_users_error: UsersError,
 }
@@ -34,24 +34,24 @@ pub(crate) struct Meta {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "method", rename_all = "lowercase")]
 pub(crate) enum UsersError {
-    /// They are listed, and exact but for a few.
+    /// The users are listed, and exact except for a few.
     Sparse {
-        /// Users that the number is off by at most.
+        /// The largest error, in users.
         #[schema(example = 3)]
         max_abs_error: u64,
-        /// How sure that is.
+        /// The probability that the error is no larger.
         #[schema(example = 0.99)]
         confidence: f64,
     },
-    /// They are estimated by a HyperLogLog.
+    /// The users are estimated by a HyperLogLog.
     Hll {
-        /// Its size: two to the power of this.
+        /// The binary logarithm of its number of registers.
         #[schema(example = 14)]
         precision: u8,
-        /// As a share of the number.
+        /// The standard error as a share of the number.
         #[schema(example = 0.0081)]
         relative_std_error: f64,
-        /// How sure it is that the number is between `low` and `high`.
+        /// The probability that the number is between `low` and `high`.
         #[schema(example = 0.95)]
         confidence: f64,
         #[schema(example = 47_445)]

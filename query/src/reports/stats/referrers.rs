@@ -1,4 +1,4 @@
-//! Where the visits of a report came from, in the same snapshot as the rest of it.
+//! The hosts that the visits of a report came from, in the snapshot of the report.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -11,26 +11,26 @@ use crate::reports::error::{ReportError, count};
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
 const FOLD_WITH_REFERRERS: i32 = 3;
 
-/// Where visits came from. All of it together, with the hosts that are no more among the top ones, is the total.
+/// The hosts that visits came from. Together, with hosts that are not among the top ones, they are the total.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Referrers {
-    /// The other sites that most of them came from; equal ones in byte order.
+    /// The other hosts that most visits came from; equal ones in byte order.
     pub(crate) top: Vec<HostViews>,
-    /// Those that came from the site itself.
+    /// Visits that came from the site itself.
     pub(crate) own: u64,
-    /// Those that did not say where from.
+    /// Visits without a referrer.
     pub(crate) none: u64,
-    /// Those whose referrer is no URL with a host.
+    /// Visits whose referrer is no URL with a host.
     pub(crate) unreadable: u64,
 }
 
-/// A host and how many came from there.
+/// A host, and the visits from there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HostViews {
-    /// Lower case, without port. `(other)` is all hosts beyond the first 10,000 of a day, or 100,000 of all time.
+    /// The host in lower case, without port. `(other)` is all hosts beyond the first 10,000 of a day, or 100,000 of all time.
     #[schema(example = "google.com")]
     pub(crate) host: String,
-    /// Events of the type.
+    /// The number of events of the type.
     pub(crate) views: u64,
 }
 
@@ -44,7 +44,7 @@ struct Row {
     unreadable: i64,
 }
 
-/// Reads them, in the transaction of a report.
+/// Reads the referrers in the transaction of a report.
 pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Referrers, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
