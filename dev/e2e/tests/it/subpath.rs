@@ -53,6 +53,39 @@ async fn the_dashboard_works_below_a_path() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_page_becomes_live_again_when_query_was_away_behind_a_proxy() -> Result<()> {
+    let stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[]).await?;
+    let _projector = stack.projector(DATABASE, &[]).await?;
+    let query = stack.query().await?;
+    assert_eq!(stack.ingest_client.post("/event", event(1)).await?.status, 200);
+    stack.drained(DATABASE).await?;
+    let nginx = Nginx::start(&stack.folder().join("nginx"), &below("/a/", stack.query_client.port())).await?;
+    let browser = Browser::start(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("subpath")).await?;
+    browser.web.goto(&format!("http://127.0.0.1:{}/a/?site={SITE}", nginx.port())).await?;
+    shows(&browser, "live").await;
+    query.stop().await;
+    // The proxy answers 502, and the browser gives the stream up.
+    shows(&browser, "not live").await;
+    let _query = stack.query().await?;
+    assert_eq!(stack.ingest_client.post("/event", event(2)).await?.status, 200);
+    shows(&browser, "live").await;
+    wait::until("what was missed shows", SOON, async || {
+        (browser.text("[data-live-views]").await.ok()? == "2").then_some(())
+    })
+    .await;
+    browser.quit().await
+}
+
+/// Waits until the card says so.
+async fn shows(browser: &Browser, state: &str) {
+    wait::until(&format!("the card is {state}"), SOON, async || {
+        (browser.text("[data-live-state]").await.ok()? == state).then_some(())
+    })
+    .await;
+}
+
 /// Redirects and addresses in answers stay below the path.
 async fn leads_to_its_description(base: &str) -> Result<()> {
     let client = reqwest::Client::builder().redirect(Policy::limited(5)).no_proxy().build()?;
@@ -77,10 +110,7 @@ async fn read(browser: &Browser, stack: &Stack, base: &str) -> Result<()> {
     browser.follow(By::LinkText(SITE)).await?;
     assert_eq!(browser.text("h1").await?, SITE);
     stays_below(browser, base).await?;
-    wait::until("the card is live", SOON, async || {
-        (browser.text("[data-live-state]").await.ok()? == "live").then_some(())
-    })
-    .await;
+    shows(browser, "live").await;
     let before = browser.text("[data-live-views]").await?;
     assert_eq!(stack.ingest_client.post("/event", event(2)).await?.status, 200);
     wait::until("today's card changes", SOON, async || {

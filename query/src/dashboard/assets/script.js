@@ -5,11 +5,16 @@
 // While events come in, the rest of the page is asked for again at most this often.
 const REFRESH_INTERVAL_MS = 5000;
 
+// A browser gives up a stream that was answered with an error, as by a proxy in front of a query that restarts: it is asked
+// for again after this and up to as much more, so that pages do not come all at once.
+const RETRY_PAUSE_MS = 5000;
+
 // Browsers open six connections to a host over HTTP/1.1, for all tabs together: a page that is hidden holds none.
 let refreshed = performance.now();
 let timer = null;
 let refreshing = null;
 let isStale = false;
+let retry = null;
 let leave = () => {};
 follow();
 document.addEventListener("visibilitychange", () => (document.hidden ? release() : take()));
@@ -26,6 +31,7 @@ function release() {
   leave = () => {};
   isStale = isStale || timer !== null || refreshing !== null;
   clearTimeout(timer);
+  clearTimeout(retry);
   timer = null;
   refreshing?.abort();
 }
@@ -38,7 +44,7 @@ function take() {
   if (isStale || document.querySelector("[data-current]")) refreshSoon();
 }
 
-// Today's totals are pushed. A connection that breaks is made again by the browser.
+// Today's totals are pushed. A connection that breaks is made again by the browser, one that was refused by this page.
 function follow() {
   const card = document.querySelector("[data-live]");
   if (!card || document.hidden) return;
@@ -49,7 +55,14 @@ function follow() {
     state.classList.toggle("on", isOn);
   };
   source.onopen = () => say("live", true);
-  source.onerror = () => say(source.readyState === EventSource.CLOSED ? "not live" : "reconnecting", false);
+  source.onerror = () => {
+    const isRefused = source.readyState === EventSource.CLOSED;
+    say(isRefused ? "not live" : "reconnecting", false);
+    if (!isRefused) return;
+    leave = () => {};
+    isStale = true;
+    retry = setTimeout(take, RETRY_PAUSE_MS * (1 + Math.random()));
+  };
   source.addEventListener("totals", (message) => {
     const totals = JSON.parse(message.data);
     const hasViews = put(card.querySelector("[data-live-views]"), totals.total_views);
