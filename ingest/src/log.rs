@@ -3,6 +3,7 @@
 //! A 2xx promises that an event is on disk and will be counted once. The log keeps that promise only with the right
 //! configuration, so events are published only while [`watch`] has found the servers and streams as they have to be.
 
+mod account_limit;
 mod clocks;
 mod connect;
 mod connection_events;
@@ -23,6 +24,7 @@ use contract::Partition;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use account_limit::AccountLimit;
 use clocks::{Clocks, Present};
 use connection_events::{Refusals, is_fresh};
 use status::{ProblemKind, Status, Streams};
@@ -41,6 +43,7 @@ pub(crate) struct Log {
     doubts: Arc<Notify>,
     clocks: Arc<Clocks>,
     refusals: Arc<Refusals>,
+    account_limit: Arc<AccountLimit>,
 }
 
 /// Why no event may be given to the log.
@@ -78,7 +81,7 @@ impl Log {
 
     /// Bytes of a message, headers included, that a partition's stream takes.
     pub(crate) fn message_bytes_max(&self, partition: Partition) -> usize {
-        let connection = self.jetstream.client().max_payload();
+        let connection = self.connection_bytes_max();
         match &*self.status.borrow() {
             Status::Trusted(streams) => {
                 streams.message_bytes_max.get(&partition).map_or(connection, |bytes| connection.min(*bytes))
@@ -89,13 +92,18 @@ impl Log {
 
     /// Bytes of a message, headers included, that every stream takes.
     pub(crate) fn least_message_bytes_max(&self) -> usize {
-        let connection = self.jetstream.client().max_payload();
+        let connection = self.connection_bytes_max();
         match &*self.status.borrow() {
             Status::Trusted(streams) => {
                 streams.message_bytes_max.values().fold(connection, |least, max| least.min(*max))
             }
             _ => connection,
         }
+    }
+
+    /// Bytes of a message, headers included, that the server takes from ingest's account.
+    fn connection_bytes_max(&self) -> usize {
+        self.jetstream.client().max_payload().min(self.account_limit.bytes())
     }
 
     /// Records that a partition's stream has refused an envelope.

@@ -9,6 +9,7 @@ use async_nats::jetstream::context::ContextBuilder;
 use tokio::sync::{Notify, watch};
 
 use super::Log;
+use super::account_limit::AccountLimit;
 use super::clocks::Clocks;
 use super::connection_events::{ConnectionEvents, Refusals};
 use super::status::{Problem, Status};
@@ -45,8 +46,13 @@ const COMMANDS_MAX: usize = 2_048;
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Log, Watchdog)> {
     let (connection_sender, connection) = watch::channel(0);
     let refusals = Arc::new(Refusals::default());
-    let events =
-        ConnectionEvents { epoch: connection_sender, last_report: Mutex::default(), refusals: refusals.clone() };
+    let account_limit = Arc::new(AccountLimit::default());
+    let events = ConnectionEvents {
+        epoch: connection_sender,
+        last_report: Mutex::default(),
+        refusals: refusals.clone(),
+        account_limit: account_limit.clone(),
+    };
     let client = open(config, events).await?;
     let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client);
     let (status_sender, status) = watch::channel(Status::Unknown(Problem::not_connected()));
@@ -59,9 +65,10 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Log, Watchdog)> 
         connection,
         doubts: doubts.clone(),
         clocks: clocks.clone(),
+        account_limit: account_limit.clone(),
         status: status_sender,
     };
-    Ok((Log { jetstream, partitions: config.partitions, status, doubts, clocks, refusals }, watchdog))
+    Ok((Log { jetstream, partitions: config.partitions, status, doubts, clocks, refusals, account_limit }, watchdog))
 }
 
 async fn open(config: &Config, events: ConnectionEvents) -> anyhow::Result<async_nats::Client> {

@@ -9,6 +9,8 @@ use contract::Partition;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::account_limit::AccountLimit;
+
 /// Number of changes of the connection; odd while it is open.
 pub(super) type ConnectionEpoch = u64;
 
@@ -30,6 +32,7 @@ pub(super) struct ConnectionEvents {
     /// The last event that was logged: while the server is away, the library repeats it ten times a second.
     pub(super) last_report: Mutex<String>,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) account_limit: Arc<AccountLimit>,
 }
 
 impl ConnectionEvents {
@@ -51,6 +54,13 @@ impl ConnectionEvents {
                 );
             }
             Event::ServerError(ServerError::Other(error)) if forbidden_partition(error).is_some() => {}
+            Event::ServerError(ServerError::Other(error)) if is_too_large(error) => {
+                self.account_limit.violated();
+                tracing::warn!(
+                    message_bytes_max = self.account_limit.bytes(),
+                    "The account of ingest takes smaller messages than its server; ingest sends half until it restarts"
+                );
+            }
             other if is_new => tracing::warn!(event = %other, "The log's connection reports"),
             _ => {}
         }
@@ -70,6 +80,11 @@ impl ConnectionEvents {
         report.clone_into(&mut last);
         is_new
     }
+}
+
+/// Whether the server closes the connection because a message is larger than the account may send.
+fn is_too_large(error: &str) -> bool {
+    error.to_lowercase().contains("maximum payload violation")
 }
 
 /// The partition whose subject the log's user may not publish to, from the server's message

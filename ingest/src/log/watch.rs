@@ -10,6 +10,7 @@ use service::Address;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::account_limit::AccountLimit;
 use super::clocks::Clocks;
 use super::connection_events::ConnectionEpoch;
 use super::findings::{Cause, Findings};
@@ -38,6 +39,7 @@ pub(crate) struct Watchdog {
     pub(super) connection: watch::Receiver<ConnectionEpoch>,
     pub(super) doubts: Arc<Notify>,
     pub(super) clocks: Arc<Clocks>,
+    pub(super) account_limit: Arc<AccountLimit>,
     pub(super) status: watch::Sender<Status>,
 }
 

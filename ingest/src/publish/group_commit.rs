@@ -177,6 +177,10 @@ impl GroupCommit {
                 Refused::ByPromise => PublishError::LogRefused,
                 Refused::ByClocks => PublishError::ClocksDiffer,
             })?;
+            // The connection was closed because a message was too large: this one, or that of another partition.
+            if envelope.body.len() > body_bytes_max(self.log.message_bytes_max(self.partition)) {
+                return Err(if may_be_stored { PublishError::Deadline } else { PublishError::TooLarge });
+            }
             // After this time the log may have forgotten the id, and would store the envelope twice.
             if Moment::now().since(&envelope.built) > RETRY_TIME_MAX {
                 return Err(PublishError::Deadline);

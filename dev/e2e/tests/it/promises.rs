@@ -169,6 +169,48 @@ async fn envelopes_are_made_to_fit_a_smaller_max_payload() -> Result<()> {
     Ok(())
 }
 
+/// A server tells the bound of an account where the client library does not look: it shows when the connection is closed.
+#[tokio::test]
+async fn envelopes_are_made_to_fit_what_the_account_takes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let conf = folder.path().join("server.conf");
+    write_conf(&conf, "    jetstream: enabled\n", "    jetstream: enabled\n    limits { max_payload: 64KB }\n")?;
+    let stack = Stack::servers_with(Some(&conf)).await?;
+    let ingest = stack.ingest(&[]).await?;
+    let long = "x".repeat(1_900);
+    let events: Vec<String> = (0..100).map(|line| event("found", &format!("/{line}/{long}"))).collect();
+    wait::until("a batch is made to fit", SOON, async || {
+        let answer = stack.ingest_client.post("/events", events.join("\n")).await.ok()?;
+        assert!([200, 503].contains(&answer.status), "{}", answer.text);
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    readyz(&stack, 200).await?;
+    check_all_is_taken(&stack, &stack.log().await?).await?;
+    assert!(ingest.log_tail(10_000).contains("The account of ingest takes smaller messages than its server"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_that_takes_no_large_event_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let conf = folder.path().join("server.conf");
+    write_conf(&conf, "    jetstream: enabled\n", "    jetstream: enabled\n    limits { max_payload: 16KB }\n")?;
+    let stack = Stack::servers_with(Some(&conf)).await?;
+    let ingest = stack.ingest(&[]).await?;
+    let long = "x".repeat(1_900);
+    let events: Vec<String> = (0..100).map(|line| event("found", &format!("/{line}/{long}"))).collect();
+    wait::until("ingest says what to change", SOON, async || {
+        let _ = stack.ingest_client.post("/events", events.join("\n")).await;
+        ingest.log_tail(10_000).contains("raise `max_payload` in the limits of the account").then_some(())
+    })
+    .await;
+    let answer = readyz(&stack, 503).await?;
+    assert!(answer.contains("the log takes no event of the largest size"), "{answer}");
+    assert_eq!(stack.ingest_client.post("/event", event("found", "/")).await?.json()["code"], "log_unsafe");
+    Ok(())
+}
+
 #[tokio::test]
 async fn envelopes_are_made_to_fit_a_smaller_stream() -> Result<()> {
     let stack = Stack::servers().await?;

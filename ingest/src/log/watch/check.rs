@@ -71,6 +71,7 @@ impl<'a> Check<'a> {
         let mut servers = monitor::report_each(&client, &watchdog.monitor_urls);
         let connected = self.connected(&mut servers).await?;
         verify_size(connected.max_payload.min(watchdog.jetstream.client().max_payload()))?;
+        verify_account(watchdog.account_limit.bytes())?;
         let is_alone = watchdog.monitor_urls.len() == 1;
         if is_alone {
             verify_health(&client, connected.monitor_url).await?;
@@ -188,6 +189,20 @@ async fn report_health(client: &reqwest::Client, monitor_url: &Address) {
     if let Err(problem) = monitor::verify_health(client, monitor_url).await {
         tracing::warn!(reason = problem.detail, "One of the log's servers is not well");
     }
+}
+
+/// Checks that ingest's account takes the largest event, as far as its refusals show.
+fn verify_account(message_bytes_max: usize) -> Result<(), CheckError> {
+    if message_bytes_max >= MESSAGE_BYTES_MIN {
+        return Ok(());
+    }
+    Err(CheckError::broken(
+        ProblemKind::TakesTooLittle,
+        format!(
+            "the account of ingest refuses messages of {MESSAGE_BYTES_MIN} bytes, which an event of {EVENT_LINE_BYTES_MAX} \
+             needs with headers: raise `max_payload` in the limits of the account or of the user, and restart ingest"
+        ),
+    ))
 }
 
 /// Checks that the server takes the largest event. Envelopes are made to fit the rest.
