@@ -13,6 +13,8 @@ pub mod batch;
 
 mod publish;
 
+mod memory;
+
 mod log;
 
 mod metrics;

@@ -2,7 +2,6 @@
 //! all bodies and of those of one client.
 
 mod gzip;
-mod memory;
 mod pace;
 
 use std::net::IpAddr;
@@ -15,12 +14,12 @@ use http_body_util::BodyExt;
 use service::ApiError;
 use tokio::time::timeout_at;
 
-use memory::{Memory, Owner, Reservation};
 use pace::Pace;
 
+use crate::memory::{Full, Memory, Owner, Reservation};
 use crate::metrics::Usage;
 
-pub use memory::SMALL_BODY_BYTES_MAX;
+pub use crate::memory::SMALL_BODY_BYTES_MAX;
 
 /// Maximum bytes that are read and discarded of a body that is refused.
 const DRAINED_BYTES_MAX: usize = 32 << 20;
@@ -90,7 +89,7 @@ impl Bodies {
             if received.bytes() + data.len() > request.bytes_max {
                 return Err(gzip::too_large(request.bytes_max));
             }
-            received.memory.take(data.len())?;
+            received.memory.take(data.len()).map_err(refuse)?;
             pace.received(data.len());
             received.push(data);
         }
@@ -108,9 +107,17 @@ impl Bodies {
     }
 
     fn reservation(&self, request: BodyRequest<'_>) -> Reservation {
-        let key = request.key.map(|key| Owner::Key(key.to_owned()));
-        Reservation::new(self.0.clone(), [Owner::Network(request.client)].into_iter().chain(key).collect())
+        Reservation::new(self.0.clone(), Owner::all(request.client, request.key))
     }
+}
+
+/// The answer where there is no memory for a body.
+fn refuse(full: Full) -> ApiError {
+    let error = match full {
+        Full::ByAll => "too many large requests at once; send this one again",
+        Full::ByClient => "too many large requests of this client at once; send this one again",
+    };
+    ApiError::unavailable("too_many_bodies", error)
 }
 
 /// The part of a body that has arrived. Most bodies are one frame, which is kept without a copy.

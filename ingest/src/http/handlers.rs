@@ -18,6 +18,7 @@ use super::errors::{refuse_batch, refuse_event, refuse_unconfirmed};
 use super::messages::{BatchAccepted, EventAccepted, EventDescription, EventRejected};
 use crate::batch::{BATCH_BYTES_MAX, Batch, RejectedEvent};
 use crate::log::{Log, body_bytes_max};
+use crate::memory::Owner;
 use crate::metrics;
 use crate::publish::{PublishError, PublishQueue, RequestParts};
 use crate::submission::{self, Rules};
@@ -125,7 +126,8 @@ async fn accept_event(
     client.send_events(1)?;
     // Frees the body's memory: the queue counts what waits for the log.
     drop(body);
-    let stored = ingest.queue.publish(submission, Arc::default(), span.map(Span::context)).await;
+    let parts = parts_of(&client);
+    let stored = ingest.queue.publish(submission, parts, span.map(Span::context)).await;
     let receipt = stored.map_err(|reason| refuse_unconfirmed(reason, 1))?;
     Ok(Json(EventAccepted { success: true, message: "Event queued", receipt: receipt.to_string() }))
 }
@@ -188,12 +190,24 @@ async fn accept_events(
         metrics::rejected(event.reason.code());
     }
     let accepted = batch.accepted;
-    store(&ingest.queue, batch, span).await.map(Json).map_err(|reason| refuse_unconfirmed(reason, accepted))
+    store(&ingest.queue, batch, parts_of(&client), span)
+        .await
+        .map(Json)
+        .map_err(|reason| refuse_unconfirmed(reason, accepted))
 }
 
-async fn store(queue: &PublishQueue, batch: Batch, span: Option<&Span>) -> Result<BatchAccepted, PublishError> {
+/// The parts of a request of a client, none published yet.
+fn parts_of(client: &Metered) -> Arc<RequestParts> {
+    Arc::new(RequestParts::of(Owner::all(client.network(), client.key())))
+}
+
+async fn store(
+    queue: &PublishQueue,
+    batch: Batch,
+    parts: Arc<RequestParts>,
+    span: Option<&Span>,
+) -> Result<BatchAccepted, PublishError> {
     let mut receipts = vec![String::new(); batch.accepted];
-    let parts = Arc::<RequestParts>::default();
     let stored = batch.parts.into_iter().map(|part| {
         let stored = queue.publish(part.submission, parts.clone(), span.map(Span::context));
         async move { Ok((stored.await?, part.positions)) }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use contract::Receipt;
 use service::traces::SpanContext;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::PublishError;
+use crate::memory::{Owner, Reservation};
 
 /// Events that wait together and stay together in their envelope.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Pending {
     pub(super) parts: Arc<RequestParts>,
     /// Span of the request, if it is traced.
     pub(super) trace: Option<Box<SpanContext>>,
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _memory: Reservation,
 }
 
 impl Pending {
@@ -38,12 +39,25 @@ impl Pending {
 /// The parts of one request, each in the queue of its partition. If the client hangs up, either all of them are published
 /// or none: the first part that is looked at decides.
 #[derive(Debug, Default)]
-pub(crate) struct RequestParts(AtomicU8);
+pub(crate) struct RequestParts {
+    decision: AtomicU8,
+    /// The client, whose share of the queues each part takes.
+    owners: Vec<Owner>,
+}
 
 impl RequestParts {
     const WAITING: u8 = 0;
     const TAKEN: u8 = 1;
     const FORGOTTEN: u8 = 2;
+
+    /// The parts of a request of this client.
+    pub(crate) fn of(owners: Vec<Owner>) -> Self {
+        Self { decision: AtomicU8::new(Self::WAITING), owners }
+    }
+
+    pub(super) fn owners(&self) -> &[Owner] {
+        &self.owners
+    }
 
     /// Decides for publication; false if the request was dropped before.
     pub(super) fn take(&self) -> bool {
@@ -56,7 +70,7 @@ impl RequestParts {
     }
 
     fn decide(&self, decision: u8) -> u8 {
-        let decided = self.0.compare_exchange(Self::WAITING, decision, Ordering::AcqRel, Ordering::Acquire);
+        let decided = self.decision.compare_exchange(Self::WAITING, decision, Ordering::AcqRel, Ordering::Acquire);
         decided.map_or_else(|earlier| earlier, |_| decision)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use contract::{Partition, Receipt};
 use service::traces::SpanContext;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use super::group_commit::GroupCommit;
 use super::pending::{Pending, RequestParts};
 use crate::config::Config;
 use crate::log::Log;
+use crate::memory::{Memory, Reservation};
 use crate::submission::Submission;
 
 /// Memory that a waiting event takes beside its bytes: queue entry, channel for the answer, waiting task.
@@ -26,8 +27,7 @@ pub(crate) struct PublishQueue {
     queues: Arc<[mpsc::UnboundedSender<Pending>]>,
     log: Log,
     /// Bounds the bytes of all queues together.
-    room: Arc<Semaphore>,
-    bytes_max: usize,
+    memory: Arc<Memory>,
     deadline: Duration,
 }
 
@@ -42,20 +42,19 @@ impl PublishQueue {
         Self {
             queues: queues.collect(),
             log: log.clone(),
-            room: Arc::new(Semaphore::new(config.queue_bytes_max)),
-            bytes_max: config.queue_bytes_max,
+            memory: Arc::new(Memory::new(config.queue_bytes_max)),
             deadline: config.publish_deadline(),
         }
     }
 
     /// Bytes of waiting events, with [`EVENT_OVERHEAD_BYTES`] for each.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes_max.saturating_sub(self.room.available_permits())
+        self.memory.bytes()
     }
 
     /// Bytes that may wait.
     pub(crate) fn bytes_max(&self) -> usize {
-        self.bytes_max
+        self.memory.bytes_max()
     }
 
     /// Returns once the events are on the log's disk, with the receipt of the first; the others lie on the lines behind
@@ -72,13 +71,13 @@ impl PublishQueue {
     ) -> Result<Receipt, PublishError> {
         let Submission { partition, lines, events } = submission;
         let cost = lines.len() + EVENT_OVERHEAD_BYTES * events as usize;
-        let cost = u32::try_from(cost).map_err(|_| PublishError::QueueFull)?;
-        let room = self.room.clone().try_acquire_many_owned(cost).map_err(|_| PublishError::QueueFull)?;
+        let mut memory = Reservation::new(self.memory.clone(), parts.owners().to_vec());
+        memory.take(cost).map_err(|_| PublishError::QueueFull)?;
         let deadline = Instant::now() + self.deadline;
         let (answer, stored) = oneshot::channel();
         let trace = trace.cloned().map(Box::new);
         self.queues[usize::from(partition.number())]
-            .send(Pending { lines, events, deadline, answer, parts, trace, _room: room })
+            .send(Pending { lines, events, deadline, answer, parts, trace, _memory: memory })
             .map_err(|_| PublishError::Stopping)?;
         match tokio::time::timeout_at(deadline, stored).await {
             Ok(Ok(stored)) => stored,

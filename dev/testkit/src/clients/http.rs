@@ -1,6 +1,7 @@
 //! What clients say and hear.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -15,6 +16,7 @@ pub struct Client {
     http: reqwest::Client,
     port: u16,
     base: String,
+    address: IpAddr,
 }
 
 /// What it hears.
@@ -31,7 +33,8 @@ pub struct Answer {
 impl Client {
     /// A client of the service at this port.
     pub fn new(port: u16) -> Self {
-        Self { http: http(ANSWER_TIMEOUT), port, base: format!("http://127.0.0.1:{port}") }
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { http: http(address, ANSWER_TIMEOUT), port, base: format!("http://127.0.0.1:{port}"), address }
     }
 
     /// The port that it talks to.
@@ -42,7 +45,14 @@ impl Client {
     /// A client that hangs up when an answer takes longer than `patience`.
     #[must_use]
     pub fn patient_for(&self, patience: Duration) -> Self {
-        Self { http: http(patience), port: self.port, base: self.base.clone() }
+        Self { http: http(self.address, patience), ..self.clone() }
+    }
+
+    /// A client that connects from another address of this machine, such as 127.0.0.9.
+    #[must_use]
+    pub fn from_address(&self, address: Ipv4Addr) -> Self {
+        let address = IpAddr::V4(address);
+        Self { http: http(address, ANSWER_TIMEOUT), address, ..self.clone() }
     }
 
     /// Where a path is.
@@ -83,8 +93,8 @@ impl Client {
     }
 }
 
-fn http(timeout: Duration) -> reqwest::Client {
-    reqwest::Client::builder().timeout(timeout).build().expect("a client without TLS")
+fn http(address: IpAddr, timeout: Duration) -> reqwest::Client {
+    reqwest::Client::builder().timeout(timeout).local_address(address).build().expect("a client without TLS")
 }
 
 impl Answer {

@@ -7,7 +7,8 @@ use flate2::bufread::GzDecoder;
 use service::ApiError;
 use service::http::header_list;
 
-use super::memory::Reservation;
+use super::refuse;
+use crate::memory::Reservation;
 
 /// Maximum members of a gzipped body. `cat a.gz b.gz` makes two; bgzip makes one for each 64 KiB, so 129 of 8 MiB. Each
 /// costs microseconds, even an empty one of 20 bytes.
@@ -42,10 +43,11 @@ pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) 
             if read == 0 {
                 break;
             }
-            memory.take(read)?;
+            memory.take(read).map_err(refuse)?;
         }
         rest = member.into_inner();
-        if rest.is_empty() {
+        // gzip(1) ignores zeros behind the last member, too: tapes are written in blocks.
+        if rest.iter().all(|byte| *byte == 0) {
             return Ok(unpacked);
         }
     }
@@ -56,4 +58,33 @@ pub(super) fn gunzip(packed: &[u8], bytes_max: usize, memory: &mut Reservation) 
 
 pub(super) fn too_large(bytes_max: usize) -> ApiError {
     ApiError::too_large("body_too_large", format!("the body must be at most {bytes_max} bytes long, unpacked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::memory::Memory;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).expect("writing to memory");
+        encoder.finish().expect("writing to memory")
+    }
+
+    #[test]
+    fn zeros_behind_the_last_member_are_taken() {
+        let unpack = |packed: &[u8]| {
+            gunzip(packed, 1_000, &mut Reservation::new(Arc::new(Memory::new(1 << 20)), vec![]))
+                .map_err(|refusal| refusal.status())
+        };
+        let padded = [gzip("first "), gzip("second"), vec![0; 512]].concat();
+        assert_eq!(unpack(&padded), Ok(b"first second".to_vec()));
+        assert!(unpack(&[padded.as_slice(), b"x"].concat()).is_err());
+    }
 }

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -44,13 +45,51 @@ async fn what_waits_for_the_log_has_a_bound() -> Result<()> {
     check_memory(&ingest);
     let refused_at_once = sentences.iter().filter(|sentence| *sentence == full).count();
     println!("{refused_at_once} of {FLOOD_BATCHES} refused at once, all after {:?}", begun.elapsed());
-    // At most seven fit into 16 MiB at a time, and no client waits longer than the deadline.
+    // At most three fit into half of 16 MiB at a time, and no client waits longer than the deadline.
     assert!(refused_at_once > FLOOD_BATCHES / 2, "{sentences:?}");
     stack.nats.restart().await?;
     wait::until("there is room again", SOON, async || {
         (stack.ingest_client.post("/events", line.clone()).await.ok()?.status == 200).then_some(())
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_client_leaves_room_in_the_queue_to_others() -> Result<()> {
+    const DEADLINE_MS: &str = "30000";
+    let mut stack = Stack::servers().await?;
+    let _ingest = stack.ingest(&[INGEST[1], INGEST[2], ("PUBLISH_DEADLINE_MS", DEADLINE_MS)]).await?;
+    assert_eq!(stack.ingest_client.post("/event", event("before", "/")).await?.status, 200);
+    stack.nats.stop().await;
+    let line = event("flood", &format!("/{}", "f".repeat(2_000)));
+    let batch = bytes::Bytes::from(vec![line.as_str(); 400].join("\n"));
+    let flood: Vec<_> = (0..32)
+        .map(|_| {
+            let (client, batch) = (stack.ingest_client.patient_for(SOON), batch.clone());
+            tokio::spawn(async move { client.post("/events", batch).await })
+        })
+        .collect();
+    wait::until("one client has its share of the queue", SOON, async || {
+        let answer = stack.ingest_client.post("/events", batch.clone()).await.ok()?;
+        (answer.json()["code"] == "queue_full").then_some(())
+    })
+    .await;
+    let other = stack.ingest_client.from_address(Ipv4Addr::new(127, 0, 0, 9)).patient_for(SOON);
+    let posts = [("/events", batch.clone()), ("/event", event("other", "/").into())];
+    let posted = join_all(posts.map(|(path, body)| other.post(path, body)));
+    let (answers, restarted) = tokio::join!(posted, async {
+        sleep(CLIENT_PAUSE).await;
+        stack.nats.restart().await
+    });
+    restarted?;
+    for answer in answers {
+        let answer = answer?;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    for answer in join_all(flood).await {
+        assert!([200, 503].contains(&answer??.status));
+    }
     Ok(())
 }
 
