@@ -1,5 +1,5 @@
-//! What a query string asks for, in one form: every parameter that counts, in one order. Reading the form gives the
-//! request that it was made of. For checks from outside, which know no request.
+//! The canonical form of a query string: every parameter that has an effect, in a fixed order. Reading the form gives the same
+//! request again. Fuzzing uses it, which knows no request.
 
 use axum::http::HeaderMap;
 use chrono::NaiveDate;
@@ -13,7 +13,7 @@ use crate::params::{
     TimeseriesRequest,
 };
 
-/// What takes a query string.
+/// A route that takes a query string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// `GET /stats`.
@@ -33,15 +33,15 @@ pub enum Target {
 }
 
 impl Target {
-    /// All of them.
+    /// Every target.
     pub const ALL: [Self; 7] =
         [Self::Stats, Self::Timeseries, Self::Paths, Self::EventTypes, Self::Sites, Self::Live, Self::Page];
 
-    /// The form of what a query string asks for on a day.
+    /// The canonical form of a query string on a day.
     ///
     /// # Errors
     ///
-    /// The refusal that is answered; a page answers it with a sentence instead of a code.
+    /// The query string is refused. A page answers with a sentence instead of a code.
     pub fn canonical(self, query: &str, today: NaiveDate) -> Result<String, Refusal> {
         let pairs = match self {
             Self::Stats => StatsRequest::parse(Some(query))?.pairs(),

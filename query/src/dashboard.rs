@@ -1,5 +1,4 @@
-//! The dashboard: a page a site, made here and complete when it arrives. It takes no account, no script and no file
-//! from elsewhere.
+//! The dashboard: a page for each site, rendered by the service and complete without scripts. Pages load nothing from other hosts.
 
 /// The address of a page.
 mod address;
@@ -46,8 +45,8 @@ use address::{Address, Parameters};
 use render::{error_pages, freshness, layout, site_list, site_page};
 use view_model::Frame;
 
-/// Paths of a page: as many as one looks through, and fewer than the lists of top paths keep, which have to tell them. They
-/// bound the page, too: see `format::SHOWN_CHARS_MAX`.
+/// Paths of a page: fewer than the lists of top paths keep, which have to decide them. The number bounds the size of the page,
+/// too: see `format::SHOWN_CHARS_MAX`.
 const PATHS_MAX: u16 = 10;
 
 /// Hosts of a page.
@@ -56,10 +55,10 @@ const HOSTS_MAX: u16 = 10;
 /// Event types of a page.
 const EVENT_TYPES_MAX: u16 = 12;
 
-/// Sites to choose from: beyond that one types.
+/// Sites of the select box. With more sites, the page has a text field.
 const SITES_MAX: u16 = 60;
 
-/// Seconds after which a page that has no numbers now is asked for again, by itself.
+/// Seconds after which a page without numbers reloads.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 
 /// The pages, and what they load.
@@ -70,11 +69,11 @@ pub(crate) fn router() -> Router<SharedReports> {
         .layer(map_response(|response: Response| ready(csp::secure(response))))
 }
 
-/// The parameters of the page that a query string leads to.
+/// The canonical parameters of the page of a query string.
 ///
 /// # Errors
 ///
-/// The sentence of the page that says that it leads nowhere.
+/// The address is invalid; the message is the sentence of the page.
 pub(crate) fn pairs(query: &str, today: NaiveDate) -> Result<Pairs, Refusal> {
     let address = Parameters::read(query).and_then(|sent| Address::read(sent, today));
     address.map(|address| address.pairs()).map_err(|err| Refusal::bad_request("invalid_address", err.to_string()))
@@ -173,7 +172,7 @@ fn notice(err: &ReportError) -> Markup {
 
 fn respond(status: StatusCode, frame: &Frame, title: &str, main: &Markup, foot: &Markup) -> Response {
     let page = layout::page(frame, title, main, foot).into_string();
-    // Numbers change, and a page is read again in a moment.
+    // Numbers change, so the page is read anew each time.
     (status, [(header::CACHE_CONTROL, "no-cache")], Html(page)).into_response()
 }
 

@@ -16,10 +16,10 @@ mod period;
 /// Days, weeks and months of the calendar.
 mod interval;
 
-/// Where a page of a list ends.
+/// The cursor behind the last entry of a page.
 mod cursor;
 
-/// What the parameters of all lists have in common.
+/// The trait of the parameters of lists.
 mod list;
 
 /// Parameters of `GET /stats`.

@@ -40,7 +40,7 @@ use crate::db::retry;
 use crate::params::StatsRequest;
 use crate::reports::error::ReportError;
 use crate::reports::query::{CurrentVersion, Query, Versioned};
-use crate::reports::read_after::{LOOK_INTERVAL, ReadAfter};
+use crate::reports::read_after::{POLL_INTERVAL, ReadAfter};
 use crate::reports::snapshot_version::SnapshotVersion;
 use crate::reports::stats::Stats;
 
@@ -50,12 +50,12 @@ pub(crate) struct SharedReports(Arc<Shared>);
 
 struct Shared {
     db: ConnectionPool,
-    /// For one report with all its waiting.
+    /// The timeout of one report with all its waiting.
     timeout: Duration,
-    /// For an event to arrive in the read models.
+    /// The timeout of the wait for an event to arrive in the read models.
     after_timeout: Duration,
     read_after: ReadAfter,
-    /// For reports that are read or waited for.
+    /// Places of reports in progress.
     places: Places,
 }
 
@@ -78,12 +78,12 @@ impl SharedReports {
         Reports { shared: self.clone(), client }
     }
 
-    /// How many reports are in progress, and how many may be.
+    /// The number of reports in progress, and its maximum.
     pub(crate) fn in_progress(&self) -> (usize, usize) {
         self.0.places.taken()
     }
 
-    /// The connections that they are read with.
+    /// The numbers of connections in the pool.
     pub(crate) fn connections(&self) -> deadpool::managed::Status {
         self.0.db.status()
     }
@@ -110,7 +110,7 @@ impl Reports {
             if snapshot.log_position().contains(receipt) {
                 return snapshot.into_stats(request);
             }
-            sleep(LOOK_INTERVAL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

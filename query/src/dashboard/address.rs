@@ -1,5 +1,5 @@
-//! The address of a page: which site, which days, which events. Everything that a page shows follows from it, so a
-//! view can be shared by its address, and every control is a link or a form that leads to another one.
+//! The address of a page: the site, the days and the events. Everything that a page shows follows from it, so a page can be
+//! shared by its address, and every control is a link or a form that leads to another address.
 
 use chrono::{Datelike, Days, NaiveDate};
 use contract::field::InvalidField;
@@ -9,8 +9,8 @@ use service::query_string;
 use super::ranges::{DAYS_MAX, Range};
 use crate::params::DayRange;
 
-/// The address of the list of sites. Like all addresses of pages it is relative to the page, which is in one folder with
-/// all that it loads: so the dashboard works below any path of a host.
+/// The address of the list of sites. Addresses are relative to the page, which is in one folder with everything that it loads. So
+/// the dashboard works below any path of a host.
 pub(super) const HOME: &str = ".";
 
 /// Characters of a search. It is shown again in the page and compared with every path of the site.
@@ -19,8 +19,8 @@ pub(super) const SEARCH_CHARS_MAX: usize = 100;
 /// Days of a range of which only the end is given.
 const DAYS_DEFAULT: u64 = 30;
 
-/// The parameters as a form sends them: what was left empty is there, too. Unknown ones are passed over, because
-/// those who share a link add theirs.
+/// The parameters as a form sends them, with those that were left empty. Unknown parameters are ignored, because programs add
+/// their own to shared links.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     site: Option<String>,
@@ -31,42 +31,42 @@ pub(super) struct Parameters {
     search: Option<String>,
 }
 
-/// An address that leads to a page.
+/// A valid address of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
-    /// None is the list of all sites.
+    /// `None` is the list of all sites.
     pub(super) site: Option<SiteId<'static>>,
     pub(super) choice: Choice,
     pub(super) event_type: EventType<'static>,
-    /// Text that paths must contain; empty is none.
+    /// Text that paths must contain; may be empty.
     pub(super) search: String,
 }
 
-/// How the days were chosen.
+/// The choice of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     Range(Range),
     Custom(DayRange),
 }
 
-/// Why an address leads nowhere. The message is a sentence for whoever follows it.
+/// Why an address is invalid. The page shows the message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidAddress {
-    #[error("The address has a parameter twice, or one that is no text.")]
+    #[error("A parameter of the address is repeated, or is not UTF-8.")]
     Parameters,
-    #[error("There can be no such site: {0}.")]
+    #[error("The name of the site is invalid: {0}.")]
     Site(InvalidField),
-    #[error("There can be no such event type: {0}.")]
+    #[error("The event type is invalid: {0}.")]
     EventType(InvalidField),
-    #[error("There is no such range; choose one of those above.")]
+    #[error("The range is unknown. Choose one of today, 7d, 30d, 90d and 365d.")]
     Range,
-    #[error("That is no day of the calendar; days are written YYYY-MM-DD, such as 2025-11-12.")]
+    #[error("A day is invalid. Write it YYYY-MM-DD, such as 2025-11-12.")]
     Day,
     #[error("The first day must not be later than the last.")]
     Backwards,
-    #[error("A range has at most {DAYS_MAX} days, which are ten years.")]
+    #[error("The range is too long. Choose at most {DAYS_MAX} days, which are ten years.")]
     TooLong,
-    #[error("A search has at most {SEARCH_CHARS_MAX} characters, all of them such as one can type.")]
+    #[error("The search is invalid. Use at most {SEARCH_CHARS_MAX} characters, without U+0000.")]
     Search,
 }
 
@@ -99,13 +99,13 @@ impl Parameters {
 }
 
 impl Address {
-    /// Of a site, or of all, as it is without any choice.
+    /// The address of a site, or of the list of sites, with the default choices.
     pub(super) fn of(site: Option<SiteId<'static>>) -> Self {
         let choice = Choice::Range(Range::Month);
         Self { site, choice, event_type: EventType::PAGE_VIEW, search: String::new() }
     }
 
-    /// Reads what was sent. `today` is the last day of a range that does not say where it ends.
+    /// Reads the parameters. `today` is the last day of a range without an end.
     pub(super) fn read(sent: Parameters, today: NaiveDate) -> Result<Self, InvalidAddress> {
         let site = given(sent.site).map(SiteId::try_from).transpose().map_err(InvalidAddress::Site)?;
         let event_type = given(sent.event).map(EventType::counted).transpose().map_err(InvalidAddress::EventType)?;
@@ -118,7 +118,7 @@ impl Address {
         Ok(Self { site, choice: Choice::read(sent.range, sent.from, sent.to, today)?, event_type, search })
     }
 
-    /// The days it is about.
+    /// The days of the page.
     pub(super) fn period(&self, today: NaiveDate) -> DayRange {
         match self.choice {
             Choice::Range(range) => range.until(today),
@@ -126,17 +126,17 @@ impl Address {
         }
     }
 
-    /// The same for another choice of days.
+    /// The address with another choice of days.
     pub(super) fn with(&self, choice: Choice) -> Self {
         Self { choice, ..self.clone() }
     }
 
-    /// The same for other events. A search was for paths of those before.
+    /// The address with another event type. The search is dropped, because it was for paths of the other events.
     pub(super) fn with_events(&self, event_type: EventType<'static>) -> Self {
         Self { event_type, search: String::new(), ..self.clone() }
     }
 
-    /// Names and values, without those that are as they are anyway.
+    /// Names and values of the parameters, without defaults.
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::new();
         if let Some(site) = &self.site {
@@ -157,7 +157,7 @@ impl Address {
         pairs
     }
 
-    /// As a link.
+    /// The link to the page.
     pub(super) fn link(&self) -> String {
         let query = query_string::written(self.pairs());
         if query.is_empty() { HOME.to_owned() } else { format!("?{query}") }
@@ -165,7 +165,7 @@ impl Address {
 }
 
 impl Choice {
-    /// Days win over a range by name: a form for days is sent from a page that has one.
+    /// Reads the choice of days. Days win over a named range, because the form for days is on a page that has one.
     fn read(
         range: Option<String>,
         from: Option<String>,
@@ -182,7 +182,7 @@ impl Choice {
             (None, Some(last)) => (last - Days::new(DAYS_DEFAULT - 1), last),
             (Some(first), Some(last)) => (first, last),
         };
-        // What comes before the year 0 has no form in which it could be in an address.
+        // Days before the year 0 have no form in an address.
         if first.year() < 0 {
             return Err(InvalidAddress::Day);
         }
@@ -194,12 +194,12 @@ impl Choice {
     }
 }
 
-/// A form sends fields that were left empty, too.
+/// The text without surrounding blanks, unless it is empty: a form sends empty fields, too.
 fn given(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// chrono's own reader takes `2025-2-3`, too; in an address a day has one form, and four digits for the year.
+/// Reads a day of the form `YYYY-MM-DD`. Chrono's own parser accepts `2025-2-3`, too.
 fn read_day(text: &str) -> Result<NaiveDate, InvalidAddress> {
     let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text && text.len() == 10);
     day.ok_or(InvalidAddress::Day)
@@ -266,6 +266,6 @@ mod tests {
         }
         assert_eq!(read(&format!("search={}", "é".repeat(SEARCH_CHARS_MAX + 1))), Err(InvalidAddress::Search));
         let message = read("site=%3Cscript%3E").expect_err("no site").to_string();
-        assert!(message.starts_with("There can be no such site: site_id must be 1 to 64"), "{message}");
+        assert!(message.starts_with("The name of the site is invalid: site_id must be 1 to 64"), "{message}");
     }
 }

@@ -1,12 +1,12 @@
-//! What pages load: all of it is in the binary. Each file has a hash of its content in its name, so that it may be
-//! kept for ever, and another version is another file.
+//! Styles, script and icon, which are in the binary. Each file has a hash of its content in its name: caches may keep it for
+//! ever, and another content is another file.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::http::etag;
 
-/// A year: the longest that caches are asked to keep anything.
+/// A year, the longest time that caches accept.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 pub(super) const STYLE: Asset = Asset::new("style", "css", "text/css; charset=utf-8", include_str!("assets/style.css"));
@@ -30,7 +30,7 @@ impl Asset {
         Self { name, ending, content_type, content, hash: fnv1a64(content.as_bytes()) }
     }
 
-    /// Its address, relative to a page.
+    /// The address, relative to a page.
     pub(super) fn address(&self) -> String {
         format!("assets/{}", self.file_name())
     }
@@ -40,9 +40,7 @@ impl Asset {
     }
 }
 
-/// Answers with a file, or only says that the one that is known is still the same.
-///
-/// None is there under that name.
+/// The answer to a request for a file; `None` if no file has the name.
 pub(super) fn answer(file_name: &str, headers: &HeaderMap) -> Option<Response> {
     let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.file_name() == file_name)?;
     let tag = format!("\"{:016x}\"", asset.hash);
@@ -55,7 +53,7 @@ pub(super) fn answer(file_name: &str, headers: &HeaderMap) -> Option<Response> {
     Some((caching, [(header::CONTENT_TYPE, asset.content_type)], asset.content).into_response())
 }
 
-/// Nobody is to be kept from making two contents of one hash: both would be ours.
+/// The FNV-1a hash. Collisions on purpose are no threat, because all contents are in the binary.
 const fn fnv1a64(bytes: &[u8]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut position = 0;

@@ -1,4 +1,4 @@
-//! What a page shows of a report.
+//! Conversions of reports to the data of a page.
 
 use super::HOSTS_MAX;
 use super::view_model::{Freshness, Referrers, Share, Totals, UsersError};
@@ -10,15 +10,15 @@ impl From<&Stats> for Totals {
     }
 }
 
-/// Of the period before; nothing if it was not asked for.
+/// The totals of the days before; 0 if they were not requested.
 pub(super) fn previous(stats: &Stats) -> Totals {
     let before = stats.previous.as_ref();
     before.map(|before| Totals { views: before.total_views, users: before.unique_users }).unwrap_or_default()
 }
 
-/// What a report says about itself, which every page asks for.
+/// The metadata of a report, which every page requests.
 pub(super) fn meta(stats: &Stats) -> &Meta {
-    stats.meta.as_ref().expect("pages ask for it")
+    stats.meta.as_ref().expect("every page requests it")
 }
 
 impl From<&Meta> for UsersError {

@@ -1,4 +1,4 @@
-//! Reads what a page shows. A page is made of several reports, each of one moment; they are asked for at once.
+//! Reads the data of a page from several reports at once. Each report is of one moment.
 
 use chrono::{Days, NaiveDate};
 use contract::{EventType, SiteId};
@@ -25,7 +25,7 @@ pub(super) async fn today(reports: &Reports) -> Result<NaiveDate, ReportError> {
     Ok(reports.version().await?.today)
 }
 
-/// What is around a page, and the numbers of its sites.
+/// Reads the frame of a page, and the totals of the sites.
 pub(super) async fn frame(
     reports: &Reports,
     grant: &Grant,
@@ -39,7 +39,7 @@ pub(super) async fn frame(
     Ok((Frame { address, today, sites, has_more_sites: page.next_cursor.is_some() }, summaries))
 }
 
-/// The numbers of a site; none if nothing has been counted of it.
+/// Reads the data of a site's page; `None` if the site has no events.
 pub(super) async fn report(
     reports: &Reports,
     address: &Address,
@@ -59,7 +59,7 @@ pub(super) async fn report(
         found(reports, address, site, period),
         reports.list(&event_types),
     )?;
-    // The first of those that begin with its name is the site itself, if it is there.
+    // The first site with this prefix is the site itself, if it exists.
     let Some(known) = known.report.sites.into_iter().find(|known| known.site_id == site.as_str()) else {
         return Ok(None);
     };
@@ -85,7 +85,7 @@ pub(super) async fn report(
     }))
 }
 
-/// The chosen days with all that can be said of them; without referrers where none are counted yet.
+/// Reads the report of the chosen days with all its parts; without referrers if they are not counted yet.
 async fn chosen(
     reports: &Reports,
     address: &Address,
@@ -111,7 +111,7 @@ fn stats_request(address: &Address, site: &SiteId<'static>, period: Period) -> S
         site_id: site.clone(),
         event_type: address.event_type.clone(),
         period,
-        // One more tells whether there are more.
+        // One path more than the page shows whether there are more.
         paths_max: PATHS_MAX + 1,
         include: None,
         previous: None,
@@ -131,8 +131,7 @@ fn trend_request(address: &Address, site: &SiteId<'static>, period: DayRange) ->
     }
 }
 
-/// The paths that are searched for, if any are; without a search the chosen days say their first ones, and know them
-/// without adding up all.
+/// Reads the paths of a search. Without a search the report of the chosen days has the top paths, without adding up all.
 async fn found(
     reports: &Reports,
     address: &Address,
@@ -159,7 +158,7 @@ fn sites_from(prefix: &str, sites_max: u16, event_type: &EventType<'static>) -> 
 }
 
 fn summary(counts: SiteCounts) -> Option<SiteSummary> {
-    // What is stored was an event's, so it keeps the rule.
+    // A stored name came from a valid event.
     let site = SiteId::try_from(counts.site_id).ok()?;
     let totals = Totals { views: counts.views, users: counts.unique_users };
     Some(SiteSummary { site, totals, last_day: counts.last_day })

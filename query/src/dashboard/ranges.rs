@@ -1,4 +1,4 @@
-//! The UTC days that a page is about.
+//! Ranges of days by name, and the days and bars of a trend.
 
 use chrono::NaiveDate;
 
@@ -7,16 +7,16 @@ use crate::params::{DayRange, Interval};
 /// Days of the longest range: ten years, which are 121 bars of a month.
 pub(super) const DAYS_MAX: u64 = 3_660;
 
-/// Longer ranges are shown by week: more bars than days of a quarter cannot be told apart on a phone.
+/// Longer ranges are shown by week: more bars than the days of a quarter are too narrow on a phone.
 const DAILY_DAYS_MAX: u64 = 92;
 
 /// Longer ranges are shown by month: a year is 54 weeks at most, two of which are cut.
 const WEEKLY_DAYS_MAX: u64 = 366;
 
-/// Days that stand beside a single one, with it: a trend has more than one point.
+/// Days of the trend of a single day, with that day: one bar alone shows no trend.
 const CONTEXT_DAYS: u64 = 14;
 
-/// A range that can be chosen by name; all of them end today.
+/// A range of days with a name, which ends today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
     Today,
@@ -29,7 +29,7 @@ pub(super) enum Range {
 impl Range {
     pub(super) const ALL: [Self; 5] = [Self::Today, Self::Week, Self::Month, Self::Quarter, Self::Year];
 
-    /// Its name in an address.
+    /// The name in an address.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Today => "today",
@@ -40,7 +40,7 @@ impl Range {
         }
     }
 
-    /// Its name for people.
+    /// The name on the page.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Today => "Today",
@@ -55,7 +55,7 @@ impl Range {
         Self::ALL.into_iter().find(|range| range.name() == name)
     }
 
-    /// The days it stands for today.
+    /// The days of the range if it ends `today`.
     pub(super) fn until(self, today: NaiveDate) -> DayRange {
         DayRange::ending(today, self.days())
     }

@@ -1,4 +1,4 @@
-//! What pages show: numbers and texts, and nothing of where they come from.
+//! The data of pages: numbers and texts, independent of the reports they come from.
 
 use chrono::NaiveDate;
 use contract::{EventType, SiteId};
@@ -6,54 +6,54 @@ use contract::{EventType, SiteId};
 use super::address::Address;
 use crate::params::{DayRange, Interval};
 
-/// What every page has around it.
+/// The data of the frame of a page.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) address: Address,
     /// The UTC day.
     pub(super) today: NaiveDate,
-    /// To choose from, in byte order.
+    /// The sites of the select box, in byte order.
     pub(super) sites: Vec<SiteId<'static>>,
     /// Whether there are more sites than these.
     pub(super) has_more_sites: bool,
 }
 
-/// A site's page.
+/// The data of a site's page.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) site: SiteId<'static>,
     pub(super) period: DayRange,
     pub(super) totals: Totals,
-    /// Of the period before, as long as this one.
+    /// The totals of as many days before.
     pub(super) previous: Totals,
     pub(super) users_error: UsersError,
-    /// Of today, whatever days were chosen.
+    /// The totals of today, independent of the chosen days.
     pub(super) today: Totals,
     pub(super) trend: Trend,
     pub(super) paths: Vec<Share>,
     /// Whether there are more paths than these.
     pub(super) has_more_paths: bool,
-    /// None where the read models do not count them.
+    /// `None` if the read models do not count referrers.
     pub(super) referrers: Option<Referrers>,
     pub(super) event_types: Vec<EventTypeTotals>,
-    /// The last day that has events, to lead there from days that have none.
+    /// The last day with events, for a link from days without any.
     pub(super) last_day: Option<NaiveDate>,
     pub(super) freshness: Freshness,
 }
 
-/// Views and different users.
+/// Views and distinct users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) views: u64,
     pub(super) users: u64,
 }
 
-/// How far a number of users may be from the truth.
+/// The error of a number of users.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum UsersError {
-    /// They are listed: off by at most so many.
+    /// The users are listed; the number has at most this error.
     Listed { max_abs_error: u64, confidence: f64 },
-    /// They are estimated: the truth is between the two.
+    /// The users are estimated; the true number is between the two.
     Estimated { low: u64, high: u64, confidence: f64 },
 }
 
@@ -61,11 +61,11 @@ pub(super) enum UsersError {
 #[derive(Debug)]
 pub(super) struct Trend {
     pub(super) interval: Interval,
-    /// All of the period, in order, those without events as well.
+    /// The bars of the period in order, with those without events.
     pub(super) buckets: Vec<Bucket>,
 }
 
-/// One bar: a day, or a week or month as far as it is in the period.
+/// A bar: a day, or the days of a week or month that are in the period.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     pub(super) period: DayRange,
@@ -79,32 +79,32 @@ pub(super) struct Share {
     pub(super) views: u64,
 }
 
-/// Where views came from.
+/// The hosts that views came from.
 #[derive(Debug)]
 pub(super) struct Referrers {
-    /// Other sites, the most frequent first.
+    /// Other hosts, the most frequent first.
     pub(super) top: Vec<Share>,
     pub(super) own: u64,
     pub(super) none: u64,
     pub(super) unreadable: u64,
 }
 
-/// What happened, and how often.
+/// An event type, and its totals.
 #[derive(Debug)]
 pub(super) struct EventTypeTotals {
     pub(super) event_type: EventType<'static>,
     pub(super) totals: Totals,
 }
 
-/// Which part of the log a page contains.
+/// The position of a page in the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Freshness {
     pub(super) generation: i32,
-    /// About how many events are not contained yet.
+    /// The estimated number of events that the page does not contain.
     pub(super) lag_events: u64,
-    /// These are not older than so many seconds.
+    /// The largest age of these events, in seconds.
     pub(super) lag_seconds: f64,
-    /// Whether it is known that none is missing.
+    /// Whether the page is known to contain all events.
     pub(super) is_complete: bool,
 }
 
@@ -113,6 +113,6 @@ pub(super) struct Freshness {
 pub(super) struct SiteSummary {
     pub(super) site: SiteId<'static>,
     pub(super) totals: Totals,
-    /// None if it has sent other events only.
+    /// `None` if the site has only events of other types.
     pub(super) last_day: Option<NaiveDate>,
 }

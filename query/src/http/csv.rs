@@ -1,4 +1,4 @@
-//! Rows and columns, as CSV (RFC 4180) that spreadsheets may open.
+//! Rows and columns as CSV (RFC 4180) that is safe to open in spreadsheets.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -10,11 +10,11 @@ use chrono::NaiveDate;
 use csv::{Terminator, Writer, WriterBuilder};
 use futures_util::stream;
 
-/// Rows that are written at once: the text of a list is never in memory as a whole. With the longest paths that is a
-/// quarter of a megabyte.
+/// Rows that are written at once, a quarter of a megabyte with the longest paths: the text of a list is never in memory as a
+/// whole.
 const BLOCK_ROWS: usize = 128;
 
-/// What texts must not begin with, where a spreadsheet would take them for a formula and carry it out.
+/// Characters at the beginning of a text that a spreadsheet would take for a formula and run.
 const FORMULA_BEGINNINGS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// A list as rows and columns.
@@ -23,12 +23,12 @@ pub(crate) struct Table {
     pub(crate) rows: Box<dyn Iterator<Item = Vec<Cell>> + Send>,
 }
 
-/// What is in a row.
+/// A cell of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     Text(String),
     Number(u64),
-    /// Empty if there is none.
+    /// `None` is an empty cell.
     Day(Option<NaiveDate>),
 }
 

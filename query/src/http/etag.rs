@@ -1,4 +1,4 @@
-//! Answers that a client has already are not sent, and not even read, again.
+//! `ETag` and `Cache-Control` of answers. An answer that the client has is not sent again, and not even read.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,25 +6,25 @@ use chrono::NaiveDate;
 
 use crate::reports::snapshot_version::SnapshotVersion;
 
-/// Goes up when the same numbers are answered in another form.
+/// The version of the form of answers, which is raised when equal numbers are answered in another form.
 const FORM: u32 = 1;
 
-/// Seconds for which an answer about days that are over need not be asked for again. It may be wrong even so: events
-/// may be late, and are counted on the day they say.
+/// Seconds for which a cache may keep an answer about past days. The answer may change in that time, because late events are
+/// counted on the day of their timestamp.
 const PAST_MAX_AGE_S: u32 = 60;
 
-/// How an answer may be kept.
+/// The caching headers of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CachePolicy {
-    /// Its name among all answers to one request.
+    /// The version of the answer to its request.
     etag: Option<String>,
     cache_control: String,
-    /// Whether it depends on the header `Accept`.
+    /// Whether the answer depends on the header `Accept`.
     is_negotiated: bool,
 }
 
 impl CachePolicy {
-    /// Of an answer in JSON that was read from this state, about days up to `last`; none is all that are and will be.
+    /// The policy of an answer in JSON from this version, about days up to `last`; `None` is an open end.
     pub(crate) fn of(version: &SnapshotVersion, last: Option<NaiveDate>) -> Self {
         let cache_control = if last.is_some_and(|last| last < version.today) {
             format!("max-age={PAST_MAX_AGE_S}, must-revalidate")
@@ -35,35 +35,35 @@ impl CachePolicy {
         Self { etag: Some(etag), cache_control, is_negotiated: false }
     }
 
-    /// Of one that is another one each time.
+    /// The policy of an answer that differs each time.
     pub(crate) fn never() -> Self {
         Self { etag: None, cache_control: "no-store".to_owned(), is_negotiated: false }
     }
 
-    /// The same where the answer is of some sites only, which this is a short name of: another key may see others.
+    /// Adds the scope of an answer that has only the sites of a key: another key may see others.
     pub(crate) fn in_scope(self, scope: Option<&str>) -> Self {
         let Some(scope) = scope else { return self };
         let etag = self.etag.map(|etag| format!("{}-{scope}\"", etag.trim_end_matches('"')));
         Self { etag, ..self }
     }
 
-    /// The same where `Accept` may have decided for this format.
+    /// Adds the format of an answer, which `Accept` may have decided.
     pub(crate) fn in_format(self, format: &str) -> Self {
         let etag = self.etag.map(|etag| format!("{}-{format}\"", etag.trim_end_matches('"')));
         Self { etag, is_negotiated: true, ..self }
     }
 
-    /// Whether a client has the answer, and has said so.
+    /// Whether the client says that it has the answer.
     pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
         self.etag.as_ref().is_some_and(|etag| is_known(headers, etag))
     }
 
-    /// Tells a client that it has the answer.
+    /// The answer to a client that has the answer.
     pub(crate) fn not_modified(&self) -> Response {
         self.describe(StatusCode::NOT_MODIFIED.into_response())
     }
 
-    /// Adds to an answer how it may be kept.
+    /// Adds the headers to an answer.
     pub(crate) fn describe(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         let value = |text: &str| HeaderValue::from_str(text).expect("visible ASCII");
@@ -78,15 +78,15 @@ impl CachePolicy {
     }
 }
 
-/// Whether a client says in `If-None-Match` that it has the answer of this name.
+/// Whether `If-None-Match` has this `ETag`.
 pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let sent = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    // Our names have neither commas nor blanks, so no quoted one is cut apart here.
+    // The tags of this service have neither commas nor blanks, so no quoted tag is cut apart here.
     let mut names = sent.flat_map(|value| value.split(',')).map(str::trim);
     names.any(|name| name == "*" || name.strip_prefix("W/").unwrap_or(name) == etag)
 }
 
-/// Whether it makes sense to look at the state of the read models before anything is read.
+/// Whether the version has to be read before the answer.
 pub(crate) fn is_conditional(headers: &HeaderMap) -> bool {
     headers.contains_key(header::IF_NONE_MATCH)
 }

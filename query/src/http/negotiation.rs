@@ -1,10 +1,10 @@
-//! In which form a list is wanted: the parameter `format` says it, or else the header `Accept`.
+//! Negotiation of the format of a list: the parameter `format` decides, or else the header `Accept`.
 
 use axum::http::{HeaderMap, header};
 
 use crate::params::ParamError;
 
-/// The form of a list.
+/// The format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
@@ -12,7 +12,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What is wanted; JSON if nothing is said, or nothing that can be had.
+    /// The requested format; JSON if none is requested, or none that is known.
     pub(crate) fn of(sent: Option<&str>, headers: &HeaderMap) -> Result<Self, ParamError> {
         match sent {
             Some("json") => Ok(Self::Json),
@@ -22,7 +22,7 @@ impl Format {
         }
     }
 
-    /// Its name in the parameter.
+    /// The name in the parameter.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -33,7 +33,7 @@ impl Format {
     fn accepted(headers: &HeaderMap) -> Self {
         let sent = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<_> = sent.flat_map(|value| value.split(',')).map(range).collect();
-        // The most specific range that fits says how much a form is wanted, and whether by its own name.
+        // The most specific range that fits has the quality of a format, and says whether it was requested by name.
         let wanted = |names: [&str; 3]| {
             let found = names.iter().enumerate().find_map(|(place, name)| {
                 let (_, quality) = ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name))?;
@@ -47,7 +47,7 @@ impl Format {
     }
 }
 
-/// A range of media types, and its quality: 1 if nothing is said, and nothing if it is nonsense.
+/// A range of media types, and its quality: 1 without `q`, and 0 if `q` is no number.
 fn range(text: &str) -> (&str, f32) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

@@ -13,11 +13,11 @@ use super::totals::LiveTotals;
 /// The latest state of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Its totals have not been read yet.
+    /// The totals have not been read yet.
     Unread,
     /// No generation of the read models is active.
     NoGeneration,
-    /// Its stored numbers are damaged.
+    /// The stored numbers are damaged.
     Damaged,
     Counted(Arc<LiveTotals>),
 }

@@ -1,4 +1,4 @@
-//! Where a page of a list ends, as a text that only this service reads: tag, number and key, in base64url.
+//! The cursor behind the last entry of a page: tag, number and key in base64url. Only this service reads it.
 //!
 //! The tag ties a cursor to the request that it was given for. It is no signature: a client that makes up a cursor can choose
 //! where in a list to begin, and nothing else, because the request says whose list it is.
@@ -19,7 +19,7 @@ const KEY_BYTES_MAX: usize = 2_048;
 /// The last entry of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// What the list is ordered by first; 0 where it is ordered by the key alone.
+    /// The number that the list is ordered by first; 0 if it is ordered by the key alone.
     pub(crate) number: u64,
     pub(crate) key: String,
 }

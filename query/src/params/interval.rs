@@ -11,7 +11,7 @@ use super::{DayRange, ParamError};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Interval {
     Day,
-    /// From Monday to Sunday, as in ISO 8601.
+    /// Monday to Sunday, as in ISO 8601.
     Week,
     Month,
 }

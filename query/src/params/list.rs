@@ -1,4 +1,4 @@
-//! What the parameters of all lists have in common.
+//! The trait of the parameters of lists.
 
 use chrono::NaiveDate;
 use service::access::Grant;

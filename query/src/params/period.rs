@@ -82,7 +82,7 @@ impl Period {
 }
 
 impl DayRange {
-    /// That many days, up to `last`.
+    /// A range of so many days, up to `last`.
     pub(crate) fn ending(last: NaiveDate, days: u64) -> Self {
         Self { first: last - Days::new(days - 1), last }
     }

@@ -31,7 +31,7 @@ impl SitesRequest {
         Cursor { number: 0, key: site_id.to_owned() }.write(&self.identity())
     }
 
-    /// All that decides which sites there are.
+    /// Everything that decides which sites there are.
     fn identity(&self) -> [&str; 3] {
         ["sites", self.event_type.as_str(), &self.prefix]
     }

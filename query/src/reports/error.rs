@@ -48,13 +48,13 @@ pub(crate) enum ReportError {
     /// The log has no such event. Trying again does not help.
     #[error("the log has no event of receipt {0}")]
     NoSuchEvent(Receipt),
-    /// As many reports as may wait for events do so. Try again later.
+    /// The limit of reports that wait for events is reached. Try again later.
     #[error("too many reports wait for their events")]
     TooManyWaiting,
     /// The client has its share of reports that wait for events. Try again later.
     #[error("too many reports of the client wait for their events")]
     TooManyWaitingOfClient,
-    /// As many reports as may be in progress are. Try again later.
+    /// The limit of reports in progress is reached. Try again later.
     #[error("too many reports are in progress")]
     TooManyReports,
     /// The client has its share of reports in progress. Try again later.

@@ -1,17 +1,17 @@
-//! Which part of the log the read models contain.
+//! The part of the log that the read models contain.
 
 use std::collections::BTreeMap;
 
 use contract::Receipt;
 use serde::Serialize;
 
-/// Of each partition of a generation, the sequence of the last envelope that its read models contain.
+/// The sequence of the last envelope of each partition that the read models of a generation contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct LogPosition(BTreeMap<u64, u64>);
 
 impl LogPosition {
-    /// Whether the event of a receipt is contained, whatever became of it: counted, known as a repeat, or parked.
+    /// Whether the event of a receipt is contained: counted, recognized as a repeat, or parked.
     pub(crate) fn contains(&self, receipt: Receipt) -> bool {
         let partition_id = u64::from(receipt.partition.number());
         self.0.get(&partition_id).is_some_and(|sequence| *sequence >= receipt.sequence)

@@ -1,4 +1,4 @@
-//! What all reports have in common: each is read with one connection, from one version of the read models.
+//! The traits of all reports: each is read with one connection, from one version of the read models.
 
 use sqlx::PgConnection;
 

@@ -1,8 +1,8 @@
-//! Waiting for an event to arrive in the read models: a client that has just sent one wants reports that contain it.
+//! The wait for an event to arrive in the read models: read your writes, for a client that has just sent an event.
 //!
-//! The checkpoints are looked at again and again, by one for all who wait, with a connection that is on loan only while
-//! Postgres is asked. `LISTEN`, as `live.rs` uses it, would hear of a commit up to 20 ms earlier. But a request that waits
-//! alone, which is the usual one, would first have to connect for it, and that takes as long.
+//! One waiting request polls the checkpoints for all, with a connection that is on loan only for the statement. `LISTEN`, as
+//! `live.rs` uses it, would notice a commit up to 20 ms earlier. But a request that waits alone, which is the usual case, would
+//! first have to connect for it, and that takes as long.
 //!
 //! A receipt that no event can have is refused instead of waited for: see [`log_ends`].
 
@@ -10,7 +10,7 @@
 mod log_ends;
 
 use contract::Receipt;
-use log_ends::LogEnds;
+use log_ends::{LogEnds, ObservedEnd};
 use service::access::{Client, NoPlace, Place, Places};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
@@ -23,24 +23,24 @@ use crate::metrics;
 use crate::reports::error::{ReportError, count};
 use crate::reports::log_position::LogPosition;
 
-/// Between two looks at the checkpoints: 50 short statements a second as long as anybody waits. A report comes at most
-/// two of these after what it waits for: one until its turn, one because it may be told of a look that is as old.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// The interval of polls of the checkpoints: 50 short statements a second while a request waits. A report is late by at most two
+/// intervals: one until its next poll, and one because the result may be as old.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Requests that may wait at once. They cost Postgres nothing more, but one commit can let all of them go: 256 reports
-/// are a tenth of a second's work for 8 connections.
+/// Requests that may wait at once. Waiting costs Postgres nothing more, but one commit can end all waits: 256 reports take 8
+/// connections a tenth of a second.
 const WAITING_MAX: usize = 256;
 
-/// Where events are waited for.
+/// The waits of all requests, which share their polls.
 pub(crate) struct ReadAfter {
     places: Places,
-    last: Mutex<Option<Look>>,
+    last: Mutex<Option<Poll>>,
 }
 
-/// What the checkpoints were, and where the log ended.
-struct Look {
+/// The checkpoints and the ends of the log at one moment.
+struct Poll {
     at: Instant,
-    as_of: LogPosition,
+    position: LogPosition,
     log_ends: LogEnds,
 }
 
@@ -49,13 +49,13 @@ impl ReadAfter {
         Self { places: config.places(WAITING_MAX), last: Mutex::new(None) }
     }
 
-    /// Returns when the active generation contains the event.
+    /// Waits until the active generation contains the event.
     ///
     /// # Errors
     ///
-    /// [`ReportError::NotContained`] if it still does not at `until`, [`ReportError::NoSuchEvent`] if it never will, and
-    /// [`ReportError::TooManyWaiting`] if it does not now and no other request, or none of the client, may wait. Others
-    /// say that it cannot be told.
+    /// [`ReportError::NotContained`] if it does not contain the event at `until`, [`ReportError::NoSuchEvent`] if it never will,
+    /// and [`ReportError::TooManyWaiting`] if no further request, or none of the client, may wait. Other errors say that the
+    /// checkpoints cannot be read.
     pub(crate) async fn wait(
         &self,
         db: &ConnectionPool,
@@ -64,13 +64,13 @@ impl ReadAfter {
         until: Instant,
     ) -> Result<(), ReportError> {
         let asked = Instant::now();
-        let first_look = timeout_at(until, self.contain(db, receipt, asked)).await;
-        if first_look.unwrap_or(Err(ReportError::NoConnection))? {
+        let first_poll = timeout_at(until, self.contain(db, receipt, asked)).await;
+        if first_poll.unwrap_or(Err(ReportError::NoConnection))? {
             return Ok(());
         }
         let _place = self.place(client)?;
         let begun = Instant::now();
-        let arrived = timeout_at(until, self.look_until_contained(db, receipt, asked)).await;
+        let arrived = timeout_at(until, self.poll_until_contained(db, receipt, asked)).await;
         let arrived = arrived.unwrap_or(Err(ReportError::NotContained(receipt)));
         let outcome = if arrived.is_ok() { "arrived" } else { "missed" };
         metrics::waited(outcome, begun.elapsed());
@@ -84,43 +84,43 @@ impl ReadAfter {
         })
     }
 
-    async fn look_until_contained(
+    async fn poll_until_contained(
         &self,
         db: &ConnectionPool,
         receipt: Receipt,
         asked: Instant,
     ) -> Result<(), ReportError> {
         loop {
-            sleep(LOOK_INTERVAL).await;
+            sleep(POLL_INTERVAL).await;
             if self.contain(db, receipt, asked).await? {
                 return Ok(());
             }
         }
     }
 
-    /// Whether the checkpoints were beyond the event at the last look, just now or a moment ago. A receipt that was
-    /// given before `asked` and of which the log knows nothing is none.
+    /// Whether the event was contained at the last poll, now or a moment ago. A receipt is refused if it was given before `asked`
+    /// and the log has no such event.
     async fn contain(&self, db: &ConnectionPool, receipt: Receipt, asked: Instant) -> Result<bool, ReportError> {
         let now = Instant::now();
-        // Held while Postgres is asked, on purpose: whoever comes meanwhile waits for that answer instead of asking the
-        // same. Who holds it and leaves lets the next one ask.
+        // The lock is held during the poll on purpose: requests that come meanwhile wait for its result instead of polling, too.
+        // A request that is cancelled during the poll leaves it to the next.
         let mut last = self.last.lock().await;
-        // Where Postgres takes longer than the interval, all who have come meanwhile share the look after this one.
-        let look = match last.take().filter(|look| look.at >= now || look.at.elapsed() < LOOK_INTERVAL) {
-            Some(look) => look,
-            None => retry::retry_once(ReportError::conflict, || look(db)).await?,
+        // If Postgres takes longer than the interval, all requests that have come meanwhile share the next poll.
+        let poll = match last.take().filter(|poll| poll.at >= now || poll.at.elapsed() < POLL_INTERVAL) {
+            Some(poll) => poll,
+            None => retry::retry_once(ReportError::conflict, || poll(db)).await?,
         };
-        let look = last.insert(look);
-        if look.as_of.contains(receipt) {
+        let poll = last.insert(poll);
+        if poll.position.contains(receipt) {
             return Ok(true);
         }
-        let since_asked = look.at.saturating_duration_since(asked);
-        if look.log_ends.rule_out(receipt, since_asked) { Err(ReportError::NoSuchEvent(receipt)) } else { Ok(false) }
+        let since_asked = poll.at.saturating_duration_since(asked);
+        if poll.log_ends.rule_out(receipt, since_asked) { Err(ReportError::NoSuchEvent(receipt)) } else { Ok(false) }
     }
 }
 
-/// Its callers wait no longer than their requests do: a deadline of its own would only be another answer at that moment.
-async fn look(db: &ConnectionPool) -> Result<Look, ReportError> {
+/// Reads the checkpoints and the ends of the log. The timeout is that of the request.
+async fn poll(db: &ConnectionPool) -> Result<Poll, ReportError> {
     let at = Instant::now();
     let mut lease = PooledConnection::take_for_all(db).await?;
     let rows = sqlx::query_file!("src/reports/sql/read_after.sql").fetch_all(&mut *lease).await?;
@@ -134,10 +134,11 @@ async fn look(db: &ConnectionPool) -> Result<Look, ReportError> {
         let partition_id = count(partition_id.into())?;
         let sequence = row.sequence.map(count).transpose()?;
         contained.extend(sequence.map(|sequence| (partition_id, sequence)));
-        let observed = row.end_sequence.zip(row.end_age_ms);
-        let observed =
-            observed.map(|(end, age_ms)| Ok::<_, ReportError>((count(end)?, Duration::from_millis(count(age_ms)?))));
+        let observed = row.end_sequence.zip(row.end_age_ms).map(|(end, age_ms)| {
+            let age = Duration::from_millis(count(age_ms)?);
+            Ok::<_, ReportError>(ObservedEnd { sequence: count(end)?, age })
+        });
         log_ends.add(partition_id, sequence, observed.transpose()?);
     }
-    Ok(Look { at, as_of: contained.into_iter().collect(), log_ends })
+    Ok(Poll { at, position: contained.into_iter().collect(), log_ends })
 }

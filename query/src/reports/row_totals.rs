@@ -1,4 +1,4 @@
-//! Views and users of some rows that belong together: of a week, or of a type of events.
+//! Sums of rows that belong together, such as those of a week or of an event type.
 
 use chrono::NaiveDate;
 use contract::sketch::{Accuracy, Bounds, Count};
@@ -6,13 +6,13 @@ use contract::sketch::{Accuracy, Bounds, Count};
 use crate::reports::error::{ReportError, count};
 use crate::reports::unique_users::UniqueUsers;
 
-/// What rows so far add up to.
+/// The sums of the rows so far.
 #[derive(Debug, Default)]
 pub(crate) struct RowTotals {
     pub(crate) views: u64,
-    /// The number of the only row with users, which comes without its sketch.
+    /// The number of users of the only row with users, which comes without its sketch.
     only_users: Option<u64>,
-    /// Those of several rows.
+    /// The users of several rows.
     users: UniqueUsers,
 }
 
@@ -21,18 +21,18 @@ impl RowTotals {
     ///
     /// # Errors
     ///
-    /// There cannot be as many.
+    /// The number is negative.
     pub(crate) fn add_views(&mut self, views: i64) -> Result<(), ReportError> {
         self.views += count(views)?;
         Ok(())
     }
 
-    /// Adds the users of a partition and, unless it is all time, of a day; days come in order. A statement leaves the
-    /// sketch out where no other row belongs to these: the number is the answer, and the sketch stays where it is.
+    /// Adds the users of a partition and, unless the row is of all time, of a day; days come in order. A statement leaves out the
+    /// sketch of a row that stands alone: its number is the answer, and the sketch is not read.
     ///
     /// # Errors
     ///
-    /// What is stored is damaged.
+    /// A stored number or sketch is damaged.
     pub(crate) fn add_users(
         &mut self,
         day: Option<NaiveDate>,
@@ -50,11 +50,11 @@ impl RowTotals {
         Ok(())
     }
 
-    /// Adds the users of a month that is summed up, under its first day.
+    /// Adds the users of a month with a summary, under its first day.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// A sketch is damaged, or was made under another key.
     pub(crate) fn add_summed_users(
         &mut self,
         month: NaiveDate,
@@ -64,11 +64,11 @@ impl RowTotals {
         Ok(self.users.add(Some(month), users, sketch)?)
     }
 
-    /// Different users of all of them.
+    /// The number of distinct users.
     ///
     /// # Errors
     ///
-    /// What is stored is damaged.
+    /// A stored number or sketch is damaged.
     pub(crate) fn unique_users(&mut self) -> Result<u64, ReportError> {
         match self.only_users {
             Some(users) => Ok(users),

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// All parts of a report, read in one snapshot.
+/// The parts of a report, read in one snapshot.
 mod snapshot;
 
 /// A summary with its top paths.
@@ -42,7 +42,7 @@ mod comparison;
 /// The positions of partitions in the log.
 mod positions;
 
-/// What a report says about itself.
+/// The metadata of a report.
 mod meta;
 
 use comparison::{Changes, Previous};
@@ -70,10 +70,10 @@ pub(crate) struct Stats {
     /// The days before, if `compare` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
-    /// How the numbers have changed since the days before.
+    /// The changes since the days before.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Changes>,
-    /// What the report contains and how exact it is, if `meta` asked for it.
+    /// The metadata, if `meta` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<Meta>,
 }

@@ -1,11 +1,11 @@
-//! The users of several days or partitions, each counted once.
+//! Distinct users of several days or partitions.
 
 use chrono::NaiveDate;
 use contract::sketch::{Bounds, Count, Members, NotAdded};
 
 use crate::reports::error::{ReportError, count};
 
-/// What the summary of a month says about its users, as it is stored.
+/// The stored bounds of the users of a month.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredBounds {
     pub(crate) least: i64,
@@ -25,16 +25,16 @@ impl TryFrom<StoredBounds> for Bounds {
 /// Distinct users of a period, added day by day.
 #[derive(Debug, Default)]
 pub(crate) struct UniqueUsers {
-    /// Days that are complete.
+    /// The users of the days before.
     period: Members,
-    /// The partitions of the day that is being taken in, with their stored sketches. All time is one day without a date.
+    /// The partitions of the current day, with their stored sketches. All time is one day without a date.
     day: Vec<(Bounds, Vec<u8>)>,
     date: Option<NaiveDate>,
 }
 
 impl UniqueUsers {
-    /// Takes in one partition's users of a day, or of a month under its first day: what is known of their number, and
-    /// their stored sketch. Days come in order.
+    /// Adds the users of one partition on a day, or of a month under its first day: the bounds of their number, and their stored
+    /// sketch. Days come in order.
     ///
     /// # Errors
     ///
@@ -53,11 +53,11 @@ impl UniqueUsers {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of distinct users.
     ///
     /// # Errors
     ///
-    /// The same of any of the days.
+    /// A sketch is damaged, or was made under another key than the others.
     pub(crate) fn count(mut self) -> Result<Count, NotAdded> {
         self.end_day()?;
         Ok(self.period.end()?.map_or_else(Count::default, |(users, _)| users))
@@ -93,7 +93,7 @@ mod tests {
         (Count::new(sealed.users, sealed.accuracy), sealed.bytes)
     }
 
-    /// What a sketch might have counted to.
+    /// A number that a sketch might have.
     fn listed(users: u64) -> Count {
         Count::new(users, Accuracy::Listed)
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_counted_twice() {
+    fn a_user_is_counted_once() {
         assert_eq!(count([]), 0);
         assert_eq!(count([(date(1), sketch(0..100)), (date(2), sketch(50..150))]), 150);
         assert_eq!(count([(date(1), sketch(0..60)), (date(1), sketch(50..100)), (date(2), sketch(0..10))]), 100);

@@ -131,7 +131,7 @@ async fn read(browser: &Browser, stack: &Stack, base: &str) -> Result<()> {
     browser.follow(By::Css(".search button")).await?;
     stays_below(browser, base).await?;
     assert!(browser.text("[data-fresh='paths'] tbody tr").await?.starts_with("/1"));
-    browser.follow(By::LinkText("Interface")).await?;
+    browser.follow(By::LinkText("API")).await?;
     stays_below(browser, base).await?;
     wait::until("the description", SOON, async || browser.text(".swagger-ui .title").await.ok().map(drop)).await;
     assert_eq!(browser.complaints().await?, Vec::<String>::new());

@@ -10,7 +10,7 @@ use crate::dashboard::view_model::{Report, Totals, UsersError};
 
 /// Views, users, and today as it goes.
 ///
-/// Where the days are current, events of now change the rest of the page, too.
+/// If the days are current, new events change the rest of the page, too.
 pub(in crate::dashboard) fn cards(report: &Report, is_current: bool, live_source: &str, noun: &str) -> Markup {
     let (totals, previous) = (report.totals, report.previous);
     html! {
@@ -32,7 +32,7 @@ pub(in crate::dashboard) fn cards(report: &Report, is_current: bool, live_source
     }
 }
 
-/// The card that a script keeps up to date. Without one it is as old as the page.
+/// The card that the script keeps up to date. Without scripts it is as old as the page.
 fn today(totals: Totals, live_source: &str, noun: &str) -> Markup {
     html! {
         div.card.live data-live=(live_source) {
@@ -66,7 +66,7 @@ fn change(report: &Report, now: u64, before: u64) -> Markup {
     }
 }
 
-/// A mark beside the number. What it means shows where it is pointed at or focused, and is read out with it.
+/// A mark beside the number. A tooltip explains it on hover and focus, and to screen readers.
 fn exactness(error: UsersError, users: u64) -> Markup {
     let (mark, sentence) = match error {
         UsersError::Listed { max_abs_error, confidence } => (

@@ -1,4 +1,4 @@
-//! Numbers, days and times as people read them.
+//! Numbers, days and times in words.
 
 use chrono::NaiveDate;
 

@@ -1,4 +1,4 @@
-//! Which part of the log a page contains, in words.
+//! The position of a page in the log, in words.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! What every page has around it: the head, the choice of a site, the foot.
+//! The frame of every page: the head, the choice of a site, the foot.
 
 use contract::SiteId;
 use maud::{DOCTYPE, Markup, html};
@@ -33,14 +33,14 @@ pub(in crate::dashboard) fn page(frame: &Frame, title: &str, main: &Markup, foot
                 main id="main" { (main) }
                 footer {
                     (foot)
-                    p { "All days are UTC days. " a href="api-docs/" { "Interface" } }
+                    p { "All days are UTC days. " a href="api-docs/" { "API" } }
                 }
             }
         }
     }
 }
 
-/// All sites to choose from where they are few, else a field to type in, with the first ones as suggestions.
+/// A select box if there are few sites, and else a text field that suggests the first sites.
 fn site_chooser(frame: &Frame) -> Markup {
     let chosen = frame.address.site.as_ref();
     let is_listed = chosen.is_none_or(|site| frame.sites.contains(site));
@@ -49,7 +49,7 @@ fn site_chooser(frame: &Frame) -> Markup {
             label for="site" { "Site" }
             @if frame.has_more_sites || frame.sites.is_empty() || !is_listed {
                 input id="site" name="site" list="site-list" required maxlength="64" autocomplete="off" spellcheck="false"
-                    placeholder="its name" value=[chosen.map(SiteId::as_str)];
+                    placeholder="site name" value=[chosen.map(SiteId::as_str)];
                 datalist id="site-list" { @for site in &frame.sites { option value=(site.as_str()) {} } }
             } @else {
                 select id="site" name="site" {

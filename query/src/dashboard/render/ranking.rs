@@ -1,4 +1,4 @@
-//! Tables of what is most frequent, each row with a bar behind its name.
+//! Tables of the most frequent paths, hosts and event types, each row with a bar behind its name.
 
 use contract::EventType;
 use maud::{Markup, html};
@@ -39,7 +39,7 @@ pub(in crate::dashboard) fn paths(report: &Report, address: &Address, noun: &str
     }
 }
 
-/// Where views came from.
+/// The hosts that views came from.
 pub(in crate::dashboard) fn referrers(referrers: &Referrers, noun: &str, total: u64) -> Markup {
     let others =
         [("none given", referrers.none), ("the site itself", referrers.own), ("unreadable", referrers.unreadable)];
@@ -47,7 +47,7 @@ pub(in crate::dashboard) fn referrers(referrers: &Referrers, noun: &str, total: 
         section.panel aria-labelledby="referrers-heading" data-fresh="referrers" {
             header { h2 id="referrers-heading" { "Referrers" } }
             @if referrers.top.is_empty() {
-                p.empty { "Nobody came from another site." }
+                p.empty { "No views from other sites." }
             } @else {
                 (ranking("Host", noun, &referrers.top, total))
             }
@@ -61,7 +61,7 @@ pub(in crate::dashboard) fn referrers(referrers: &Referrers, noun: &str, total: 
     }
 }
 
-/// All kinds of events, each a link to a page about it.
+/// The event types, each with a link to its page.
 pub(in crate::dashboard) fn event_types(event_types: &[EventTypeTotals], address: &Address) -> Markup {
     let all = event_types.iter().map(|row| row.totals.views).fold(0, u64::saturating_add);
     html! {
@@ -126,7 +126,7 @@ fn ranking(kind: &str, noun: &str, rows: &[Share], total: u64) -> Markup {
     }
 }
 
-/// As long as this part of the longest one.
+/// A bar, as long as the share of `views` in `longest`.
 fn bar(views: u64, longest: u64) -> Markup {
     let percent = u128::from(views) * 100 / u128::from(longest.max(1));
     html! {
@@ -136,7 +136,7 @@ fn bar(views: u64, longest: u64) -> Markup {
     }
 }
 
-/// What events of a type are called: `view`, or `event` where they are no page views.
+/// The noun for events of a type: `view` for page views, and else `event`.
 pub(in crate::dashboard) fn noun(event_type: &EventType<'_>) -> &'static str {
     if *event_type == EventType::PAGE_VIEW { "view" } else { "event" }
 }

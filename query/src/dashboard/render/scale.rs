@@ -3,7 +3,7 @@
 /// Lines above zero, at most.
 const LINES_MAX: u64 = 4;
 
-/// From 0 to `top`, which is a multiple of `step`.
+/// A scale from 0 to `top`, which is a multiple of `step`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dashboard) struct Scale {
     step: u64,
@@ -11,7 +11,7 @@ pub(in crate::dashboard) struct Scale {
 }
 
 impl Scale {
-    /// The lowest one that has room for `largest`, with steps of 1, 2 or 5 times a power of ten.
+    /// The lowest scale with room for `largest`, with steps of 1, 2 or 5 times a power of ten.
     pub(in crate::dashboard) fn for_largest(largest: u64) -> Self {
         let mut power: u64 = 1;
         loop {
@@ -30,7 +30,7 @@ impl Scale {
         (1..=self.top / self.step).map(move |line| line * self.step)
     }
 
-    /// How high a number stands, from 0 to 1.
+    /// The height of a number, from 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "a picture has far fewer than 2^53 lines")]
     pub(in crate::dashboard) fn height(self, number: u64) -> f64 {
         number as f64 / self.top as f64

@@ -34,7 +34,7 @@ pub(in crate::dashboard) fn report(report: &Report, frame: &Frame) -> Markup {
     }
 }
 
-/// Where today's totals come from while the page is open.
+/// The address of the stream of today's totals.
 fn live_source(address: &Address) -> String {
     let site = address.site.iter().map(|site| ("site_id", site.as_str().to_owned()));
     let event_type = ("event_type", address.event_type.as_str().to_owned());
@@ -89,7 +89,7 @@ fn range_chooser(report: &Report, address: &Address) -> Markup {
     }
 }
 
-/// Leads to days that have events.
+/// A link to days with events.
 fn nothing_here(report: &Report, address: &Address, noun: &str) -> Markup {
     let is_elsewhere = |day: &chrono::NaiveDate| !report.period.contains(*day);
     html! {

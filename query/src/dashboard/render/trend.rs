@@ -120,7 +120,7 @@ fn bar(report: &Report, scale: Scale, position: usize, bucket: &Bucket, noun: &s
     }
 }
 
-/// How much of its slot a bar takes: few bars are not to be walls, many not to be hairs.
+/// The share of its slot that a bar fills: few bars must not be too wide, nor many too thin.
 fn fill(bars: usize) -> f64 {
     match bars {
         ..=14 => 0.45,
@@ -166,7 +166,7 @@ fn table(trend: &Trend, noun: &str) -> Markup {
     }
 }
 
-/// What the picture shows, for those who do not see it.
+/// The text alternative of the chart.
 fn description(trend: &Trend, noun: &str) -> String {
     let most = trend.buckets.iter().max_by_key(|bucket| bucket.totals.views);
     most.filter(|bucket| bucket.totals.views > 0).map_or_else(

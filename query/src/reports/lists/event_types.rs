@@ -77,7 +77,7 @@ impl Query for EventTypesRequest {
     async fn read(&self, db: &mut PgConnection) -> Result<Versioned<EventTypes>, ReportError> {
         let mut rows = self.rows(db);
         let (mut version, mut event_types) = (None, Vec::new());
-        let mut open: Option<(String, RowTotals)> = None;
+        let mut open: Option<Open> = None;
         while let Some(row) = rows.try_next().await? {
             version.get_or_insert(SnapshotVersion {
                 generation_id: row.generation_id,
@@ -85,16 +85,16 @@ impl Query for EventTypesRequest {
                 today: row.today,
             });
             let Some(event_type) = row.event_type else { continue };
-            if open.as_ref().is_none_or(|(name, _)| *name != event_type) {
-                event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
+            if open.as_ref().is_none_or(|open| open.event_type != event_type) {
+                event_types.extend(open.take().map(Open::close).transpose()?);
             }
-            let (_, totals) = open.get_or_insert_with(|| (event_type, RowTotals::default()));
+            let Open { totals, .. } = open.get_or_insert_with(|| Open { event_type, totals: RowTotals::default() });
             match (row.views, row.users) {
                 (Some(views), _) => totals.add_views(views)?,
                 (None, users) => totals.add_users(row.day, users.unwrap_or_default(), row.sketch)?,
             }
         }
-        event_types.extend(open.take().map(EventTypeCounts::of).transpose()?);
+        event_types.extend(open.take().map(Open::close).transpose()?);
         event_types
             .sort_by(|one, other| other.views.cmp(&one.views).then_with(|| one.event_type.cmp(&other.event_type)));
         let version = version.ok_or(ReportError::NoGeneration)?;
@@ -102,8 +102,15 @@ impl Query for EventTypesRequest {
     }
 }
 
-impl EventTypeCounts {
-    fn of((event_type, mut totals): (String, RowTotals)) -> Result<Self, ReportError> {
-        Ok(Self { event_type, views: totals.views, unique_users: totals.unique_users()? })
+/// An event type whose rows are being read.
+struct Open {
+    event_type: String,
+    totals: RowTotals,
+}
+
+impl Open {
+    fn close(mut self) -> Result<EventTypeCounts, ReportError> {
+        let (views, unique_users) = (self.totals.views, self.totals.unique_users()?);
+        Ok(EventTypeCounts { event_type: self.event_type, views, unique_users })
     }
 }

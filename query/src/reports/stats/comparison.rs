@@ -22,14 +22,14 @@ pub(crate) struct Previous {
     pub(crate) unique_users: u64,
 }
 
-/// How the numbers have changed since the days before.
+/// The changes since the days before.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Changes {
     pub(crate) total_views: Change,
     pub(crate) unique_users: Change,
 }
 
-/// How a number has changed.
+/// The change of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Change {
     /// The difference; negative if there are fewer.

@@ -1,4 +1,4 @@
-//! What a report says about itself: which part of the log it contains, what is missing, and how exact its users are.
+//! The metadata of a report: the part of the log that it contains, what is missing, and how exact its users are.
 
 use contract::sketch::{
     Accuracy, Count, INTERVAL_CONFIDENCE, LISTED_CONFIDENCE, LISTED_ERROR_MAX, PRECISION, RELATIVE_STD_ERROR,
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::positions::Positions;
 use crate::reports::log_position::LogPosition;
 
-/// Which part of the log a report contains, and how exact its users are, at the moment of the report.
+/// The part of the log that a report contains, and how exact its users are, at the moment of the report.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Meta {
     /// The generation of the read models that the report comes from.
@@ -30,7 +30,7 @@ pub(crate) struct Meta {
     pub(crate) unique_users_error: UsersError,
 }
 
-/// How far `unique_users` may be from the truth.
+/// The error of `unique_users`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "method", rename_all = "lowercase")]
 pub(crate) enum UsersError {

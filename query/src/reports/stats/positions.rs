@@ -1,5 +1,5 @@
-//! How far the generation of a report is folded, and how far its partitions are behind the log as projectors saw it.
-//! No clock: ages are those at the report's snapshot, by the clock of Postgres.
+//! The positions of the partitions of a generation, and their lag behind the log as projectors saw it. Ages are those at the
+//! snapshot of the report, by the clock of Postgres.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use crate::reports::error::{ReportError, count};
 use crate::reports::log_position::LogPosition;
 
-/// An older observation of a stream's end says nothing. Projectors look once a second: five looks that were missed in a
-/// row are no delay, the projector or the log is away.
+/// An older observation of the end of a stream says nothing. Projectors observe once a second: after five observations are
+/// missing, the projector or the log is away.
 const OBSERVATION_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// A partition, in the generation or in the log, usually in both.
@@ -20,17 +20,17 @@ struct Position {
     log_end: Option<LogEnd>,
 }
 
-/// What the read models contain of it.
+/// The part of a partition that the read models contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Checkpoint {
     sequence: u64,
-    /// In all envelopes up to here; 0 where that is not known.
+    /// Events in all envelopes up to here; 0 if that is unknown.
     events: u64,
-    /// Since the log stored the last of these envelopes.
+    /// Time since the log stored the last of these envelopes.
     age: Duration,
 }
 
-/// Where its stream ended when a projector looked.
+/// The end of a stream when a projector observed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LogEnd {
     sequence: u64,
@@ -47,35 +47,35 @@ struct Row {
     end_age_ms: Option<i64>,
 }
 
-/// All partitions.
+/// The positions of all partitions.
 #[derive(Debug, Default)]
 pub(super) struct Positions(Vec<Position>);
 
 impl Positions {
-    /// Reads those of the active generation, in the transaction of a report.
+    /// Reads the positions of the active generation in the transaction of a report.
     pub(super) async fn read(tx: &mut PgConnection) -> Result<Self, ReportError> {
         let rows = sqlx::query_file_as!(Row, "src/reports/stats/sql/positions.sql").fetch_all(tx).await?;
         rows.into_iter().map(Position::try_from).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What the report contains.
+    /// The part of the log that the report contains.
     pub(super) fn log_position(&self) -> LogPosition {
         let sequence = |position: &Position| Some((position.partition_id, position.checkpoint?.sequence));
         self.0.iter().filter_map(sequence).collect()
     }
 
-    /// About how many events it does not contain.
+    /// The estimated number of events that the report does not contain.
     pub(super) fn lag_events(&self) -> u64 {
         self.0.iter().map(Position::lag_events).sum()
     }
 
-    /// The events it does not contain are not older than this, where there is a checkpoint at all.
+    /// The largest age of events that the report does not contain, of partitions with a checkpoint.
     pub(super) fn lag(&self) -> Duration {
         let behind = self.0.iter().filter(|position| position.lag_envelopes() > 0);
         behind.filter_map(|position| Some(position.checkpoint?.age)).max().unwrap_or_default()
     }
 
-    /// Whether it contains all of the log, and that is known. It is not where nobody has looked at the log.
+    /// Whether the report is known to contain all of the log. That is unknown if no projector observes the log.
     pub(super) fn are_complete(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(Position::is_complete)
     }
@@ -109,7 +109,7 @@ impl Position {
         self.log_end.map_or(0, |log_end| log_end.sequence.saturating_sub(contained))
     }
 
-    /// As if the missing envelopes had as many events as those before them had on average, and one at least.
+    /// An estimate: the missing envelopes have as many events as those before them on average, and at least one.
     fn lag_events(&self) -> u64 {
         let envelopes = self.lag_envelopes();
         let estimate = self.checkpoint.filter(|checkpoint| checkpoint.sequence > 0).map_or(0, |checkpoint| {
@@ -139,7 +139,7 @@ mod tests {
         Positions(rows.map(|row| position(row).expect("numbers")).to_vec())
     }
 
-    /// Where a number is null.
+    /// The value for null.
     const NO: i64 = -1;
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         for incomplete in [[1, 5, 5, 0, 6, 0], [1, 5, 5, 0, 5, 5_001], [1, NO, NO, NO, 0, 0], [1, 5, 5, 0, NO, NO]] {
             assert!(!positions([complete, incomplete]).are_complete(), "{incomplete:?}");
         }
-        assert!(!positions([]).are_complete(), "nobody has looked at the log");
+        assert!(!positions([]).are_complete(), "no projector has observed the log");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::{PathViews, days, months, paths, single_row};
 use crate::params::{Period, StatsRequest};
 use crate::reports::error::ReportError;
 
-/// In a range of more days one of the top paths is likely to be missing in some day's list, and has to be looked up there.
-/// To read all of it twice costs more than a transaction does; but where there are months, they are likely to do.
+/// Days of a range that is read with one statement first. In a longer range one of the top paths is likely to be missing in
+/// some day's list, and reading all of it twice costs more than a transaction. Summaries of months are likely to decide.
 const DAYS_OF_ONE_STATEMENT: i64 = 7;
 
 /// A summary, and the top paths.

@@ -1,4 +1,4 @@
-//! All parts of a report, read in one snapshot of the read models.
+//! The parts of a report, read in one snapshot of the read models.
 
 use sqlx::{Connection, PgConnection, PgTransaction};
 
@@ -12,7 +12,7 @@ use crate::reports::error::ReportError;
 use crate::reports::log_position::LogPosition;
 use crate::reports::query::{Query, Versioned};
 
-/// All parts of a report.
+/// The parts of a report.
 pub(crate) struct Snapshot {
     ranked: Ranked,
     /// The days to compare with, if there are any.
@@ -68,7 +68,7 @@ async fn lock(db: &mut PgConnection, period: Period) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Reads all parts of a report in its transaction.
+/// Reads the parts of a report in its transaction.
 async fn read_within(tx: &mut PgConnection, request: &StatsRequest) -> Result<Snapshot, ReportError> {
     let referrers = match request.include {
         Some(Include::Referrers) => Some(referrers::read(tx, request).await?),

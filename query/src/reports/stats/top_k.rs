@@ -33,14 +33,14 @@ pub(super) struct TopPathLists {
     is_incomplete: bool,
 }
 
-/// What the lists say about the top k paths.
+/// The top k paths, as far as the lists decide which they are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TopK {
     /// The top paths.
     Decided(Vec<PathViews>),
-    /// These views have to be looked up first.
+    /// Views that have to be looked up first.
     Needs(Vec<Lookup>),
-    /// All paths have to be added up.
+    /// Every path has to be added up.
     Open,
 }
 
