@@ -17,6 +17,7 @@ COPY .cargo .cargo
 COPY crates/contract/Cargo.toml crates/contract/
 COPY crates/service/Cargo.toml crates/service/
 COPY crates/database/Cargo.toml crates/database/
+COPY crates/event_log/Cargo.toml crates/event_log/
 COPY crates/fold/Cargo.toml crates/fold/
 COPY ingest/Cargo.toml ingest/
 COPY projector/Cargo.toml projector/
@@ -36,7 +37,7 @@ RUN set -eu; \
     done; \
     cargo auditable build --release --locked -p ingest -p projector -p query; \
     cargo clean --release --workspace; \
-    rm -r crates/contract/src crates/service/src crates/database/src crates/fold/src ingest/src projector/src query/src
+    rm -r crates/contract/src crates/service/src crates/database/src crates/event_log/src crates/fold/src ingest/src projector/src query/src
 
 COPY .sqlx .sqlx
 COPY migrations migrations

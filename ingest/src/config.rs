@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event_log::connect::Access;
 use serde::{Deserialize, Serialize};
 use service::Address;
 use service::access::{self, Proxies, Rate, Rates, Settings};
@@ -164,6 +165,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How the log is reached.
+    pub(crate) fn log_access(&self) -> Access<'_> {
+        Access {
+            service: "ingest",
+            urls: &self.nats_url,
+            user: self.nats_user.as_deref(),
+            password: self.nats_password.as_deref(),
+            ca_file: self.nats_ca_file.as_ref(),
+        }
+    }
+
     /// Checks what a type cannot.
     ///
     /// # Errors
@@ -183,7 +195,7 @@ impl Config {
             (100..=60_000).contains(&self.publish_deadline_ms),
             "PUBLISH_DEADLINE_MS must be 100 to 60000: an envelope may be sent again only within the log's duplicate window of two minutes"
         );
-        service::config::log_servers(&self.nats_url)?;
+        self.log_access().servers()?;
         // Otherwise one batch of the largest size could never be accepted.
         let least = 2 * crate::batch::BATCH_BYTES_MAX;
         anyhow::ensure!(self.queue_bytes_max >= least, "QUEUE_BYTES_MAX must be at least {least}");

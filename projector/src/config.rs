@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use event_log::connect::Access;
 use fold::{FoldVersion, WindowSeconds};
 use serde::{Deserialize, Serialize};
 use service::Address;
@@ -127,6 +128,17 @@ impl TryFrom<String> for SketchKey {
 }
 
 impl Config {
+    /// How the log is reached.
+    pub(crate) fn log_access(&self) -> Access<'_> {
+        Access {
+            service: "projector",
+            urls: &self.nats_url,
+            user: self.nats_user.as_deref(),
+            password: self.nats_password.as_deref(),
+            ca_file: self.nats_ca_file.as_ref(),
+        }
+    }
+
     /// How long a partition stays with a projector that gives no sign of life.
     ///
     /// # Errors
@@ -167,7 +179,7 @@ impl Config {
     /// Values that cannot work; the message names the variable.
     pub fn check(&self) -> anyhow::Result<()> {
         self.connect_options()?;
-        service::config::log_servers(&self.nats_url)?;
+        self.log_access().servers()?;
         self.lease()?;
         self.window()?;
         self.newest_fold()?;

@@ -1,14 +1,11 @@
 //! Folds the log into read models, exactly once. Never serves reports.
 //!
-//! An envelope's way through here: [`log`] → [`fold`] → [`read_models`], once for each partition, over and over, driven
+//! An envelope's way through here: [`event_log`] → [`fold`] → [`read_models`], once for each partition, over and over, driven
 //! by the tasks of `worker`. The checkpoint lies in Postgres and moves in the transaction that writes what it stands for;
 //! that is all there is to exactly once. Whatever fails, the partition is opened again at its checkpoint.
 
 /// What can be set from outside.
 pub mod config;
-
-/// Reads the log.
-pub mod log;
 
 /// The read models in Postgres.
 pub mod read_models;

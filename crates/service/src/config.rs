@@ -5,8 +5,6 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::address::Address;
-
 /// An environment variable, for `--help`.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
@@ -41,20 +39,6 @@ pub fn shown(config: &impl Serialize) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// Splits `NATS_URL` into the addresses of the log's servers.
-///
-/// # Errors
-///
-/// An address contains credentials, which the log's client would silently ignore.
-pub fn log_servers(urls: &Address) -> anyhow::Result<Vec<&str>> {
-    let urls = urls.with_credentials();
-    anyhow::ensure!(
-        !urls.contains('@'),
-        "NATS_URL must have no user and no password in it: put them into NATS_USER and NATS_PASSWORD"
-    );
-    Ok(urls.split(',').map(str::trim).collect())
-}
-
 /// Serializes a secret as a placeholder, for `serialize_with`.
 ///
 /// # Errors
@@ -76,6 +60,7 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
 
     #[derive(Serialize)]
     struct Config {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, SecondsFormat};
 use contract::SketchKey;
 use contract::log::{SCHEMA_V1, UNREADABLE_HEADERS};
+use event_log::headers::{Headers, SCHEMA_BYTES_MAX, storable};
 use fold::{DedupState, DedupWindow, Fold, Message, WHOLE_ENVELOPE};
-use projector::log::headers::{Headers, SCHEMA_BYTES_MAX, storable};
 
 const EVENT: &[u8] = br#"{"site_id":"a","event_type":"b","path":"/","timestamp":"2025-11-12T19:30:01Z"}"#;
 

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_nats::ConnectOptions;
 use async_nats::jetstream::context::ContextBuilder;
 use tokio::sync::{Notify, watch};
 
@@ -72,11 +71,10 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Log, Watchdog)> 
 }
 
 async fn open(config: &Config, events: ConnectionEvents) -> anyhow::Result<async_nats::Client> {
-    let servers = service::config::log_servers(&config.nats_url)?;
-    let mut options = ConnectOptions::new()
-        .name("ingest")
-        // The server's permissions let ingest read only its own answers.
-        .custom_inbox_prefix("_INBOX_ingest")
+    let access = config.log_access();
+    let servers = access.servers()?;
+    let options = access
+        .options()?
         .retry_on_initial_connect()
         .reconnect_delay_callback(|attempts| if attempts == 0 { Duration::ZERO } else { RECONNECT_PAUSE })
         .connection_timeout(REQUEST_TIMEOUT)
@@ -87,14 +85,5 @@ async fn open(config: &Config, events: ConnectionEvents) -> anyhow::Result<async
             events.record(&event);
             std::future::ready(())
         });
-    if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
-        options = options.user_and_password(user.clone(), password.clone());
-    }
-    let is_encrypted = config.nats_ca_file.is_some() || servers.iter().any(|server| server.starts_with("tls://"));
-    // For all servers: the client learns of further ones from those that are configured.
-    options = options.require_tls(is_encrypted);
-    if let Some(file) = &config.nats_ca_file {
-        options = options.add_root_certificates(file.clone());
-    }
     options.connect(servers).await.context("reading NATS_URL")
 }

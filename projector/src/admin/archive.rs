@@ -18,10 +18,10 @@ use chrono::{DateTime, Utc};
 use contract::Partition;
 
 use super::progress::CommandProgress;
-use crate::log::archive::{Lock, Manifest, Record, SequenceRange, Writer};
-use crate::log::scan::LogScan;
-use crate::log::streams;
 use crate::worker::context::Context;
+use event_log::archive::{Lock, Manifest, Record, SequenceRange, Writer};
+use event_log::scan::LogScan;
+use event_log::streams;
 
 /// A file ends with the envelope that reaches this: 64 MiB, and one of a MiB at most.
 const FILE_BYTES: u64 = 64 << 20;

@@ -31,12 +31,12 @@ use super::progress::CommandProgress;
 use super::rebuild::stream_start;
 use super::scope_args::ScopeArgs;
 use super::verify;
-use crate::log::archive::{self, Lock};
-use crate::log::stream::Stream;
-use crate::log::streams;
 use crate::read_models::generation::{self, GenerationId};
 use crate::read_models::slice::Slice;
 use crate::worker::context::Context;
+use event_log::archive::{self, Lock};
+use event_log::stream::Stream;
+use event_log::streams;
 use residue::Ends;
 use subject::Subject;
 

@@ -10,13 +10,13 @@ use contract::Partition;
 use sqlx::{Connection, PgConnection};
 
 use super::promote;
-use crate::log::stream::Stream;
-use crate::log::streams;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::checkpoint;
 use crate::read_models::generation::{self, Generation, GenerationId, Promotion, Status};
 use crate::read_models::slice::Slice;
 use crate::worker::context::Context;
+use event_log::stream::Stream;
+use event_log::streams;
 
 /// What a rebuild is asked for.
 #[derive(Debug, Clone, clap::Args)]

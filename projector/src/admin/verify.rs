@@ -19,13 +19,13 @@ use super::progress::CommandProgress;
 use super::rebuild::stream_start;
 use super::scope_args::ScopeArgs;
 use crate::cutover::{Positions, positions};
-use crate::log::stream::Stream;
 use crate::read_models::compare::month_summaries;
 use crate::read_models::compare::{self, Comparison, Scope, Side, Watcher};
 use crate::read_models::generation::{self, Generation};
 use crate::read_models::month_summary::NotSummed;
 use crate::read_models::slice::Slice;
 use crate::worker::context::Context;
+use event_log::stream::Stream;
 use shadow::Shadow;
 
 /// Between two looks at how far it is.

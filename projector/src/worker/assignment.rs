@@ -16,9 +16,9 @@ use super::pacing::batch_size::BatchSize;
 use super::partition::PartitionWorker;
 use super::partition::isolation::Isolation;
 use super::partitions::Partitions;
-use crate::log::connect::Log;
-use crate::log::streams;
 use crate::read_models::slice::Slice;
+use event_log::connect::Log;
+use event_log::streams;
 
 /// Interval at which streams and projectors are looked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);

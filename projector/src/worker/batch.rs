@@ -1,21 +1,21 @@
 //! Batches of envelopes: read from the log and folded, until they are worth a transaction.
 
 use contract::Partition;
-use fold::{DedupWindow, Fold};
+use fold::{DedupWindow, Fold, Message};
 use futures_util::FutureExt;
 use service::Span;
 use service::traces::{self, SpanContext, SpanKind};
 use tokio::time::Instant;
 
 use super::pacing::limits::BatchLimits;
-use crate::log::entry::Entry;
-use crate::log::error::LogError;
-use crate::log::reader::LogReader;
-use crate::log::stream::{Position, as_stored};
 use crate::metrics;
 use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::commit_lines::EnvelopeLines;
+use event_log::entry::Entry;
+use event_log::error::LogError;
+use event_log::reader::LogReader;
+use event_log::stream::{Position, as_stored};
 
 /// Folds the envelopes of a reader into batches.
 pub(crate) struct Batcher {
@@ -104,10 +104,10 @@ impl Batcher {
         let entry = self.reader.next_entry().await?;
         let mut deltas = fold.begin();
         let lines = if entry.is_erased {
-            fold.pass(recent, &mut deltas, entry.message());
+            fold.pass(recent, &mut deltas, message(&entry));
             Vec::new()
         } else {
-            fold.by_lines(recent, &mut deltas, entry.message())
+            fold.by_lines(recent, &mut deltas, message(&entry))
         };
         // Each line is one event, whatever becomes of it.
         deltas.events = lines.len() as u64;
@@ -126,13 +126,19 @@ impl Batcher {
             self.traces.extend(entry.trace.clone());
         }
         if entry.is_erased {
-            fold.pass(recent, &mut batch.deltas, entry.message());
+            fold.pass(recent, &mut batch.deltas, message(entry));
         } else {
-            fold.add(recent, &mut batch.deltas, entry.message());
+            fold.add(recent, &mut batch.deltas, message(entry));
         }
         batch.last_sequence = entry.sequence;
         batch.last_logged_at = Some(as_stored(entry.logged_at));
         batch.envelopes += 1;
         batch.pending = self.reader.pending_behind(entry);
     }
+}
+
+/// An envelope as the fold is given it.
+fn message(entry: &Entry) -> Message<'_> {
+    let Entry { sequence, logged_at, sent_at, .. } = *entry;
+    Message { sequence, logged_at, sent_at, schema: entry.schema.as_deref(), body: &entry.body }
 }

@@ -10,8 +10,8 @@ use super::lease::Instance;
 use super::pacing::limits::BatchLimits;
 use super::pacing::slots::Slots;
 use crate::config::Config;
-use crate::log::connect::{self, Log};
 use crate::read_models::generation::{self, Generation, Identity};
+use event_log::connect::{self, Log};
 
 /// Connections, identity and limits that all tasks share.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Context {
         let newest = Identity { fold_version, key: key.id(), event_id_window_s: window.get() };
         Ok(Self {
             pool,
-            jetstream: connect::connect(config).await?,
+            jetstream: connect::connect(&config.log_access()).await?,
             instance: Instance::new(config.lease()?),
             window,
             key,

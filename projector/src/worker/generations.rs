@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::assignment;
 use super::context::Context;
 use super::partitions::Partitions;
-use crate::log::streams::StreamEnd;
 use crate::metrics;
 use crate::read_models::generation::{self, Generation, GenerationId, Status};
+use event_log::streams::StreamEnd;
 
 /// Between two looks at which generations there are.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::generations::Generations;
-use crate::log::connect::Log;
-use crate::log::streams::StreamEnd;
 use crate::metrics;
 use crate::read_models::bigint::as_bigint;
+use event_log::connect::Log;
+use event_log::streams::StreamEnd;
 
 /// Between two looks. Whoever reads it takes what is older than a few of these for stale.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);

@@ -26,9 +26,6 @@ use super::pacing::limit::CatchUpLimit;
 use super::pacing::limits::BatchLimits;
 use super::pacing::slots::Slot;
 use super::partitions::{PartitionState, Partitions};
-use crate::log::error::{HistoryError, LogError};
-use crate::log::reader::{LogReader, REST_MAX};
-use crate::log::stream::Stream;
 use crate::read_models::checkpoint::{self, Checkpoint, Moved};
 use crate::read_models::commit;
 use crate::read_models::dedup_store;
@@ -37,6 +34,9 @@ use crate::read_models::halt::{self, Halt};
 use crate::read_models::slice::Slice;
 use crate::read_models::write::SliceWriter;
 use error::PartitionError;
+use event_log::error::{HistoryError, LogError};
+use event_log::reader::{LogReader, REST_MAX};
+use event_log::stream::Stream;
 use isolation::Isolation;
 
 /// Pauses between tries double from the first to the last.

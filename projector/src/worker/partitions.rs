@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lease;
-use crate::log::streams::StreamEnd;
 use crate::metrics::{self, Condition};
 use crate::read_models::checkpoint::Checkpoint;
 use crate::read_models::commit::Batch;
 use crate::read_models::generation::GenerationId;
 use crate::read_models::slice::Slice;
 use crate::read_models::write::Capped;
+use event_log::streams::StreamEnd;
 use lag::{CommittedBatch, LagTracker};
 
 /// How each partition is, and which this projector owns.

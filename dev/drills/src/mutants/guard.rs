@@ -49,7 +49,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "sequence check",
-        file: "projector/src/log/reader.rs",
+        file: "crates/event_log/src/reader.rs",
         with: "held.take_if(|held| held.sequence == self.expected)",
         without: "held.take_if(|_| true)",
         noticed: Noticed::Chaos,
@@ -140,7 +140,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "question before a gap",
-        file: "projector/src/log/reader.rs",
+        file: "crates/event_log/src/reader.rs",
         with: "            Ok(None) => LogError::Lost { expected, found },\n",
         without: "            Ok(None) => HistoryError::Gap { from: expected, to: found - 1 }.into(),\n",
         noticed: Noticed::Test {
@@ -160,7 +160,7 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "storable headers",
-        file: "projector/src/log/headers.rs",
+        file: "crates/event_log/src/headers.rs",
         with: "if char.is_control() {",
         without: "if char.is_control() && false {",
         noticed: Noticed::Test {

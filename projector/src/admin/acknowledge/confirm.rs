@@ -4,9 +4,9 @@
 use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
-use crate::log::error::{HistoryError, LogError};
-use crate::log::stream::{Position, Stream};
 use crate::worker::context::Context;
+use event_log::error::{HistoryError, LogError};
+use event_log::stream::{Position, Stream};
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
 ///

@@ -5,8 +5,8 @@ use contract::Partition;
 
 use super::Options;
 use crate::admin::progress::CommandProgress;
-use crate::log::scan::LogScan;
 use crate::worker::context::Context;
+use event_log::scan::LogScan;
 
 /// The last sequence that is to be archived; 0 where none is.
 pub(super) async fn last(context: &Context, partition: Partition, options: &Options) -> anyhow::Result<u64> {
@@ -16,7 +16,7 @@ pub(super) async fn last(context: &Context, partition: Partition, options: &Opti
         return Ok(state.last_sequence);
     }
     let spare = options.keep_bytes.map_or(u64::MAX, |keep| state.bytes.saturating_sub(keep));
-    let is_old = |entry: &crate::log::entry::Entry| options.before.is_none_or(|before| entry.logged_at < before);
+    let is_old = |entry: &event_log::entry::Entry| options.before.is_none_or(|before| entry.logged_at < before);
     let mut scan = LogScan::through(&context.jetstream, partition).await?;
     let mut progress = CommandProgress::of("Looking how far", scan.until(), "envelopes");
     let (mut last, mut bytes) = (0, 0);

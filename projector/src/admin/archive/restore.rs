@@ -8,10 +8,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::admin::erase::redactor::Redactor;
 use crate::admin::progress::CommandProgress;
-use crate::log::archive::{self, Lock, Manifest};
-use crate::log::deletion::PUBLISH_DEADLINE_MAX;
-use crate::log::stream::Stream;
 use crate::worker::context::Context;
+use event_log::archive::{self, Lock, Manifest};
+use event_log::deletion::PUBLISH_DEADLINE_MAX;
+use event_log::stream::Stream;
 
 /// Envelopes on their way to the log at once: at most 64 × 256 KiB, 16 MiB.
 const ON_THEIR_WAY: usize = 64;

@@ -9,14 +9,14 @@ use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
 use crate::admin::progress::CommandProgress;
-use crate::log::archive::{Manifest, Record};
-use crate::log::connect::Log;
-use crate::log::deletion::Deletion;
-use crate::log::entry::Entry;
-use crate::log::redactions;
-use crate::log::scan::LogScan;
 use crate::read_models::bigint::as_bigint;
 use crate::worker::context::Context;
+use event_log::archive::{Manifest, Record};
+use event_log::connect::Log;
+use event_log::deletion::Deletion;
+use event_log::entry::Entry;
+use event_log::redactions;
+use event_log::scan::LogScan;
 
 /// Takes out of the log what is archived, up to a sequence, and up to what ingest may still send again: that stays until a
 /// later run.

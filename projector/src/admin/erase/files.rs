@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::log::Found;
 use super::subject::Subject;
-use crate::log::archive::{self, Manifest, SequenceRange};
+use event_log::archive::{self, Manifest, SequenceRange};
 
 /// Counts, and touches nothing.
 pub(super) fn count(archive: &Path, subject: &Subject) -> anyhow::Result<Found> {

@@ -14,9 +14,9 @@ use super::redactor::Redactor;
 use super::residue::Ends;
 use super::subject::Subject;
 use crate::admin::progress::CommandProgress;
-use crate::log::entry::Entry;
-use crate::log::scan::{self, LogScan};
 use crate::worker::context::Context;
+use event_log::entry::Entry;
+use event_log::scan::{self, LogScan};
 
 /// Envelopes that are erased from between two notes of how much that was: at most 64 × 256 KiB, 16 MiB, twice.
 const BATCH: usize = 64;

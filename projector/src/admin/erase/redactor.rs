@@ -18,11 +18,11 @@ use futures_util::TryStreamExt;
 
 use super::subject::Remainder;
 use super::subject::Subject;
-use crate::log::archive::Record;
-use crate::log::connect::Log;
-use crate::log::deletion::{self, Deletion};
-use crate::log::entry::Entry;
-use crate::log::redactions;
+use event_log::archive::Record;
+use event_log::connect::Log;
+use event_log::deletion::{self, Deletion};
+use event_log::entry::Entry;
+use event_log::redactions;
 
 /// Others who erase may be faster, so often.
 const TRIES_MAX: u32 = 16;

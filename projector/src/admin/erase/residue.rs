@@ -11,9 +11,9 @@ use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
 use super::subject::Subject;
-use crate::log::connect::Log;
-use crate::log::redactions;
-use crate::log::scan;
+use event_log::connect::Log;
+use event_log::redactions;
+use event_log::scan;
 
 /// Where the log ended in each partition when it was erased from: what lies behind came since.
 pub(crate) type Ends = BTreeMap<Partition, u64>;

@@ -2,9 +2,9 @@
 
 use sqlx::PgPool;
 
-use crate::log::stream::Stream;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::slice::Slice;
+use event_log::stream::Stream;
 
 /// The last sequence that is missing at the beginning of a stream and was counted in a generation; 0 where the stream is
 /// whole, or where that generation went on without what is missing, by a decision. Folded anew, it is gone without as well.

@@ -12,9 +12,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::dedup;
-use crate::log::error::{HistoryError, LogError};
-use crate::log::reader::{LogReader, REST_MAX};
-use crate::log::stream::Stream;
 use crate::read_models::checkpoint::{self, Checkpoint};
 use crate::read_models::commit::{Batch, commit};
 use crate::read_models::commit_lines::commit_lines;
@@ -29,6 +26,9 @@ use crate::worker::context::Context;
 use crate::worker::lease;
 use crate::worker::pacing::limits::BatchLimits;
 use crate::worker::partition::isolation::Isolation;
+use event_log::error::{HistoryError, LogError};
+use event_log::reader::{LogReader, REST_MAX};
+use event_log::stream::Stream;
 
 /// Tries to go on after a fault: the log or the database may restart meanwhile.
 const TRIES_MAX: u32 = 20;

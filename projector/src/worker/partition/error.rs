@@ -1,8 +1,8 @@
 //! Why a partition's way is left: it begins again at the checkpoint, or stands still until somebody does something.
 
-use crate::log::error::LogError;
 use crate::read_models::dedup_store::DedupStoreError;
 use crate::read_models::error::CommitError;
+use event_log::error::LogError;
 
 /// Why the way was left.
 #[derive(Debug, thiserror::Error)]

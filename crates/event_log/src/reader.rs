@@ -26,14 +26,14 @@ use deliveries::Deliveries;
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// A source that is not read for longer takes its consumer for lost, and is to be opened again.
-pub(crate) const REST_MAX: Duration = Duration::from_secs(1);
+pub const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Envelopes that are asked for one at a time behind one that cannot be delivered: others like it may be near, and each
 /// that is delivered breaks a connection.
 const SINGLY: u64 = 256;
 
 /// Reads the envelopes of one partition behind a position.
-pub(crate) struct LogReader {
+pub struct LogReader {
     log: Log,
     partition: Partition,
     /// What the names of its consumers begin with.
@@ -63,7 +63,7 @@ impl LogReader {
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
-    pub(crate) async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, LogError> {
+    pub async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, LogError> {
         let (mut amendments, expected) = (stream.amendments(), position.sequence + 1);
         let first = stream.first_behind(position, &mut amendments).await?;
         let last = stream.last_sequence();
@@ -98,19 +98,19 @@ impl LogReader {
     /// # Errors
     ///
     /// See [`LogError`].
-    pub(crate) async fn next_entry(&mut self) -> Result<Entry, LogError> {
+    pub async fn next_entry(&mut self) -> Result<Entry, LogError> {
         let entry = self.expected_entry().await?;
         self.expected = entry.sequence + 1;
         Ok(entry)
     }
 
     /// Sequence of the next envelope.
-    pub(crate) fn next_sequence(&self) -> u64 {
+    pub fn next_sequence(&self) -> u64 {
         self.expected
     }
 
     /// Number of envelopes that are known to follow one that has just been read.
-    pub(crate) fn pending_behind(&self, entry: &Entry) -> u64 {
+    pub fn pending_behind(&self, entry: &Entry) -> u64 {
         entry.pending + u64::from(self.held.is_some() || self.silent_until >= self.expected)
     }
 

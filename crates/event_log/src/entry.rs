@@ -8,7 +8,6 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER};
-use fold::Message;
 use service::traces::{self, SpanContext};
 
 use super::error::{LogError, log_error};
@@ -29,32 +28,32 @@ const FIELD_BYTES: usize = 4;
 
 /// What the log has under one sequence.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its sequence in the partition's stream.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// When the log stored it.
-    pub(crate) logged_at: DateTime<Utc>,
+    pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so.
-    pub(crate) sent_at: Option<DateTime<Utc>>,
+    pub sent_at: Option<DateTime<Utc>>,
     /// Its schema header, if it has one.
-    pub(crate) schema: Option<Cow<'static, str>>,
+    pub schema: Option<Cow<'static, str>>,
     /// Its body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
     /// How many bytes of the stream it takes; what stands for an envelope takes none.
-    pub(crate) stored_bytes: u64,
+    pub stored_bytes: u64,
     /// Envelopes that the log had behind it.
-    pub(crate) pending: u64,
+    pub pending: u64,
     /// Of what stands for an envelope that something was erased from: its own sequence in the stream of amendments.
-    pub(crate) amendment: Option<u64>,
+    pub amendment: Option<u64>,
     /// Nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
-    pub(crate) is_erased: bool,
+    pub is_erased: bool,
     /// Where somebody traces it, its place in that trace.
-    pub(crate) trace: Option<SpanContext>,
+    pub trace: Option<SpanContext>,
 }
 
 impl Entry {
     /// An envelope in its place.
-    pub(crate) fn of(message: &jetstream::Message) -> Result<Self, LogError> {
+    pub fn of(message: &jetstream::Message) -> Result<Self, LogError> {
         let info = message.info().map_err(|source| LogError::Log { doing: "reading a message's place", source })?;
         Ok(Self {
             sequence: info.stream_sequence,
@@ -71,7 +70,7 @@ impl Entry {
     }
 
     /// An envelope in its place, as the log was asked for it. The stream ends at `last`.
-    pub(crate) fn stored(stored: StoredMessage, last: u64) -> Self {
+    pub fn stored(stored: StoredMessage, last: u64) -> Self {
         let Headers { schema, sent_at, trace } = Headers::read(&stored.headers);
         let trace = trace.filter(|_| traces::is_on());
         Self {
@@ -89,7 +88,7 @@ impl Entry {
     }
 
     /// What stands for the envelope of this sequence.
-    pub(crate) fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, LogError> {
+    pub fn amended(sequence: u64, amendment: StreamMessage) -> Result<Self, LogError> {
         let logged_at = amendment.headers.get(LOGGED_AT_HEADER).map_or("", HeaderValue::as_str);
         let logged_at = DateTime::parse_from_rfc3339(logged_at).map_err(log_error("reading an amendment's time"))?;
         Ok(Self {
@@ -105,12 +104,6 @@ impl Entry {
             // Long ago.
             trace: None,
         })
-    }
-
-    /// As the fold is given it.
-    pub(crate) fn message(&self) -> Message<'_> {
-        let Self { sequence, logged_at, sent_at, .. } = *self;
-        Message { sequence, logged_at, sent_at, schema: self.schema.as_deref(), body: &self.body }
     }
 }
 

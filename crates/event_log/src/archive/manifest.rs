@@ -15,14 +15,14 @@ const NAME: &str = "SHA256SUMS";
 
 /// Sequences of one file, the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SequenceRange {
-    pub(crate) first: u64,
-    pub(crate) last: u64,
+pub struct SequenceRange {
+    pub first: u64,
+    pub last: u64,
 }
 
 /// The archive of one partition.
 #[derive(Debug)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     folder: PathBuf,
     hashes: BTreeMap<SequenceRange, String>,
 }
@@ -45,7 +45,7 @@ impl Manifest {
     /// # Errors
     ///
     /// It cannot be read, or a range is missing in it.
-    pub(crate) fn open(archive: &Path, partition: Partition) -> anyhow::Result<Self> {
+    pub fn open(archive: &Path, partition: Partition) -> anyhow::Result<Self> {
         let mut manifest = Self { folder: archive.join(partition.stream()), hashes: BTreeMap::new() };
         let path = manifest.folder.join(NAME);
         if path.exists() {
@@ -73,12 +73,12 @@ impl Manifest {
     }
 
     /// The last sequence that is archived; 0 where none is.
-    pub(crate) fn last(&self) -> u64 {
+    pub fn last(&self) -> u64 {
         self.hashes.keys().next_back().map_or(0, |range| range.last)
     }
 
     /// All ranges in order.
-    pub(crate) fn ranges(&self) -> Vec<SequenceRange> {
+    pub fn ranges(&self) -> Vec<SequenceRange> {
         self.hashes.keys().copied().collect()
     }
 
@@ -87,7 +87,7 @@ impl Manifest {
     /// # Errors
     ///
     /// It is not.
-    pub(crate) fn check(&self, range: SequenceRange) -> anyhow::Result<()> {
+    pub fn check(&self, range: SequenceRange) -> anyhow::Result<()> {
         let path = self.folder.join(range.name());
         let found = writer::hash(&path)?;
         ensure!(
@@ -103,17 +103,14 @@ impl Manifest {
     /// # Errors
     ///
     /// It cannot be read.
-    pub(crate) fn read(
-        &self,
-        range: SequenceRange,
-    ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + use<>> {
+    pub fn read(&self, range: SequenceRange) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + use<>> {
         let path = self.folder.join(range.name());
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
         Ok(BufReader::new(file).lines().map(move |line| Record::parse(&line.context("reading a file of the archive")?)))
     }
 
     /// The envelopes of all files that begin at a sequence or before, each file once it is proved.
-    pub(crate) fn lines(&self, last: u64) -> impl Iterator<Item = anyhow::Result<Record>> {
+    pub fn lines(&self, last: u64) -> impl Iterator<Item = anyhow::Result<Record>> {
         let ranges = self.ranges().into_iter().filter(move |range| range.first <= last);
         ranges.flat_map(|range| {
             let read = self.check(range).and_then(|()| self.read(range));
@@ -127,7 +124,7 @@ impl Manifest {
     /// # Errors
     ///
     /// The folder cannot be made.
-    pub(crate) fn draft(&self) -> anyhow::Result<Writer> {
+    pub fn draft(&self) -> anyhow::Result<Writer> {
         fs::create_dir_all(&self.folder).with_context(|| format!("creating {}", self.folder.display()))?;
         Writer::begin(self.draft_path())
     }
@@ -139,7 +136,7 @@ impl Manifest {
     /// # Errors
     ///
     /// It cannot be written.
-    pub(crate) fn add(&mut self, draft: Writer, range: SequenceRange) -> anyhow::Result<()> {
+    pub fn add(&mut self, draft: Writer, range: SequenceRange) -> anyhow::Result<()> {
         let hash = draft.end()?;
         self.hashes.insert(range, hash);
         self.check_ranges()?;
@@ -181,7 +178,7 @@ impl Manifest {
 /// # Errors
 ///
 /// There is none.
-pub(crate) fn partitions(archive: &Path) -> anyhow::Result<Vec<Partition>> {
+pub fn partitions(archive: &Path) -> anyhow::Result<Vec<Partition>> {
     let entries = fs::read_dir(archive).with_context(|| format!("looking for an archive in {}", archive.display()))?;
     let mut partitions = Vec::new();
     for entry in entries {

@@ -21,7 +21,7 @@ mod writer;
 /// One command at a time.
 mod lock;
 
-pub(crate) use lock::Lock;
-pub(crate) use manifest::{Manifest, SequenceRange, partitions};
-pub(crate) use record::Record;
-pub(crate) use writer::Writer;
+pub use lock::Lock;
+pub use manifest::{Manifest, SequenceRange, partitions};
+pub use record::Record;
+pub use writer::Writer;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 const READ_BYTES: usize = 64 << 10;
 
 /// A file without a name yet.
-pub(crate) struct Writer {
+pub struct Writer {
     path: PathBuf,
     file: BufWriter<File>,
     hash: Sha256,
@@ -24,7 +24,7 @@ impl Writer {
     /// # Errors
     ///
     /// It cannot be made.
-    pub(crate) fn begin(path: PathBuf) -> anyhow::Result<Self> {
+    pub fn begin(path: PathBuf) -> anyhow::Result<Self> {
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(Self { path, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
     }
@@ -34,14 +34,14 @@ impl Writer {
     /// # Errors
     ///
     /// The disk is full.
-    pub(crate) fn write(&mut self, text: &str) -> anyhow::Result<()> {
+    pub fn write(&mut self, text: &str) -> anyhow::Result<()> {
         self.hash.update(text.as_bytes());
         self.bytes += text.len() as u64;
         self.file.write_all(text.as_bytes()).with_context(|| format!("writing {}", self.path.display()))
     }
 
     /// How long it is.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
@@ -50,7 +50,7 @@ impl Writer {
     /// # Errors
     ///
     /// It is not.
-    pub(crate) fn end(self) -> anyhow::Result<String> {
+    pub fn end(self) -> anyhow::Result<String> {
         let written = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
         written.and_then(|file| file.sync_all()).with_context(|| format!("writing {}", self.path.display()))?;
         Ok(hex(&self.hash.finalize()))

@@ -24,7 +24,7 @@ const AHEAD: usize = 64;
 
 /// Those of one partition.
 #[derive(Debug)]
-pub(crate) struct Redactions {
+pub struct Redactions {
     log: Log,
     partition: Partition,
     /// Sequences that are known to have one: 8 bytes and some each.
@@ -33,7 +33,7 @@ pub(crate) struct Redactions {
 }
 
 impl Redactions {
-    pub(crate) fn of(log: Log, partition: Partition) -> Self {
+    pub fn of(log: Log, partition: Partition) -> Self {
         Self { log, partition, sequences: BTreeSet::new(), ahead: VecDeque::new() }
     }
 
@@ -42,7 +42,7 @@ impl Redactions {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
+    pub async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
         if !self.sequences.contains(&sequence) {
             self.list().await?;
         }
@@ -54,7 +54,7 @@ impl Redactions {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
+    pub async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
         }
@@ -69,12 +69,12 @@ impl Redactions {
     }
 
     /// The last sequence of a gap that begins at `from` and ends at `to` at the latest: what was erased is none of it.
-    pub(crate) fn gap_end(&self, from: u64, to: u64) -> u64 {
+    pub fn gap_end(&self, from: u64, to: u64) -> u64 {
         gap_end(&self.sequences, from, to)
     }
 
     /// The last sequence up to which something stands for every one from `from` on, `to` at the latest.
-    pub(crate) fn run_end(&self, from: u64, to: u64) -> u64 {
+    pub fn run_end(&self, from: u64, to: u64) -> u64 {
         run_end(&self.sequences, from, to)
     }
 
@@ -83,7 +83,7 @@ impl Redactions {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn missing_before(mut self, first: u64) -> Result<u64, LogError> {
+    pub async fn missing_before(mut self, first: u64) -> Result<u64, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
     }
@@ -123,7 +123,7 @@ impl Redactions {
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn find(
+pub async fn find(
     log: &jetstream::Context,
     partition: Partition,
 ) -> Result<Option<jetstream::stream::Stream>, LogError> {
@@ -141,7 +141,7 @@ pub(crate) async fn find(
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn read(
+pub async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,
     sequence: u64,

@@ -4,25 +4,25 @@ use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::log::entry::Entry;
-use crate::log::headers::storable;
+use crate::entry::Entry;
+use crate::headers::storable;
 
 /// An envelope as it lies in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub struct Record {
     /// Its sequence in the partition's stream.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// When the log stored it.
-    pub(crate) logged_at: DateTime<Utc>,
+    pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so. Archives of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sent_at: Option<DateTime<Utc>>,
+    pub sent_at: Option<DateTime<Utc>>,
     /// Its schema header, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) schema: Option<String>,
+    pub schema: Option<String>,
     /// Nothing is left of it: all of its events were erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_erased: bool,
+    pub is_erased: bool,
     /// Its body, where that is text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Of an envelope, as it is now.
-    pub(crate) fn of(logged: &Entry) -> Self {
+    pub fn of(logged: &Entry) -> Self {
         let schema = logged.schema.as_deref().map(str::to_owned);
         let Entry { sequence, logged_at, sent_at, is_erased, .. } = *logged;
         Self { sequence, logged_at, sent_at, schema, is_erased, body: None, bytes: None }
@@ -41,7 +41,8 @@ impl Record {
     }
 
     /// The same with another body.
-    pub(crate) fn with_body(self, body: Vec<u8>) -> Self {
+    #[must_use]
+    pub fn with_body(self, body: Vec<u8>) -> Self {
         match String::from_utf8(body) {
             Ok(text) => Self { body: Some(text), bytes: None, ..self },
             Err(err) => Self { body: None, bytes: Some(err.into_bytes()), ..self },
@@ -49,7 +50,7 @@ impl Record {
     }
 
     /// Its body.
-    pub(crate) fn body(&self) -> &[u8] {
+    pub fn body(&self) -> &[u8] {
         let bytes = || self.bytes.as_deref().unwrap_or_default();
         self.body.as_ref().map_or_else(bytes, String::as_bytes)
     }
@@ -59,7 +60,7 @@ impl Record {
     /// # Errors
     ///
     /// The archive is damaged.
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
         let mut line: Self = serde_json::from_str(text).context("reading a line of the archive")?;
         // As it is read from the log today: a version before wrote control characters.
         line.schema = line.schema.map(|schema| storable(&schema).into_owned());
@@ -68,7 +69,7 @@ impl Record {
     }
 
     /// As it is written, with its end.
-    pub(crate) fn to_text(&self) -> anyhow::Result<String> {
+    pub fn to_text(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// Why there is nothing to read. All but [`LogError::History`] pass: open the partition again at its checkpoint.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LogError {
+pub enum LogError {
     /// The log is not the one that was folded, or not all of it.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -39,7 +39,7 @@ pub(crate) enum LogError {
 /// The log and the checkpoint do not belong together, or a piece of history is gone. The partition stops: going on
 /// would skip events in silence, or count them twice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HistoryError {
+pub enum HistoryError {
     /// Messages were deleted, purged, or dropped by age.
     #[error(
         "sequences {from} to {to} are gone from the stream: events in them were never counted. Restore the stream, or \
@@ -90,15 +90,13 @@ pub(crate) enum HistoryError {
 }
 
 /// What the client library says of the log.
-pub(crate) fn log_error<E: std::error::Error + Send + Sync + 'static>(
-    doing: &'static str,
-) -> impl FnOnce(E) -> LogError {
+pub fn log_error<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> LogError {
     move |source| LogError::Log { doing, source: Box::new(source) }
 }
 
 impl LogError {
     /// Whether the log is there, but has no such stream.
-    pub(crate) fn is_missing_stream(&self) -> bool {
+    pub fn is_missing_stream(&self) -> bool {
         let Self::Log { source, .. } = self else { return false };
         let err = source.downcast_ref::<GetStreamError>().map(GetStreamError::kind);
         matches!(err, Some(GetStreamErrorKind::JetStream(err)) if err.error_code() == ErrorCode::STREAM_NOT_FOUND)
@@ -107,7 +105,7 @@ impl LogError {
 
 impl HistoryError {
     /// Where the checkpoint would go on if an operator acknowledged this.
-    pub(crate) fn resume_at(&self) -> u64 {
+    pub fn resume_at(&self) -> u64 {
         match self {
             Self::Gap { to, .. } => *to,
             Self::Rewound { last, .. } => *last,

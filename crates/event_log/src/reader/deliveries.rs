@@ -10,8 +10,8 @@ use contract::Partition;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::log::connect::Log;
-use crate::log::error::{LogError, log_error};
+use crate::connect::Log;
+use crate::error::{LogError, log_error};
 
 /// Bytes asked for at a time. At most one and a half times as much is on its way: 12 MiB a partition.
 const PULL_BYTES_MAX: usize = 8 << 20;

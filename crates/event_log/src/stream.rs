@@ -10,23 +10,23 @@ use super::lookup::{self, StoredMessage};
 use super::redactions::Redactions;
 
 /// What a stream says of itself.
-pub(crate) struct Stream {
+pub struct Stream {
     pub(super) log: Log,
     pub(super) partition: Partition,
     pub(super) handle: jetstream::stream::Stream,
     /// When it was made.
-    pub(crate) created: DateTime<Utc>,
+    pub created: DateTime<Utc>,
 }
 
 /// The last envelope that was read of a partition. A stream continues a position if it still holds that envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
+pub struct Position {
     /// Sequence of the envelope; 0 before the first.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Creation time of the stream whose sequence it is.
-    pub(crate) stream_created: DateTime<Utc>,
+    pub stream_created: DateTime<Utc>,
     /// Time at which the log stored the envelope, if that is known.
-    pub(crate) logged_at: Option<DateTime<Utc>>,
+    pub logged_at: Option<DateTime<Utc>>,
 }
 
 impl Stream {
@@ -35,7 +35,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away, or the stream does not exist.
-    pub(crate) async fn find(log: &Log, partition: Partition) -> Result<Self, LogError> {
+    pub async fn find(log: &Log, partition: Partition) -> Result<Self, LogError> {
         let handle = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
         let created = as_stored(handle.cached_info().created);
         Ok(Self { log: log.clone(), partition, handle, created })
@@ -47,7 +47,7 @@ impl Stream {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn missing_until(&self) -> Result<u64, LogError> {
+    pub async fn missing_until(&self) -> Result<u64, LogError> {
         let first = self.first_sequence();
         if first == 1 {
             return Ok(0);
@@ -63,17 +63,17 @@ impl Stream {
     }
 
     /// What stands for envelopes of it that are gone on purpose.
-    pub(crate) fn amendments(&self) -> Redactions {
+    pub fn amendments(&self) -> Redactions {
         Redactions::of(self.log.clone(), self.partition)
     }
 
     /// The sequence that it ends with.
-    pub(crate) fn last_sequence(&self) -> u64 {
+    pub fn last_sequence(&self) -> u64 {
         self.handle.cached_info().state.last_sequence
     }
 
     /// A position in this very stream.
-    pub(crate) fn position(&self, sequence: u64) -> Position {
+    pub fn position(&self, sequence: u64) -> Position {
         Position { sequence, stream_created: self.created, logged_at: None }
     }
 
@@ -83,7 +83,7 @@ impl Stream {
     /// # Errors
     ///
     /// The history is another or incomplete, or the log is away.
-    pub(crate) async fn first_behind(
+    pub async fn first_behind(
         &self,
         position: Position,
         amendments: &mut Redactions,
@@ -151,6 +151,6 @@ pub(super) fn check_counted(position: Position, sequence: u64, published: DateTi
 }
 
 /// Postgres keeps microseconds.
-pub(crate) fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
+pub fn as_stored(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }

@@ -10,7 +10,7 @@ const NAME: &str = "lock";
 
 /// An archive that no other command works on. The file stays; what counts is that a process holds it.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
@@ -20,7 +20,7 @@ impl Lock {
     /// # Errors
     ///
     /// Another command works on the archive, or its folder cannot be written to.
-    pub(crate) fn take(archive: &Path) -> anyhow::Result<Self> {
+    pub fn take(archive: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(archive).with_context(|| format!("creating {}", archive.display()))?;
         let path = archive.join(NAME);
         let file = File::options().create(true).append(true).open(&path);

@@ -29,7 +29,7 @@ struct SequenceRange {
 }
 
 /// A way through one partition.
-pub(crate) struct LogScan {
+pub struct LogScan {
     log: Log,
     partition: Partition,
     source: Option<LogReader>,
@@ -48,7 +48,7 @@ impl LogScan {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn through(log: &Log, partition: Partition) -> anyhow::Result<Self> {
+    pub async fn through(log: &Log, partition: Partition) -> anyhow::Result<Self> {
         Self::behind(log, partition, 0).await
     }
 
@@ -57,24 +57,24 @@ impl LogScan {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn behind(log: &Log, partition: Partition, at: u64) -> anyhow::Result<Self> {
+    pub async fn behind(log: &Log, partition: Partition, at: u64) -> anyhow::Result<Self> {
         let until = Stream::find(log, partition).await?.last_sequence();
         let asked_at = Instant::now();
         Ok(Self { log: log.clone(), partition, source: None, at, absent: Vec::new(), until, asked_at, tries: 0 })
     }
 
     /// Through which one.
-    pub(crate) fn partition(&self) -> Partition {
+    pub fn partition(&self) -> Partition {
         self.partition
     }
 
     /// Where it ends.
-    pub(crate) fn until(&self) -> u64 {
+    pub fn until(&self) -> u64 {
         self.until
     }
 
     /// How far it has come.
-    pub(crate) fn at(&self) -> u64 {
+    pub fn at(&self) -> u64 {
         self.at
     }
 
@@ -83,7 +83,7 @@ impl LogScan {
     /// # Errors
     ///
     /// The log is away for longer, or contradicts itself.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Entry>> {
+    pub async fn next(&mut self) -> anyhow::Result<Option<Entry>> {
         while self.at < self.until {
             match self.try_next().await {
                 Ok(logged) => {
@@ -117,7 +117,7 @@ impl LogScan {
     /// # Errors
     ///
     /// The log is away, or has deleted fewer than were found absent.
-    pub(crate) async fn check_absent(&self) -> anyhow::Result<()> {
+    pub async fn check_absent(&self) -> anyhow::Result<()> {
         let stream = Box::pin(self.log.get_stream(self.partition.stream())).await.context("looking at the stream")?;
         let state = &stream.cached_info().state;
         // What lies before its first envelope is counted no longer.
@@ -166,7 +166,7 @@ impl LogScan {
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn all(log: &Log) -> anyhow::Result<Vec<LogScan>> {
+pub async fn all(log: &Log) -> anyhow::Result<Vec<LogScan>> {
     let mut scans = Vec::new();
     for partition in streams::partitions(log).await.context("looking for the log's partitions")? {
         scans.push(LogScan::through(log, partition).await?);

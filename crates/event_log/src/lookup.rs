@@ -16,17 +16,17 @@ const ALL_SUBJECTS: &str = ">";
 
 /// One message of a stream.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct StoredMessage {
-    pub(crate) subject: String,
+pub struct StoredMessage {
+    pub subject: String,
     #[serde(rename = "seq")]
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     #[serde(rename = "time")]
-    pub(crate) logged_at: DateTime<Utc>,
+    pub logged_at: DateTime<Utc>,
     /// As they were published; of a message without headers there are none.
     #[serde(default, rename = "hdrs", deserialize_with = "decoded")]
-    pub(crate) headers: Bytes,
+    pub headers: Bytes,
     #[serde(default, rename = "data", deserialize_with = "decoded")]
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,11 +46,7 @@ struct Found {
 /// # Errors
 ///
 /// The log is away, or has no such stream.
-pub(crate) async fn at(
-    log: &jetstream::Context,
-    stream: &str,
-    sequence: u64,
-) -> Result<Option<StoredMessage>, LogError> {
+pub async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result<Option<StoredMessage>, LogError> {
     ask(log, stream, Request { seq: sequence, next_by_subject: None }).await
 }
 
@@ -59,7 +55,7 @@ pub(crate) async fn at(
 /// # Errors
 ///
 /// The log is away, or has no such stream.
-pub(crate) async fn first_from(
+pub async fn first_from(
     log: &jetstream::Context,
     stream: &str,
     sequence: u64,

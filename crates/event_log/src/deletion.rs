@@ -17,7 +17,7 @@ use super::connect::Log;
 use super::lookup;
 
 /// The longest `PUBLISH_DEADLINE_MS` that ingest takes.
-pub(crate) const PUBLISH_DEADLINE_MAX: Duration = Duration::from_mins(1);
+pub const PUBLISH_DEADLINE_MAX: Duration = Duration::from_mins(1);
 
 /// More than ingest's deadline: for the clocks of two machines, and for an envelope on its way.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ struct Told {
 }
 
 /// A way to take envelopes out of one partition that were in it when this was made.
-pub(crate) struct Deletion {
+pub struct Deletion {
     log: Log,
     partition: Partition,
     events: Stream,
@@ -45,19 +45,19 @@ impl Deletion {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
+    pub async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let events = log.get_stream(partition.stream()).await.context("looking at the stream")?;
         let (log, settle) = (log.clone(), publish_deadline + MARGIN);
         Ok(Self { log, partition, events, settle, begun: Instant::now() })
     }
 
     /// How the partition's stream is kept.
-    pub(crate) fn events(&self) -> &Stream {
+    pub fn events(&self) -> &Stream {
         &self.events
     }
 
     /// How long an envelope has to be in the log before it may be taken out.
-    pub(crate) fn settle(&self) -> Duration {
+    pub fn settle(&self) -> Duration {
         self.settle
     }
 
@@ -66,7 +66,7 @@ impl Deletion {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn settled_until(&self) -> anyhow::Result<DateTime<Utc>> {
+    pub async fn settled_until(&self) -> anyhow::Result<DateTime<Utc>> {
         let told: Response<Told> = self
             .log
             .request(format!("STREAM.INFO.{}", self.partition.stream()), &json!({}))
@@ -88,7 +88,7 @@ impl Deletion {
     /// # Errors
     ///
     /// The log is away, or its user may not do it.
-    pub(crate) async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         self.wait_until_settled(logged_at).await?;
         delete(&self.log, &self.events, sequence).await
     }
@@ -99,7 +99,7 @@ impl Deletion {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
+    pub async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         let left = self.settle.saturating_sub(self.begun.elapsed());
         if left.is_zero() {
             return Ok(());
@@ -114,7 +114,7 @@ impl Deletion {
     /// # Errors
     ///
     /// The log is away, its user may not do it, or ingest may send the envelope again.
-    pub(crate) async fn purge_through(&self, sequence: u64) -> anyhow::Result<()> {
+    pub async fn purge_through(&self, sequence: u64) -> anyhow::Result<()> {
         if let Some(last) = lookup::at(&self.log, &self.partition.stream(), sequence).await? {
             ensure!(last.logged_at <= self.settled_until().await?, "sequence {sequence} may be sent again");
         }
@@ -130,7 +130,7 @@ impl Deletion {
 /// # Errors
 ///
 /// The log is away, or its user may not do it.
-pub(crate) async fn delete(log: &Log, stream: &Stream, sequence: u64) -> anyhow::Result<()> {
+pub async fn delete(log: &Log, stream: &Stream, sequence: u64) -> anyhow::Result<()> {
     let Err(err) = stream.delete_message(sequence).await else { return Ok(()) };
     // The server has several words for one that is gone.
     match lookup::at(log, &stream.cached_info().config.name, sequence).await {

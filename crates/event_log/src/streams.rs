@@ -6,14 +6,14 @@ use futures_util::TryStreamExt;
 
 /// The end of one stream at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StreamEnd {
-    pub(crate) partition: Partition,
+pub struct StreamEnd {
+    pub partition: Partition,
     /// Sequence of the last message.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Bytes that the stream stores.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Bytes that the stream may store, if it has a bound.
-    pub(crate) bytes_max: Option<u64>,
+    pub bytes_max: Option<u64>,
 }
 
 impl StreamEnd {
@@ -22,7 +22,7 @@ impl StreamEnd {
     /// # Errors
     ///
     /// The log is away.
-    pub(crate) async fn of_all(log: &jetstream::Context) -> anyhow::Result<Vec<Self>> {
+    pub async fn of_all(log: &jetstream::Context) -> anyhow::Result<Vec<Self>> {
         let mut ends = vec![];
         for partition in partitions(log).await? {
             let stream = log.get_stream(partition.stream()).await?;
@@ -43,7 +43,7 @@ impl StreamEnd {
 /// # Errors
 ///
 /// The log is away.
-pub(crate) async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
+pub async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
     let names: Vec<String> = log.stream_names().try_collect().await?;
     let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();
     partitions.sort();
