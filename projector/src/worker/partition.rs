@@ -4,6 +4,9 @@
 /// Why it stops on its way.
 mod error;
 
+/// The lease, kept and given back.
+mod ownership;
+
 /// What becomes of batches that are not committed.
 mod setbacks;
 
@@ -26,10 +29,9 @@ use super::pacing::limit::CatchUpLimit;
 use super::pacing::limits::BatchLimits;
 use super::pacing::slots::Slot;
 use super::partitions::{PartitionState, Partitions};
-use crate::read_models::checkpoint::{self, Checkpoint, Moved};
+use crate::read_models::checkpoint::{self, Checkpoint};
 use crate::read_models::commit;
 use crate::read_models::dedup_store;
-use crate::read_models::error::CommitError;
 use crate::read_models::halt::{self, Halt};
 use crate::read_models::slice::Slice;
 use crate::read_models::write::SliceWriter;
@@ -43,21 +45,18 @@ use isolation::Isolation;
 const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_LAST: Duration = Duration::from_secs(2);
 
-/// Between two looks at a partition that stands still until somebody does something.
+/// Interval at which a halted partition is tried again.
 const HALT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Between two tries to take a partition that another projector has.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two batches that are not full. A commit costs what hundreds of events cost: under a steady load they come
-/// together, and a lone event still finds nobody resting.
+/// together, and a lone event is still committed at once.
 const PACE: Duration = Duration::from_millis(25);
 
 /// Or so many times as long as a commit takes, where that is more: on a machine that is busy, others get on sooner.
 const PACE_COMMITS: u32 = 2;
-
-/// At the end, for giving a partition back.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Follows one partition of one generation.
 pub(crate) struct PartitionWorker {
@@ -66,8 +65,9 @@ pub(crate) struct PartitionWorker {
     pub(crate) fold: Fold,
     pub(crate) slice: Slice,
     pub(crate) partitions: Partitions,
-    /// Of batches that nobody looks at yet, and of others.
+    /// Size of wide batches.
     pub(crate) wide: BatchSize,
+    /// Size of ordinary batches.
     pub(crate) ordinary: BatchSize,
     pub(crate) isolation: Isolation,
 }
@@ -193,7 +193,7 @@ impl PartitionWorker {
         }
     }
 
-    /// Waits for a slot to fold a wide batch, where one is due: where much is left that nobody looks at yet.
+    /// Waits for a slot to fold a wide batch, where one is due: where much is left that reports do not need yet.
     async fn wide_slot(&self, position: &mut Position, stream: &Stream) -> Result<Option<Slot>, PartitionError> {
         if !self.context.limits.may_be_wide {
             return Ok(None);
@@ -290,25 +290,5 @@ impl PartitionWorker {
             Some(_) => limit.wide_limits(self.wide.wide_limits()),
             None => self.ordinary.limits(limit.limits(self.context.limits)),
         }
-    }
-
-    /// Renews the lease until it is not ours any more. A database that is away is no reason: nobody else can take the
-    /// partition there either.
-    async fn keep_lease(&self, epoch: i64) -> Result<Infallible, PartitionError> {
-        loop {
-            sleep(self.context.instance.renew_pause()).await;
-            if let Ok(false) = lease::renew(&self.context.pool, self.slice, &self.context.instance, epoch).await {
-                return Err(CommitError::Moved(Moved { epoch }).into());
-            }
-        }
-    }
-
-    /// Lets another projector go on at once. Where that fails, the lease runs out by itself.
-    async fn give_back(&self) {
-        let released = lease::release(&self.context.pool, self.slice, &self.context.instance);
-        if let Ok(Ok(())) = timeout(RELEASE_TIMEOUT, released).await {
-            tracing::info!(partition = self.slice.partition.number(), "Gave the partition back");
-        }
-        self.partitions.set(self.slice.partition, PartitionState::Standby);
     }
 }
