@@ -29,17 +29,17 @@ pub struct Config {
     pub nats_url: Address,
     /// User of the log's server. Default: none.
     pub nats_user: Option<String>,
-    /// Its password.
+    /// Password of the user.
     #[serde(serialize_with = "service::config::secret")]
     pub nats_password: Option<String>,
-    /// Certificates of authorities in PEM: who has none of theirs is not the log's server, and without TLS nobody is.
+    /// PEM file with the authorities that certify the log's servers. Setting it makes TLS mandatory.
     /// Default: those that the system trusts, where a URL begins with `tls://`.
     pub nats_ca_file: Option<PathBuf>,
     /// Where health and metrics are served. Default `127.0.0.1:3002`.
     #[serde(default = "default_projector_listen")]
     pub projector_listen: SocketAddr,
     /// 32 hexadecimal digits, the secret under which users are counted. It must not change within a generation.
-    /// Default: a key that everybody knows, with a warning.
+    /// Default: a public key, with a warning.
     #[serde(serialize_with = "service::config::secret")]
     pub sketch_key: Option<SketchKey>,
     /// Seconds of log time within which an event with a known `event_id` is a repeat and not counted: 60 to 86,400. It
@@ -54,7 +54,7 @@ pub struct Config {
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
     /// Events of one batch, that is of one transaction; a batch also ends at 16 MiB of deltas, after half a second, and
-    /// where the log is drained. Default 50,000, and more where nobody looks at what is built.
+    /// where the log is drained. Default 50,000, and more in a build that reports do not need yet.
     pub batch_events_max: Option<NonZeroU32>,
     /// Generations that were active before and are kept for a rollback. Default 1; each is as large as the active one.
     #[serde(default = "default_generations_kept")]
@@ -68,7 +68,7 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// The same for `--help`.
+/// Variables for `--help`.
 pub const VARIABLES: [Variable; 16] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
@@ -89,7 +89,7 @@ pub const VARIABLES: [Variable; 16] = [
     },
     Variable { name: "FOLD_VERSION", meaning: "The newest fold to build [the newest there is]" },
     Variable { name: "LEASE_MS", meaning: "Without a sign of life, until others take over, 1500 to 60000 [5000]" },
-    Variable { name: "BATCH_EVENTS_MAX", meaning: "Events of one transaction [50000, more where nobody looks yet]" },
+    Variable { name: "BATCH_EVENTS_MAX", meaning: "Events of one transaction [50000, more in a build]" },
     Variable { name: "GENERATIONS_KEPT", meaning: "Former generations that are kept for a rollback [1]" },
     Variable {
         name: "STALL_MAX_MS",
@@ -154,8 +154,8 @@ impl Config {
         self.sketch_key.clone().map_or_else(
             || {
                 tracing::warn!(
-                    "SKETCH_KEY is not set: users are counted under a key that everybody knows, and whoever knows it can \
-                     make up any number of them. `openssl rand -hex 16` makes one"
+                    "SKETCH_KEY is not set: users are counted under a key that is public, with which any number of \
+                     users can be made up. `openssl rand -hex 16` makes one"
                 );
                 contract::SketchKey::for_development()
             },

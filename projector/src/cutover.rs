@@ -8,7 +8,7 @@ mod compare_at;
 /// Reports that began before the generation.
 mod drain_readers;
 
-/// What goes when nobody needs it any more.
+/// Drops generations that are not needed any more.
 mod gc;
 
 use std::time::Duration;
@@ -132,7 +132,7 @@ async fn pin(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<Positions>
     positions(db, id).await
 }
 
-/// Reports come from `to` once this is committed, and whoever listens hears of it.
+/// Reports come from `to` once this is committed, and listeners are notified.
 pub(crate) async fn swap(db: &mut PgConnection, from: GenerationId, to: GenerationId) -> sqlx::Result<()> {
     sqlx::query!("update generation set status = 'retired', retired_at = now() where generation_id = $1", from.0)
         .execute(&mut *db)
@@ -144,7 +144,7 @@ pub(crate) async fn swap(db: &mut PgConnection, from: GenerationId, to: Generati
     )
     .fetch_optional(&mut *db)
     .await?;
-    // Whoever held it may die before it lets go.
+    // A holder that dies keeps it until its connection ends.
     sqlx::query!("update checkpoint set ceiling = null where generation_id = $1 and ceiling is not null", to.0)
         .execute(db)
         .await?;

@@ -86,7 +86,7 @@ pub(crate) fn describe() {
     describe_histogram!(BATCH_S, Unit::Seconds, "From a batch's first envelope to its last, folded");
     describe_histogram!(COMMIT_S, Unit::Seconds, "Committing a batch");
     describe_gauge!(OWNED, Unit::Count, "1 where this projector owns the partition");
-    describe_gauge!(HALTED, Unit::Count, "1 where the partition stands still until somebody helps");
+    describe_gauge!(HALTED, Unit::Count, "1 where the partition is halted until an operator acts");
     describe_gauge!(LAG_ENVELOPES, Unit::Count, "Envelopes in the log that are not folded");
     describe_gauge!(LAG_EVENTS, Unit::Count, "Events in them, about");
     describe_gauge!(LAG_S, Unit::Seconds, "How old the first of them is at most");

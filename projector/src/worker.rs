@@ -6,7 +6,7 @@ pub(crate) mod context;
 /// Which generations this projector builds.
 pub(crate) mod bootstrap;
 
-/// All of those, each with its partitions.
+/// All generations that are followed, each with its partitions.
 pub(crate) mod generations;
 
 /// Assigns partitions to this projector.
@@ -21,7 +21,7 @@ pub(crate) mod partition;
 /// Batches of envelopes.
 pub(crate) mod batch;
 
-/// Who owns a partition.
+/// Ownership of partitions.
 pub(crate) mod lease;
 
 /// How far, how wide and how fast is folded.

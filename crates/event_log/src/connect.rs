@@ -1,5 +1,5 @@
 //! Connections to the log: one that everything shares which asks it something, and one for each consumer. A delivery may
-//! be such that the client library breaks the connection that it comes on. Nobody else hears of it then.
+//! be such that the client library breaks the connection that it comes on. Other users of the log do not notice.
 
 use std::fmt;
 use std::ops::Deref;

@@ -61,7 +61,8 @@ impl Deletion {
         self.settle
     }
 
-    /// What the log stored at this time or before is sent by nobody again. Nothing, where the log does not tell its time.
+    /// The time up to which envelopes in the log are settled: ingest does not send them again. The earliest time there is if
+    /// the log does not tell its own.
     ///
     /// # Errors
     ///
@@ -83,7 +84,7 @@ impl Deletion {
         Ok(now.map_or(DateTime::<Utc>::MIN_UTC, |now| now - settle))
     }
 
-    /// Deletes an envelope and has its bytes overwritten, unless it is gone already. Waits until nobody sends it again.
+    /// Deletes an envelope and has its bytes overwritten, unless it is gone already. Waits until ingest cannot send it again.
     ///
     /// # Errors
     ///
@@ -93,8 +94,7 @@ impl Deletion {
         delete(&self.log, &self.events, sequence).await
     }
 
-    /// Waits until nobody sends an envelope again that the log stored at this time, and that was there when this was
-    /// made.
+    /// Waits until ingest cannot send an envelope again that the log stored at this time, before this was made.
     ///
     /// # Errors
     ///

@@ -14,40 +14,40 @@ use super::error::{LogError, log_error};
 use super::headers::{self, Headers, storable};
 use super::lookup::StoredMessage;
 
-/// Of a message in a file of the log's server: 22 bytes before it, and a checksum of 8.
+/// Bytes that the log's server stores beside a message: 22 before it, and a checksum of 8.
 const RECORD_BYTES: usize = 22 + 8;
 
-/// Before its headers, where it has some: their length.
+/// Bytes of the length that is stored before headers, if there are any.
 const HEADERS_LENGTH_BYTES: usize = 4;
 
-/// Of its headers: 8 for the line before them, two ends of lines.
+/// Bytes of the first line of headers, 8, and of two ends of lines.
 const HEADERS_BYTES: usize = 8 + 2 + 2;
 
-/// Of each of them: a colon, a space, and the line's end.
+/// Bytes of a header beside its name and value: a colon, a space, and the end of the line.
 const FIELD_BYTES: usize = 4;
 
 /// What the log has under one sequence.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its sequence in the partition's stream.
+    /// Sequence in the partition's stream.
     pub sequence: u64,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Its schema header, if it has one.
+    /// Schema header, if there is one.
     pub schema: Option<Cow<'static, str>>,
-    /// Its body.
+    /// Body of the message.
     pub body: Bytes,
     /// How many bytes of the stream it takes; what stands for an envelope takes none.
     pub stored_bytes: u64,
     /// Envelopes that the log had behind it.
     pub pending: u64,
-    /// Of what stands for an envelope that something was erased from: its own sequence in the stream of amendments.
+    /// Sequence in the stream of redactions, if this is a redaction.
     pub amendment: Option<u64>,
-    /// Nothing is left of it. An envelope that was sent without an event is another thing: that is parked.
+    /// Whether a redaction has left nothing. An envelope that was sent without an event is not erased but parked.
     pub is_erased: bool,
-    /// Where somebody traces it, its place in that trace.
+    /// Span context of the request that sent it, if it is traced.
     pub trace: Option<SpanContext>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with the log: what passes by itself, and what somebody has to decide.
+//! Errors of reading the log: those that pass by themselves, and those that an operator has to decide about.
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
@@ -76,7 +76,7 @@ pub enum HistoryError {
         /// When what is there was stored.
         found: DateTime<Utc>,
     },
-    /// It was deleted and made anew.
+    /// The stream was deleted and made anew.
     #[error(
         "the stream was made at {found}, the read models are of one made at {known}: it was deleted and made anew. \
          Restore the old one, or acknowledge that what it holds is new"

@@ -1,6 +1,6 @@
 //! The headers of a message, as the log has them: bytes that anyone with ingest's password may have written. They are
 //! read here as the client library reads them, but a message whose headers it cannot take is no fault here: it is an
-//! envelope of a schema that nobody knows, which names the headers, and is parked for it.
+//! envelope of an unknown schema, which names the headers, and is parked for it.
 //!
 //! What is made of headers is text that can be stored, shown and published again: without control characters, and
 //! bounded. It depends on nothing but the headers, so a rebuild, an archive and a restored envelope agree.
@@ -15,7 +15,7 @@ use contract::log::{SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER, UNRE
 /// again beside others. A schema that is known is shorter than 64.
 pub const SCHEMA_BYTES_MAX: usize = 16 << 10;
 
-/// Of these, for saying how long it was.
+/// Bytes of these that are left for a note of the original length.
 const NOTE_BYTES: usize = 64;
 
 const VERSION: &str = "NATS/1.0";

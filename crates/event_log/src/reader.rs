@@ -22,7 +22,7 @@ use super::{headers, lookup};
 use deliveries::Deliveries;
 
 /// Without a message for so long it is asked whether there is one. A message that was on its way when the connection
-/// broke is delivered for the server, and nobody sends it again.
+/// broke is delivered for the server, and is not sent again.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// A source that is not read for longer takes its consumer for lost, and is to be opened again.
@@ -38,7 +38,7 @@ pub struct LogReader {
     partition: Partition,
     /// What the names of its consumers begin with.
     consumer: String,
-    /// None yet where envelopes are asked for one at a time.
+    /// Subscription; none while envelopes are asked for one at a time.
     deliveries: Option<Deliveries>,
     /// Up to here they are.
     singly_until: u64,

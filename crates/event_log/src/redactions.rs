@@ -3,7 +3,7 @@
 //! The log cannot change a message. So what is left of an envelope lies in a stream beside that of its partition, under
 //! a subject that names its sequence, and the envelope itself is deleted. A reader that finds nothing under a sequence
 //! looks here: what it finds takes the envelope's place, with its time, its schema, and the line numbers of what is
-//! left. So neither the order of events nor any receipt changes, and a gap that nobody made on purpose is still one.
+//! left. So neither the order of events nor any receipt changes, and a gap that no erasure made is still one.
 //! While the envelope is there, what has its sequence is not read.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -22,7 +22,7 @@ use super::lookup;
 /// Amendments that are read ahead, and that are asked for at once: at most 64 × 256 KiB, 16 MiB, wait to be folded.
 const AHEAD: usize = 64;
 
-/// Those of one partition.
+/// The redactions of one partition.
 #[derive(Debug)]
 pub struct Redactions {
     log: Log,

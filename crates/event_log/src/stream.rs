@@ -115,7 +115,7 @@ impl Stream {
 
     /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
     /// when it restores a backup. In a stream that was made anew everything is younger than what was counted. Taken for
-    /// one, a restored stream would be counted a second time, once somebody acknowledged it.
+    /// one, a restored stream would be counted a second time, once an operator acknowledged it.
     fn reaches_back_to(&self, position: Position) -> bool {
         let state = &self.handle.cached_info().state;
         let is_older = |counted| as_stored(state.first_timestamp) <= counted;

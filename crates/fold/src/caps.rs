@@ -34,7 +34,7 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// Those of the fifth version of the fold. Part of what it is: other ones need another version.
+    /// Caps of the fifth version of the fold. Others need another version.
     pub const FOLD_5: Self = Self {
         // With `(other)` they are the 1,000 that a list of types has.
         types: 999,

@@ -18,7 +18,7 @@ const FIRST_SORT: usize = 1 << 16;
 pub(super) struct GroupKey {
     pub(super) site_id: TextId,
     pub(super) event_type: TextId,
-    /// None: events of the far past that count on no day.
+    /// Day; none for events of the far past that count on no day.
     pub(super) day: Option<NaiveDate>,
 }
 
@@ -45,10 +45,10 @@ pub(super) struct Counters {
     pub(super) texts: Interner,
     pub(super) group_ids: HashMap<GroupKey, GroupId>,
     pub(super) groups: Vec<(GroupKey, u32)>,
-    /// Of texts.
+    /// Views of paths.
     pub(super) paths: Entries<Named>,
     pub(super) users: Entries<User>,
-    /// Of referrers.
+    /// Views of referrers.
     pub(super) referrers: Entries<Named>,
     pub(super) referrer_ids: HashMap<Referrer, u32>,
 }

@@ -122,7 +122,7 @@ impl DedupWindow {
         known.is_some()
     }
 
-    /// The same in folds where only ids move log time, by the time when the log stored their envelope.
+    /// Notes an id in folds where only ids move log time, by the time when the log stored their envelope.
     pub fn is_repeat(&mut self, id: EventDigest, logged_at: DateTime<Utc>, seen: &mut SeenIds) -> bool {
         self.advance(as_ms(logged_at) / self.slot_ms);
         self.note(id, seen)

@@ -99,7 +99,7 @@ impl Deltas {
         self.key_id
     }
 
-    /// Of the fold that they are of.
+    /// Version of the fold that made them.
     pub fn version(&self) -> FoldVersion {
         self.version
     }

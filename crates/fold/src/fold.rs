@@ -31,13 +31,13 @@ impl Fold {
         Self { key, version, caps, only: None }
     }
 
-    /// This fold with other caps, which few events reach.
+    /// A fold with other caps, which few events reach.
     #[must_use]
     pub fn with_caps(self, caps: Caps) -> Self {
         Self { caps: Some(caps), ..self }
     }
 
-    /// The same of one site alone. What it adds for that site is no other: sites have nothing in common, ids neither.
+    /// A fold of one site alone. It adds the same for that site: sites have nothing in common, not even ids.
     #[must_use]
     pub fn only(self, site_id: String) -> Self {
         Self { only: Some(site_id), ..self }
@@ -121,7 +121,7 @@ impl Fold {
         }
     }
 
-    /// What each line of a message adds by itself, in their order, for those who look for the one that cannot be stored.
+    /// What each line of a message adds by itself, in their order, to find the line that cannot be stored.
     /// `all` is told what the message does to log time.
     pub fn by_lines(&self, recent: &mut DedupWindow, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
         let number = |number: u32| i32::try_from(number).expect("an envelope has at most 1,000 lines");

@@ -8,14 +8,14 @@ pub const WHOLE_ENVELOPE: i32 = -1;
 /// One message of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// Its sequence in the partition's stream.
+    /// Sequence in the partition's stream.
     pub sequence: u64,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Its schema header, if it has one.
+    /// Schema header, if there is one.
     pub schema: Option<&'a str>,
-    /// Its body.
+    /// Body of the message.
     pub body: &'a [u8],
 }

@@ -11,7 +11,7 @@ use super::caps::{Names, Others};
 use super::counters::{Counters, Entries, GroupKey, Named, Times, User};
 use super::interner::{Interner, TextId, as_u32};
 
-/// All of a batch. Groups, texts and referrers have new numbers here, in the order of what they name.
+/// A batch in order. Groups, texts and referrers have new numbers here, in the order of what they name.
 #[derive(Debug, Clone)]
 pub struct Sorted {
     texts: Interner,
@@ -27,7 +27,7 @@ pub struct Sorted {
 struct Group {
     key: GroupKey,
     views: u32,
-    /// Its place in the order in which groups came.
+    /// Place in the order in which groups came.
     first: u32,
     /// Where its entries end in each list; they begin where those of the group before end.
     paths_end: usize,
@@ -105,7 +105,7 @@ impl Sorted {
         self.groups.iter().enumerate().map(each)
     }
 
-    /// Its events, some of them under other names. Places of first events stay what they are.
+    /// A batch of the same events, some of them under other names. Places of first events stay what they are.
     #[must_use]
     pub fn renamed(&self, others: &Others<'_>) -> Self {
         let mut counters = Counters::default();
@@ -131,7 +131,7 @@ impl Sorted {
         counters.into()
     }
 
-    /// The same without the days.
+    /// What is added to each site and event type.
     pub fn total(&self) -> impl Iterator<Item = (&str, &str, Counts<'_>)> {
         let same = |one: &Group, other: &Group| {
             (one.key.site_id, one.key.event_type) == (other.key.site_id, other.key.event_type)

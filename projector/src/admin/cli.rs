@@ -24,7 +24,7 @@ pub enum Task {
     Rollback(promote::Rollback),
     /// Drop a generation that reports do not come from.
     Drop {
-        /// Its number, as `projector status` says.
+        /// Number of the generation, as `projector status` says.
         generation: i32,
     },
     /// Fold the log anew and compare with the active generation, row by row, while traffic goes on.
@@ -45,7 +45,7 @@ pub enum Task {
         /// Where it goes on, as `projector status` says.
         #[arg(long)]
         to: u64,
-        /// Who decides this; it is recorded.
+        /// Name of the operator who decides this; it is recorded.
         #[arg(long)]
         by: String,
     },
@@ -65,14 +65,14 @@ pub enum Task {
 pub enum ParkedTask {
     /// Place and reason of each, at most 1,000.
     List(parked::Selection),
-    /// The same with what was sent.
+    /// List them with what was sent.
     Show(parked::Selection),
     /// Fold them again, after a fix: those that can be read now count, once.
     Retry {
         /// Which.
         #[command(flatten)]
         selection: parked::Selection,
-        /// Who decides this; it is recorded.
+        /// Name of the operator who decides this; it is recorded.
         #[arg(long)]
         by: String,
     },
@@ -81,7 +81,7 @@ pub enum ParkedTask {
         /// Which.
         #[command(flatten)]
         selection: parked::Selection,
-        /// Who decides this; it is recorded.
+        /// Name of the operator who decides this; it is recorded.
         #[arg(long)]
         by: String,
     },

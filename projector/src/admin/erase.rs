@@ -7,10 +7,10 @@ mod log;
 /// The read models' part.
 mod rebuild;
 
-/// That of files.
+/// Erases from files of archives.
 mod files;
 
-/// Whose events, and what is left of an envelope without them. Pure.
+/// The subject of an erasure, and what is left of an envelope. Pure.
 mod subject;
 
 /// Amends and deletes one envelope.
@@ -43,7 +43,7 @@ use subject::Subject;
 /// What is to be erased.
 #[derive(Clone, clap::Args)]
 pub struct Options {
-    /// Of this site.
+    /// Site whose events are erased.
     #[arg(long)]
     pub site: String,
     /// Only events with this `user_id`, byte by byte.

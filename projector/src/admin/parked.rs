@@ -84,7 +84,7 @@ pub async fn show(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives parked events up: they stay in the table, but nobody is told of them any more.
+/// Gives parked events up: they stay in the table, but are no longer reported.
 ///
 /// # Errors
 ///
@@ -259,7 +259,7 @@ impl Row {
         Ok(())
     }
 
-    /// Takes it out of the parked ones, unless somebody else just did.
+    /// Takes it out of the parked ones, unless another command just did.
     async fn decide(&self, db: &mut PgConnection, state: &str, by: &str) -> anyhow::Result<()> {
         let decided = sqlx::query!(
             "update parked_event
@@ -276,7 +276,7 @@ impl Row {
         )
         .execute(db)
         .await?;
-        ensure!(decided.rows_affected() == 1, "somebody else has dealt with {}", self.place());
+        ensure!(decided.rows_affected() == 1, "another command has dealt with {}", self.place());
         Ok(())
     }
 }

@@ -14,13 +14,13 @@ use crate::read_models::generation::{self, Generation, GenerationId, Status};
 /// Between two looks at how far it is.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// A generation that nobody builds for so long is told of.
+/// Time after which a generation that no projector builds is reported.
 const NOBODY_AFTER: Duration = Duration::from_secs(5);
 
 /// Which generation is to become active.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Promote {
-    /// Its number, as `projector status` says.
+    /// Number of the generation, as `projector status` says.
     pub generation: i32,
     /// Return at once instead of waiting for it.
     #[arg(long)]

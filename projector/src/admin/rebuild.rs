@@ -34,7 +34,7 @@ pub struct Options {
     /// Build it although the log no longer begins at its first event: what was counted from there is not in it.
     #[arg(long, requires = "by")]
     pub accept_missing: bool,
-    /// Who accepts this; it is recorded.
+    /// Name of the operator who accepts this; it is recorded.
     #[arg(long)]
     pub by: Option<String>,
     /// Refused: a generation is complete, or its totals are wrong. `projector verify` takes a site.

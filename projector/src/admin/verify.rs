@@ -41,7 +41,7 @@ pub(crate) async fn verify(context: &Context, narrow: ScopeArgs) -> anyhow::Resu
     Ok(if differences(context, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The same, and answers how many differ.
+/// Verifies like [`verify`], and answers how many rows differ.
 ///
 /// # Errors
 ///

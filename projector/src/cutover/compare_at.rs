@@ -105,7 +105,7 @@ pub(super) async fn compare(
     let place = positions(&mut snapshot, active.id).await?;
     let mut other = pool.acquire().await?;
     if !positions(&mut other, built.id).await?.is_near(&place) {
-        // Whoever held it before may have died.
+        // The holder before may have died.
         hold(&mut *other, built.id, None).await?;
         return Ok(None);
     }

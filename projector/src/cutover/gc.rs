@@ -1,4 +1,4 @@
-//! What goes when nobody needs it any more: generations that were retired long before others, and those of
+//! Garbage collection: generations that were retired long before others, and those of
 //! verifications that died.
 
 use sqlx::PgPool;
@@ -13,7 +13,7 @@ pub(super) async fn drop(pool: &PgPool, generations: &[Generation], kept: u32) -
     let Some(id) = unneeded.map(|generation| generation.id).or(abandoned(pool).await?) else { return Ok(()) };
     let mut db = pool.acquire().await?;
     generation::drop(&mut db, id).await?;
-    tracing::info!(generation.id = id.0, "Dropped a generation that nobody needs any more");
+    tracing::info!(generation.id = id.0, "Dropped a generation that is not needed any more");
     Ok(())
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Advance {
     pub(crate) events: u64,
 }
 
-/// The checkpoint is not where its owner left it: somebody else owns the partition now. What was folded is thrown away.
+/// The checkpoint is not where its owner left it: another projector owns the partition now. What was folded is thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the checkpoint is no longer ours: epoch {epoch} has ended")]
 pub struct Moved {
@@ -81,7 +81,7 @@ pub struct Moved {
 /// Why a checkpoint is not moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unmoved {
-    /// It is somewhere else.
+    /// The checkpoint is somewhere else.
     #[error(transparent)]
     Moved(#[from] Moved),
     /// The generation is compared, or switched to, at a place that the batch would pass. It was read before that was known.
@@ -118,7 +118,7 @@ pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) 
     create_at(pool, slice, 0, stream_created).await
 }
 
-/// The same behind what is to be left out.
+/// Makes the checkpoint of a partition behind what is to be left out.
 ///
 /// # Errors
 ///
@@ -143,13 +143,13 @@ pub(crate) async fn create_at(
     Ok(())
 }
 
-/// Moves the checkpoint, unless somebody else did, or it is held.
+/// Moves the checkpoint, unless another owner did, or it is held.
 ///
 /// Must come first in the transaction: it locks the row, so of two projectors on one partition the second waits here,
 /// then finds sequence or epoch changed, and has added nothing.
 ///
-/// Whoever listens hears of it with the commit. What is said is neither whose events these are nor how many: it is as
-/// short for a thousand sites as for one, and query reads what it wants to know.
+/// Listeners are notified with the commit. The notification says neither which sites have events nor how many: it is as
+/// short for a thousand sites as for one, and query reads what it needs.
 pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
@@ -199,7 +199,7 @@ pub(crate) async fn advance(
 }
 
 /// Takes a partition from its owner, who begins again at the checkpoint and reads anew what the partition remembers.
-/// Nobody else can commit until the transaction ends.
+/// No other transaction can commit until this one ends.
 pub(crate) async fn fence(db: &mut PgConnection, slice: Slice) -> sqlx::Result<Checkpoint> {
     let row = sqlx::query_as!(
         CheckpointRow,

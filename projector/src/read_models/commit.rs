@@ -87,7 +87,7 @@ pub async fn commit(
     Ok(checkpoint)
 }
 
-/// Ends the span of a commit that somebody traces.
+/// Ends the span of a commit that is traced.
 pub(crate) fn end_span(span: Option<Span>, batch: &Batch, committed: &Result<Checkpoint, CommitError>) {
     let Some(mut span) = span else { return };
     span.note("messaging.batch.message_count", batch.envelopes);

@@ -7,7 +7,7 @@ mod model;
 /// The rows of each read model, in the order of their keys.
 mod rows;
 
-/// The same as one number.
+/// Checksums of tables.
 mod checksums;
 
 /// Summaries of months, compared with their days.
@@ -28,7 +28,7 @@ use rows::{Key, Row};
 /// Rows between two signs of progress.
 const PROGRESS_ROWS: u64 = 10_000;
 
-/// One of the two, and where it is read. Its rows must stand still meanwhile: a snapshot, or nobody who writes.
+/// One of the two, and where it is read. Its rows must stand still meanwhile: a snapshot, or a generation without a writer.
 pub(crate) struct Side<'a> {
     pub(crate) db: &'a mut PgConnection,
     pub(crate) generation: GenerationId,
@@ -50,7 +50,7 @@ pub(crate) struct Scope {
 pub(crate) struct Comparison {
     /// Keys that were in one of the two, or in both.
     pub(crate) rows: u64,
-    /// Those that differ.
+    /// Keys whose rows differ.
     pub(crate) differences: u64,
 }
 
@@ -70,11 +70,11 @@ struct Value {
     sketch: Option<Vec<u8>>,
 }
 
-/// Who is told of a comparison while it is made.
+/// Callbacks of a comparison while it is made.
 pub(crate) struct Watcher<'a> {
-    /// Of each difference.
+    /// Called for each difference.
     pub(crate) difference: &'a mut (dyn FnMut(&Difference) + Send),
-    /// Now and then, of how many rows were compared.
+    /// Called now and then with the number of rows that were compared.
     pub(crate) progress: &'a mut (dyn FnMut(u64) + Send),
 }
 

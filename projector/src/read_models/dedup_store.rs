@@ -14,7 +14,7 @@ use crate::metrics;
 /// Why the ids are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum DedupStoreError {
-    /// They were changed. Somebody has to look.
+    /// The stored ids were changed. An operator has to look.
     #[error(transparent)]
     Corrupt(#[from] CorruptIds),
     /// Postgres says no, or nothing.

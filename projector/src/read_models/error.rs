@@ -9,22 +9,22 @@ use sqlx::error::DatabaseError;
 
 use super::checkpoint::{Moved, Unmoved};
 
-/// Over all statements of one transaction. Longer than that, and whoever waits behind it should have a try.
+/// Time for all statements of one transaction. After it, transactions that wait for its locks get a try.
 pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why a batch is not in the read models. Whether it is, is known only by the checkpoint: load it again.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Somebody else moved the checkpoint.
+    /// Another owner moved the checkpoint.
     #[error(transparent)]
     Moved(#[from] Moved),
-    /// It is held where its generation is compared.
+    /// The checkpoint is held where its generation is compared.
     #[error(transparent)]
     Held(Unmoved),
-    /// A stored sketch is damaged or of another key. Somebody has to look; trying again does not help.
+    /// A stored sketch is damaged or of another key. An operator has to look; trying again does not help.
     #[error(transparent)]
     Sketch(#[from] UnusableSketch),
-    /// A stored list of top paths is damaged. The same.
+    /// A stored list of top paths is damaged. An operator has to look; trying again does not help.
     #[error(transparent)]
     TopPaths(#[from] CorruptTopPaths),
     /// Postgres refuses a row, and will again: an event in the batch cannot be stored.
@@ -63,18 +63,18 @@ impl CommitError {
 /// A stored sketch that nothing can be added to.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableSketch {
-    /// Its bytes were changed.
+    /// The bytes of the sketch were changed.
     #[error("the stored sketch of site {site_id} cannot be read")]
     Corrupt {
-        /// Whose users they are.
+        /// Site of the users.
         site_id: String,
         /// What is wrong with it.
         source: CorruptSketch,
     },
-    /// Its generation says another key.
+    /// The sketch is of another key than its generation.
     #[error("the stored sketch of site {site_id} was made with key {found}, not with its generation's")]
     Key {
-        /// Whose users they are.
+        /// Site of the users.
         site_id: String,
         /// The key it was made with.
         found: KeyId,

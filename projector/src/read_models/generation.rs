@@ -47,13 +47,13 @@ impl fmt::Display for Identity {
 pub enum Status {
     /// Folded, behind the active one.
     Building,
-    /// As far as the active one, waiting for somebody to look.
+    /// As far as the active one, waiting for an operator to promote it.
     Ready,
     /// Reports come from it.
     Active,
     /// Kept for a rollback, as it was.
     Retired,
-    /// Of a verification.
+    /// Built by a verification.
     Scratch,
 }
 
@@ -83,9 +83,9 @@ impl Status {
 /// Whether a generation becomes active once it has caught up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promotion {
-    /// Somebody is to look at it first.
+    /// An operator is to look at it first.
     ByHand,
-    /// If it is equal to the active one, where both are of one identity: otherwise one of them is wrong, and somebody
+    /// If it is equal to the active one, where both are of one identity: otherwise one of them is wrong, and an operator
     /// has to find out which.
     IfEqual,
     /// Whatever the comparison says.
@@ -111,7 +111,7 @@ impl Promotion {
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
-    /// Its number.
+    /// Number of the generation.
     pub id: GenerationId,
     /// What it is.
     pub identity: Identity,

@@ -34,7 +34,7 @@ pub(crate) struct Users {
     pub(crate) most: i64,
     pub(crate) low: i64,
     pub(crate) high: i64,
-    /// None: no event named a user.
+    /// Sketch; none if no event named a user.
     pub(crate) sketch: Option<Vec<u8>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum NotSummed {
     /// Postgres says no, or nothing.
     #[error("the months cannot be read from Postgres, or not be written there")]
     Database(#[from] sqlx::Error),
-    /// It cannot be read, or is of another key than that of another day.
+    /// A sketch cannot be read, or is of another key than that of another day.
     #[error("a stored sketch cannot be used")]
     Sketch(#[from] NotAdded),
 }

@@ -8,40 +8,40 @@ use sqlx::PgConnection;
 use super::error::CommitError;
 use super::slice::Slice;
 
-/// What is added to, one by one.
+/// Groups of rows: site, type and day.
 mod group_key;
 
-/// What is stored of those.
+/// Rows that were written lately.
 mod row_cache;
 
-/// How often.
+/// Views per site, type and day.
 mod views;
 
-/// Where.
+/// Views per path.
 mod paths;
 
-/// By how many.
+/// Sketches of users.
 mod users;
 
-/// From where.
+/// Views per referrer.
 mod referrers;
 
-/// Everything but paths, in one statement.
+/// Adds everything but paths, in one statement.
 mod upsert;
 
-/// All of it, where nothing is there yet.
+/// Copies rows into a slice that has none yet.
 mod bulk_load;
 
-/// Many rows at once.
+/// Rows in the binary form of COPY.
 mod binary_copy;
 
-/// Which names are counted as others.
+/// Names beyond a site's caps.
 mod caps;
 
-/// What could not be read.
+/// Parked events.
 mod parked;
 
-/// What came again.
+/// Repeated events.
 mod repeats;
 
 pub(crate) use caps::Capped;
@@ -50,7 +50,7 @@ use group_key::Group;
 use row_cache::RowCache;
 use upsert::Columns;
 
-/// Begins a transaction that adds to read models. The first table is locked before all others, as by those who make and
+/// Begins a transaction that adds to read models. The first table is locked before all others, as by the statements that make and
 /// drop generations: the statements come to it late, and each would wait for what the other one has.
 pub(crate) const BEGIN: &str = "begin; lock table view_daily in row exclusive mode";
 
@@ -62,7 +62,7 @@ const STATEMENT_PATHS: usize = 20_000;
 
 /// Writes to the rows of one slice. Remembers what it wrote lately, so that the next batch need not read it.
 ///
-/// It is right for as long as each transaction that it wrote in is committed, and nothing else writes the slice: after a
+/// What it remembers is right for as long as each transaction that it wrote in is committed, and nothing else writes the slice: after a
 /// transaction that was rolled back it has to forget.
 #[derive(Debug)]
 pub struct SliceWriter {

@@ -20,7 +20,7 @@ pub(crate) struct Context {
     pub(crate) pool: PgPool,
     /// The log.
     pub(crate) jetstream: Log,
-    /// This run of this projector.
+    /// Identity of this run of the projector.
     pub(crate) instance: Instance,
     /// How long event ids are remembered.
     pub(crate) window: WindowSeconds,

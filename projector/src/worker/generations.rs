@@ -67,7 +67,7 @@ impl Generations {
         self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
     }
 
-    /// The active one, with its partitions that are followed here. None, if it is somebody else's; and none while a partition
+    /// The active one, with its partitions that are followed here. None, if another projector follows it; and none while a partition
     /// of any generation is more than so many envelopes behind the log: that wants all there is of the machine.
     pub(crate) fn keeping_up(&self, envelopes_max: u64) -> Option<(GenerationId, Vec<Partition>)> {
         let followed = self.lock();
@@ -86,8 +86,8 @@ impl Generations {
         }
     }
 
-    /// Whether the work can be done and is, or what is in its way: of the active generation, or where that is somebody
-    /// else's, of those that are built. `stall_max` is how long nothing may be committed where there is something to fold.
+    /// Whether the work can be done and is, or what is in its way: of the active generation, or where another
+    /// projector follows that, of those that are built. `stall_max` is how long nothing may be committed where there is something to fold.
     pub(crate) fn readiness(&self, stall_max: Duration) -> Result<(), String> {
         let followed = self.lock();
         let active = followed.values().find(|followed| followed.status == Status::Active);

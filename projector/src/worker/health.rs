@@ -1,4 +1,4 @@
-//! Health and metrics over HTTP. Reports are somebody else's business.
+//! Health and metrics over HTTP.
 
 use std::time::Duration;
 

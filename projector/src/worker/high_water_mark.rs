@@ -1,5 +1,5 @@
-//! Where each stream ends: kept for those who want to know how far behind the log they are, and told to those who do not
-//! know the log, query and operators.
+//! High-water marks: where each stream ends. Partitions measure their lag by them, and the database tells them to query
+//! and operators, who do not reach the log.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::read_models::bigint::as_bigint;
 use event_log::connect::Log;
 use event_log::streams::StreamEnd;
 
-/// Between two looks. Whoever reads it takes what is older than a few of these for stale.
+/// Interval of looks. Readers take what is older than a few of these for stale.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where all streams ended in one look, and when that began.

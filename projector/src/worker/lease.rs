@@ -1,4 +1,4 @@
-//! Who owns a partition. A lease in Postgres, measured by Postgres' clock; whoever takes one raises the epoch, which
+//! Ownership of partitions: a lease in Postgres, measured by Postgres' clock. Taking one raises the epoch, which
 //! every commit of the owner checks. So an owner that was replaced while it stood still cannot commit, and no lock has
 //! to be held that could be lost unnoticed.
 
@@ -37,7 +37,7 @@ impl Instance {
     }
 }
 
-/// Takes a partition that nobody owns, and answers where its checkpoint stands, under an epoch of its own.
+/// Takes a partition that has no owner, and answers where its checkpoint stands, under an epoch of its own.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Months that are over, each summed up, so that a report on a year reads twelve rows and not hundreds.
 //!
-//! This stands beside the fold and takes no part in it. A summary says how many views it was made of; views only grow, so
+//! The roll-up stands beside the fold and takes no part in it. A summary says how many views it was made of; views only grow, so
 //! it is right for as long as its days have as many, and reports see to that. So nothing has to be invalidated when an
-//! event of last year arrives, nobody has to be kept from writing, and where there is no summary, or none yet that is
+//! event of last year arrives, no writer has to be kept out, and where there is no summary, or none yet that is
 //! right, a report reads the days.
 
 use std::time::Duration;
@@ -23,8 +23,7 @@ const PAGE_SITES: i64 = 500;
 /// Envelopes that a partition may be behind the log: about a second's of a busy one.
 const LAG_ENVELOPES_MAX: u64 = 1_000;
 
-/// Whatever was done, that many times as long a rest: reports and commits want Postgres, too, and a quarter of one processor
-/// is spent at most.
+/// A rest is so many times as long as the work before it, so that the roll-up uses a quarter of one processor at most.
 const REST_FACTOR: u32 = 3;
 
 /// Between two looks at all sites: that many times as long as looking took, within these bounds.
@@ -32,7 +31,7 @@ const PAUSE_FACTOR: u32 = 30;
 const PAUSE_MIN: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_hours(1);
 
-/// Whose months are looked at. An empty one comes before all others.
+/// Site, type and partition whose months are looked at. An empty place comes before all others.
 #[derive(Debug, Default)]
 struct Place {
     site_id: String,
@@ -92,7 +91,7 @@ async fn sum_up(pool: &PgPool, generation: GenerationId, month: &Month) -> Resul
     Summary::of_days(pool, generation, month).await?.write(pool, generation, month).await
 }
 
-/// Those behind another one.
+/// Reads the places behind another one.
 async fn next_places(
     pool: &PgPool,
     generation: GenerationId,
@@ -113,7 +112,7 @@ async fn next_places(
     places.fetch_all(pool).await
 }
 
-/// Their months that are to be summed up.
+/// Reads the months of places that are to be summed up.
 async fn outdated(pool: &PgPool, generation: GenerationId, places: &[Place]) -> sqlx::Result<Vec<Month>> {
     let site_id: Vec<&str> = places.iter().map(|place| place.site_id.as_str()).collect();
     let event_type: Vec<&str> = places.iter().map(|place| place.event_type.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Parked events that wait for an operator's decision, counted now and then for whoever is to be told of them.
+//! Parked events that wait for an operator's decision, counted now and then for a gauge.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{self, Labels};
 
-/// Between two counts. An event that nobody could read waits for a person anyway.
+/// Interval of counts. A parked event waits for a person anyway.
 const COUNT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Of a partition no more are counted: about 2 ms of Postgres, however many there are.
+/// Maximum of a partition's events that are counted: about 2 ms of Postgres, however many there are.
 const COUNTED_MAX: i64 = 10_000;
 
 /// Counts again and again until `shutdown`. What cannot be counted is not shown.

@@ -51,7 +51,7 @@ pub(crate) enum PartitionState {
     Standby,
     /// The log or the database is away.
     Waiting(String),
-    /// Somebody has to do something.
+    /// An operator has to act.
     Halted(String),
 }
 
@@ -151,14 +151,14 @@ impl Partitions {
         }
     }
 
-    /// Those that are followed here.
+    /// Partitions that are followed here.
     pub(crate) fn followed(&self) -> Vec<Partition> {
         let state = self.lock();
         let is_followed = |(_, known): &(&Partition, &PartitionState)| **known == PartitionState::Following;
         state.partitions.iter().filter(is_followed).map(|(partition, _)| *partition).collect()
     }
 
-    /// Whether each of those has at most so many envelopes before it. Nobody knows before the log was looked at.
+    /// Whether each of those has at most so many envelopes before it. False before the log was looked at.
     pub(crate) fn keep_up(&self, envelopes_max: u64) -> bool {
         let followed = self.followed();
         let state = self.lock();
@@ -189,7 +189,7 @@ impl Partitions {
         }
     }
 
-    /// The first partition that nobody follows because of a fault, and the fault; or that does not get on for longer than
+    /// The first partition that is not followed because of a fault, and the fault; or that does not get on for longer than
     /// `stall_max`.
     pub(crate) fn readiness(&self, stall_max: Duration) -> Result<(), String> {
         let state = self.lock();

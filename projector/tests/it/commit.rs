@@ -90,7 +90,7 @@ async fn a_stream_that_begins_once_more_adds_to_what_was_counted() {
 #[tokio::test]
 async fn a_commit_from_another_sequence_changes_nothing() {
     let database = Database::start().await;
-    // As after a crash of Postgres that lost the last commit, and as after somebody else's commit.
+    // As after a crash of Postgres that lost the last commit, and as after another projector's commit.
     for sequence in [2, 4] {
         database.set(sequence, 7).await;
         let refused = database.commit(at(3, 7), 9).await.expect_err("the checkpoint is not there");

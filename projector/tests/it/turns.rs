@@ -32,7 +32,7 @@ async fn one_of_all_projectors_is_alone() {
     let database = Database::start().await;
     let (one, other) = (Slots::default(), Slots::default());
     let alone = one.take_alone(&database.pool).await.expect("Postgres answers");
-    assert!(timeout(MOMENT, other.take_alone(&database.pool)).await.is_err(), "somebody is alone");
+    assert!(timeout(MOMENT, other.take_alone(&database.pool)).await.is_err(), "another one is alone");
     timeout(MOMENT, other.take(2)).await.expect("who does not ask to be alone does not wait for it");
     drop(alone);
     let next = timeout(PATIENCE, other.take_alone(&database.pool)).await.expect("a turn that was given back");

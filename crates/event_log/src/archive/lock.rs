@@ -44,7 +44,7 @@ mod tests {
     fn an_archive_is_taken_by_one_at_a_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let archive = folder.path().join("archive");
-        let taken = Lock::take(&archive).expect("nobody has it");
+        let taken = Lock::take(&archive).expect("it is free");
         let refused = Lock::take(&archive).expect_err("it is taken");
         assert!(refused.to_string().contains("works on the archive"), "{refused}");
         drop(taken);

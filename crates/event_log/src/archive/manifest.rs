@@ -44,7 +44,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or a range is missing in it.
+    /// The file cannot be read, or a range is missing in it.
     pub fn open(archive: &Path, partition: Partition) -> anyhow::Result<Self> {
         let mut manifest = Self { folder: archive.join(partition.stream()), hashes: BTreeMap::new() };
         let path = manifest.folder.join(NAME);
@@ -86,7 +86,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// It is not.
+    /// The file differs from the manifest.
     pub fn check(&self, range: SequenceRange) -> anyhow::Result<()> {
         let path = self.folder.join(range.name());
         let found = writer::hash(&path)?;
@@ -102,7 +102,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn read(&self, range: SequenceRange) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + use<>> {
         let path = self.folder.join(range.name());
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
@@ -131,11 +131,11 @@ impl Manifest {
 
     /// Adds a file behind the last one, or puts it in the place of one that was rewritten.
     ///
-    /// The manifest is the first to know: whoever finds a file that is not what it says takes the draft, see `settle`.
+    /// The manifest is written first: where a file is not what the manifest says, the draft is taken, see `settle`.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn add(&mut self, draft: Writer, range: SequenceRange) -> anyhow::Result<()> {
         let hash = draft.end()?;
         self.hashes.insert(range, hash);

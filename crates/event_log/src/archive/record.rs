@@ -10,29 +10,29 @@ use crate::headers::storable;
 /// An envelope as it lies in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its sequence in the partition's stream.
+    /// Sequence in the partition's stream.
     pub sequence: u64,
     /// When the log stored it.
     pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so. Archives of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
-    /// Its schema header, if it has one.
+    /// Schema header, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Nothing is left of it: all of its events were erased.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_erased: bool,
-    /// Its body, where that is text.
+    /// Body, if it is text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// Its body, where it is not.
+    /// Body, if it is not text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes: Option<Vec<u8>>,
 }
 
 impl Record {
-    /// Of an envelope, as it is now.
+    /// The record of an envelope as it is now.
     pub fn of(logged: &Entry) -> Self {
         let schema = logged.schema.as_deref().map(str::to_owned);
         let Entry { sequence, logged_at, sent_at, is_erased, .. } = *logged;
@@ -40,7 +40,7 @@ impl Record {
             .with_body(logged.body.to_vec())
     }
 
-    /// The same with another body.
+    /// A record like this one with another body.
     #[must_use]
     pub fn with_body(self, body: Vec<u8>) -> Self {
         match String::from_utf8(body) {
@@ -49,7 +49,7 @@ impl Record {
         }
     }
 
-    /// Its body.
+    /// Body of the envelope.
     pub fn body(&self) -> &[u8] {
         let bytes = || self.bytes.as_deref().unwrap_or_default();
         self.body.as_ref().map_or_else(bytes, String::as_bytes)

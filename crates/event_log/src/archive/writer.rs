@@ -23,7 +23,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// It cannot be made.
+    /// The file cannot be made.
     pub fn begin(path: PathBuf) -> anyhow::Result<Self> {
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(Self { path, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
@@ -49,7 +49,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// It is not.
+    /// The disk did not take it.
     pub fn end(self) -> anyhow::Result<String> {
         let written = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
         written.and_then(|file| file.sync_all()).with_context(|| format!("writing {}", self.path.display()))?;
@@ -61,7 +61,7 @@ impl Writer {
 ///
 /// # Errors
 ///
-/// It cannot be read.
+/// The file cannot be read.
 pub(super) fn hash(path: &Path) -> anyhow::Result<String> {
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
     let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -77,7 +77,7 @@ pub(super) fn hash(path: &Path) -> anyhow::Result<String> {
 ///
 /// # Errors
 ///
-/// It cannot.
+/// The file cannot be renamed or synced.
 pub(super) fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::rename(from, to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
     let folder = to.parent().context("a file lies in a folder")?;

@@ -25,7 +25,7 @@ const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// Two of these without a sign of life, and the consumer is made anew: so long does the restart of a server delay reports.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// The server forgets a consumer that nobody has asked for so long.
+/// Time after which the server deletes a consumer that was not asked for anything.
 const INACTIVE_THRESHOLD: Duration = Duration::from_mins(1);
 
 /// Messages as they come.

@@ -285,7 +285,7 @@ fn expected(steps: &[Step], window: WindowSeconds) -> Sum {
 
 fn host(host: &str) -> Referrer {
     let url = SentReferrer::Text(format!("http://{host}/").into());
-    Referrer::of(Some(&url), &"nobody".try_into().expect("a site"))
+    Referrer::of(Some(&url), &"other".try_into().expect("a site"))
 }
 
 fn key() -> SketchKey {

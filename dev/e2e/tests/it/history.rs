@@ -67,7 +67,7 @@ async fn a_gap_stops_its_partition_and_no_other() -> Result<()> {
     let metrics = projector.client.get("/metrics").await?.text;
     assert!(metrics.contains("projector_partition_halted{generation=\"1\",partition=\"0\"} 1"), "{metrics}");
     assert!(metrics.contains("projector_partition_halted{generation=\"1\",partition=\"1\"} 0"), "{metrics}");
-    let said = projector.process.log_tail(1_000).matches("stands still until somebody helps").count();
+    let said = projector.process.log_tail(1_000).matches("is halted until an operator acts").count();
     assert_eq!(said, 1, "said once, not at every look");
     Ok(())
 }

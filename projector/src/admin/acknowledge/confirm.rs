@@ -1,4 +1,4 @@
-//! That what a partition stands still for is still so. A note of it may be of old, or of a fault that was none: before an
+//! Confirms that what a partition is halted for is still so. The record may be old, or of a fault that was none: before an
 //! operator's decision moves a checkpoint past something, the log is asked whether it has it.
 
 use anyhow::{Context as _, bail, ensure};

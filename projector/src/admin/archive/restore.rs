@@ -1,5 +1,5 @@
 //! Archived envelopes, brought back. Their sequences cannot be given a second time; but what stands for an envelope that
-//! is gone takes its place for whoever reads the log, so they lie where amendments do, until they are trimmed once more.
+//! is gone takes its place for readers of the log, so they lie where redactions do, until they are trimmed once more.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! That something was erased, when and how much. Never what.
+//! The record of an erasure: when and how much, never what.
 
 use contract::SketchKey;
 use sqlx::PgPool;

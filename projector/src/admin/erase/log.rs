@@ -21,7 +21,7 @@ use event_log::scan::{self, LogScan};
 /// Envelopes that are erased from between two notes of how much that was: at most 64 × 256 KiB, 16 MiB, twice.
 const BATCH: usize = 64;
 
-/// Of these at once. The log's server rewrites a file of up to 8 MiB for each, one after the other.
+/// Envelopes that are erased at once. The log's server rewrites a file of up to 8 MiB for each, one after the other.
 const AT_ONCE: usize = 4;
 
 /// Tries to go on after a fault: the log may restart meanwhile.
@@ -100,7 +100,7 @@ pub(super) async fn erase(context: &Context, subject: &Subject, options: &Option
 struct Erasing<'a> {
     context: &'a Context,
     subject: &'a Subject,
-    /// Of its record.
+    /// Number of the erasure's record.
     id: i64,
     found: Found,
     progress: CommandProgress,

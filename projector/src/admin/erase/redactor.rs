@@ -1,7 +1,7 @@
 //! One envelope, amended and deleted. Every step may be the last one of a run that is killed, and may be done again:
 //!
 //! 1. What is left is published under the envelope's sequence, if what stands there is still what it was made from.
-//!    Nobody reads it while the envelope is there.
+//!    Readers ignore it while the envelope is there.
 //! 2. The envelope is deleted, and its bytes are overwritten.
 //! 3. What stood there from an erasure before is deleted likewise.
 
@@ -73,7 +73,7 @@ impl Redactor {
     pub(crate) async fn erase(&self, subject: &Subject, envelope: Entry) -> anyhow::Result<()> {
         let (logged_at, mut found) = (envelope.logged_at, envelope);
         for _ in 0..TRIES_MAX {
-            // In an amendment that somebody else was faster with there may be nothing to erase any more.
+            // If another run was faster, there may be nothing left to erase.
             let Some(remainder) = subject.remainder(&found.body) else {
                 return self.delete(found.sequence, logged_at, None).await;
             };
@@ -175,7 +175,7 @@ impl Redactor {
         }
     }
 
-    /// Waits until nobody sends an envelope again that the log stored at this time.
+    /// Waits until ingest cannot send an envelope again that the log stored at this time.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ pub(crate) type Ends = BTreeMap<Partition, u64>;
 /// What was found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Events in the log, and parts of amendments that nobody reads.
+    /// Events in the log, and parts of redactions that are not read.
     pub(crate) logged: u64,
     /// Parked events.
     pub(crate) parked: u64,
@@ -108,7 +108,7 @@ async fn in_amendment(log: &Log, partition: Partition, sequence: u64, subject: &
     Ok(amended.and_then(|amended| subject.remainder(&amended.body)).map_or(0, |remainder| remainder.erased))
 }
 
-/// Of all generations. A name in them is that of a site.
+/// Counts rows of all generations. Read models name sites, not users.
 async fn rows(pool: &PgPool, subject: &Subject) -> sqlx::Result<u64> {
     if subject.kind() != "site" {
         return Ok(0);
@@ -129,7 +129,7 @@ async fn rows(pool: &PgPool, subject: &Subject) -> sqlx::Result<u64> {
     Ok(rows.fetch_one(pool).await?.unsigned_abs())
 }
 
-/// Of all generations.
+/// Searches parked events of all generations.
 async fn search_parked(pool: &PgPool, subject: &Subject, ends: &Ends, found: &mut Found) -> sqlx::Result<()> {
     let mut parked =
         sqlx::query!("select partition_id, stream_sequence, superseded_by, event from parked_event").fetch(pool);

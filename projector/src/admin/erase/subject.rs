@@ -1,4 +1,4 @@
-//! Whose events are to be erased, and what is left of an envelope without them.
+//! The subject of an erasure, and what is left of an envelope without its events.
 
 use anyhow::{Context as _, ensure};
 use contract::{Event, EventDigest, EventId, SiteId, SketchKey, UserId};
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(crate) struct Subject {
     site_id: String,
     user_id: Option<String>,
-    /// The same as JSON writes them, to be found in what is no JSON.
+    /// Both names as JSON writes them, to be found in what is no JSON.
     quoted: Vec<Vec<u8>>,
 }
 
@@ -32,7 +32,7 @@ impl Subject {
     pub(crate) fn new(site_id: String, user_id: Option<String>) -> anyhow::Result<Self> {
         SiteId::try_from(site_id.as_str()).context("--site is no site's name")?;
         if let Some(user_id) = &user_id {
-            ensure!(!user_id.is_empty(), "--user is empty: events without a user are nobody's");
+            ensure!(!user_id.is_empty(), "--user is empty: events without a user belong to no user");
             UserId::try_from(user_id.as_str()).context("--user is no user's name")?;
         }
         let texts = std::iter::once(&site_id).chain(&user_id);
@@ -50,7 +50,7 @@ impl Subject {
         if self.user_id.is_some() { "user" } else { "site" }
     }
 
-    /// What recognises the same erasure, to those who have the key.
+    /// Digest under the key that recognises the same erasure.
     pub(crate) fn digest(&self, key: &SketchKey) -> EventDigest {
         let kind = EventId::try_from(self.kind()).expect("letters make an id");
         let site = key.event_digest(&SiteId::try_from(self.site_id.as_str()).expect("it was checked"), &kind);

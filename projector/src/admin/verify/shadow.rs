@@ -1,4 +1,4 @@
-//! What a verification builds: a generation that nobody else sees, folded in this process, exactly as far as it is
+//! The generation that a verification builds, unseen by projectors and query: folded in this process, exactly as far as it is
 //! wanted.
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Shadow {
         let stream = Stream::find(&context.jetstream, slice.partition).await?;
         checkpoint::create(&context.pool, slice, stream.created).await?;
         let taken = lease::take(&context.pool, slice, &context.instance).await?;
-        let checkpoint = taken.context("somebody else has the scratch generation")?;
+        let checkpoint = taken.context("another process has the scratch generation")?;
         self.partitions.push(ShadowPartition {
             context: context.clone(),
             fold: fold.clone(),
@@ -224,7 +224,7 @@ impl ShadowPartition {
         Ok(())
     }
 
-    /// Passes a gap that somebody has acknowledged; nothing else of another history passes by itself.
+    /// Passes a gap that an operator has acknowledged; nothing else of another history passes by itself.
     async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
         let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
         let created = self.checkpoint.stream_created;

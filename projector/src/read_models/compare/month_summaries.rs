@@ -11,11 +11,11 @@ use crate::read_models::month_summary::{Month, NotSummed, Summary, Users};
 /// Summaries that are read at once.
 const PAGE_SUMMARIES: i64 = 500;
 
-/// Who is told of it.
+/// Callbacks of the check.
 pub(crate) struct Watcher<'a> {
-    /// Of each summary that says something else.
+    /// Called for each summary that differs from its days.
     pub(crate) difference: &'a mut (dyn FnMut(&str) + Send),
-    /// Of how many were compared.
+    /// Called with the number of summaries that were compared.
     pub(crate) progress: &'a mut (dyn FnMut(u64) + Send),
 }
 

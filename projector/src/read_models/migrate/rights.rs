@@ -1,5 +1,5 @@
 //! The rights of the processes' roles, as migrations grant them. They are asked for after each migration: what was restored
-//! without its privileges, or hardened, looks complete to its owner and to nobody else.
+//! without its privileges, or hardened, looks complete to its owner alone.
 
 use anyhow::ensure;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -48,7 +48,7 @@ pub(super) async fn restore(db: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All of them: access to the database and its schema, and what migrations grant.
+/// All rights that roles need: access to the database and its schema, and what migrations grant.
 fn rights() -> Vec<Right> {
     let access = |role: &&str| {
         let right =
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn rights_are_read_out_of_migrations() {
-        let migration = "-- grant nothing on this to nobody;\ngrant select, update on a,\n    b to x, y;\ncreate table c ();\n\
+        let migration = "-- grant nothing on this to x;\ngrant select, update on a,\n    b to x, y;\ncreate table c ();\n\
                          grant execute on function f(int, text) to x;";
         let rights = granted(migration);
         assert_eq!(rights.len(), 9);

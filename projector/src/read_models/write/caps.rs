@@ -46,11 +46,11 @@ struct SiteBounds {
     /// Events of the site before the batch: it has no more names of anything.
     views: u64,
     types: BTreeSet<String>,
-    /// None: not read yet.
+    /// Months of the far past; none if they were not read yet.
     far_months: Option<BTreeSet<i32>>,
-    /// None: not looked at yet.
+    /// Bounds of all days; none if they were not counted yet.
     total: Option<NameBounds>,
-    /// Of days that were looked at since the site had as many events as the caps of days allow names.
+    /// Bounds of days that were counted since the site had as many events as the caps of days allow names.
     daily: BTreeMap<NaiveDate, NameBounds>,
 }
 

@@ -8,12 +8,12 @@ use fold::{Counts, Sorted};
 pub(super) struct Group<'a> {
     pub(super) site_id: &'a str,
     pub(super) event_type: &'a str,
-    /// None: all days.
+    /// Day; none is all days.
     pub(super) day: Option<NaiveDate>,
     pub(super) counts: Counts<'a>,
 }
 
-/// The same for days and for all days: they lie in different tables.
+/// One value for days and one for all days: they lie in different tables.
 #[derive(Debug, Default)]
 pub(super) struct Grains<T> {
     pub(super) daily: T,

@@ -1,9 +1,8 @@
 //! What is stored of groups that were added to lately: the next batch, some milliseconds later, most often adds to the
 //! same ones, and need not ask.
 //!
-//! Right as long as nobody else writes the slice. That holds for as long as a checkpoint is moved by one who knows where
-//! it stands: whoever else writes changes it, or its epoch, and then the next batch is not committed. So this lives no
-//! longer than that chain, and is thrown away with it.
+//! The cache is right as long as there is no other writer of the slice. Another writer changes the checkpoint or its
+//! epoch, so the next batch is not committed, and the cache is thrown away with it.
 
 use std::collections::BTreeMap;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::limits::{BATCH_BYTES_MAX, BatchLimits};
 
-/// Bytes of the deltas in one that nobody looks at yet. Where all that a log has fits into a partition's first batch, it is copied, several
-/// times as fast as what is added to rows that are there.
+/// Maximum bytes of the deltas in a wide batch. If a whole log fits into the first batch of a partition, it is copied,
+/// several times as fast as adding to rows.
 const BYTES_MAX: usize = 72 << 20;
 
 /// Such a batch is never narrower, however long its commit takes.
@@ -28,12 +28,12 @@ pub(crate) struct BatchSize {
 }
 
 impl BatchSize {
-    /// Of batches that nobody looks at yet.
+    /// Size of batches that reports do not need yet.
     pub(crate) fn wide() -> Self {
         Self::within(BYTES_MIN, BYTES_MAX)
     }
 
-    /// Of all others.
+    /// Size of all other batches.
     pub(crate) fn ordinary() -> Self {
         Self::within(ORDINARY_BYTES_MIN, BATCH_BYTES_MAX)
     }

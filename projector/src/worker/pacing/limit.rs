@@ -45,7 +45,7 @@ pub(crate) struct CatchUpLimit {
 struct Bounds {
     /// The last sequence that may be folded.
     until: u64,
-    /// Of this partition; `None`: as fast as it goes.
+    /// Events a second of this partition; none is as fast as it goes.
     events_per_second_max: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ impl CatchUpLimit {
         }
     }
 
-    /// Whether much is left between `sequence` and the `end` of the stream that nobody looks at yet: of a generation that is
+    /// Whether much is left between `sequence` and the `end` of the stream that reports do not need yet: of a generation that is
     /// built, or, at the beginning, of any.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl CatchUpLimit {
         self.bounds.events_per_second_max.is_some()
     }
 
-    /// Whether reports come from it. Whoever is active stays so until it is let go.
+    /// Whether reports come from it. An active generation stays so until it is no longer followed.
     pub(crate) fn is_active(&self) -> bool {
         self.bounds.until == u64::MAX
     }

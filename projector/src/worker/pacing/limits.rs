@@ -15,7 +15,7 @@ pub(crate) const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Reports of what is far behind the log show something new at least so often, but for the time of a commit.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(500);
 
-/// Events of one batch, in one partition of a generation that nobody looks at yet.
+/// Events of one batch, in one partition of a generation that reports do not need yet.
 const WIDE_EVENTS_MAX: u64 = 10_000_000;
 
 /// What is lost by a crash takes no longer than this to read again, and a checkpoint that moves is a sign of life.
@@ -30,7 +30,7 @@ pub(crate) struct BatchLimits {
     pub(crate) batch_bytes_max: usize,
     /// From its first envelope on, however slowly it is read.
     pub(crate) batch_time_max: Duration,
-    /// Whether a batch may be wider where nobody looks at what is built.
+    /// Whether a batch may be wider in a generation that reports do not need yet.
     pub(crate) may_be_wide: bool,
     /// How hard is worked at it.
     pub(crate) duty_cycle: DutyCycle,
@@ -48,7 +48,7 @@ impl BatchLimits {
         }
     }
 
-    /// For read models that nobody looks at yet: a row that many events add to is written once, so a batch is as wide
+    /// Limits for read models that reports do not need yet: a row that many events add to is written once, so a batch is as wide
     /// as memory allows.
     pub(crate) fn wide(batch_bytes_max: usize) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Who may fold a wide batch now. A wide batch keeps a processor busy for seconds, here or in Postgres.
+//! Slots for wide batches: how many are folded at once. A wide batch keeps a processor busy for seconds, here or in Postgres.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,34 +23,35 @@ pub struct Slots(Arc<Semaphore>);
 /// Given back when it is dropped.
 pub struct Slot {
     _permit: OwnedSemaphorePermit,
-    /// Whose end is the end of the lock.
+    /// Connection that holds the advisory lock; it ends with the connection.
     _alone: Option<PgConnection>,
 }
 
 impl Default for Slots {
-    /// All of them are free.
+    /// All slots are free.
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(TURNS as usize)))
     }
 }
 
 impl Slots {
-    /// Waits for a turn, where there are so many projectors.
+    /// Waits for a slot, where there are so many projectors.
     pub async fn take(&self, projectors: usize) -> Slot {
         Slot { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
     }
 
-    /// The same, and nobody else has one meanwhile who has asked to be alone, in any projector: who keeps a pace does it
-    /// to leave processors to others. A lock that is lost costs no more than that.
+    /// Waits for a slot like [`Slots::take`], but exclusive among all paced builds of all projectors, which leave
+    /// processors to other work. If the connection of the lock is lost, two builds may overlap; that costs processors,
+    /// not correctness.
     ///
     /// # Errors
     ///
     /// The database is away.
     pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Slot> {
         let permit = self.permit(TURNS).await;
-        // A connection of its own: in the pool the lock would outlive the turn, or whoever waited for it and was stopped.
+        // A connection of its own: in the pool the lock would outlive the turn, or a waiter that was stopped.
         let mut alone = pool.acquire().await?.detach();
-        // Nobody is alone for longer, not even a projector that stands still: a batch is read within 100 seconds, and its
+        // No projector keeps the lock for longer, not even one that hangs: a batch is read within 100 seconds, and its
         // commit is given up after 60.
         sqlx::query!("set idle_session_timeout = '3min'").execute(&mut alone).await?;
         while !try_lock(&mut alone).await? {
@@ -60,7 +61,7 @@ impl Slots {
     }
 
     async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {
-        self.0.clone().acquire_many_owned(turns).await.expect("nobody closes the semaphore")
+        self.0.clone().acquire_many_owned(turns).await.expect("the semaphore is never closed")
     }
 }
 

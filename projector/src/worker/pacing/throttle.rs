@@ -1,5 +1,4 @@
-//! How hard is worked at what has time: a projector that folds what nobody looks at yet shares its processors with those
-//! that answer.
+//! Throttles builds that have time, so that ingest and query on the same machine keep their processors.
 //!
 //! Only folding is done with rests. A commit is done in one go: as long as its transaction is open, Postgres keeps
 //! whatever live counting replaces, and reports read past it. With rests that was half a minute, in which the 99th
@@ -9,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How hard.
+/// Share of the time in which a build works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DutyCycle {
-    /// As hard as it goes.
+    /// Always.
     Full,
     /// A tenth of the time.
     Gentle,

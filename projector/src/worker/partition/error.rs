@@ -1,4 +1,4 @@
-//! Why a partition's way is left: it begins again at the checkpoint, or stands still until somebody does something.
+//! Why a partition is no longer followed: it is opened again at its checkpoint, or is halted until an operator acts.
 
 use crate::read_models::dedup_store::DedupStoreError;
 use crate::read_models::error::CommitError;
@@ -26,7 +26,7 @@ pub(super) enum PartitionError {
 }
 
 impl PartitionError {
-    /// It stays until somebody does something.
+    /// Whether it lasts until an operator acts.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(
             self,
@@ -36,7 +36,7 @@ impl PartitionError {
         )
     }
 
-    /// It is a step on the way to an event that Postgres refuses: the next one is taken at once.
+    /// Whether it is a step on the way to an event that Postgres refuses: the next one is taken at once.
     pub(super) fn is_isolating(&self) -> bool {
         matches!(self, Self::Parked | Self::Commit(CommitError::Refused(_)))
     }

@@ -84,7 +84,7 @@ impl PartitionWorker {
         let number = partition.number();
         if is_lasting {
             if self.partitions.set(partition, PartitionState::Halted(reason.clone())) {
-                tracing::error!(partition = number, reason, "The partition stands still until somebody helps");
+                tracing::error!(partition = number, reason, "The partition is halted until an operator acts");
             }
         } else if is_taken {
             if self.partitions.set(partition, PartitionState::Standby) {

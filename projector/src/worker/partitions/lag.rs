@@ -52,7 +52,7 @@ pub(crate) struct CommittedBatch {
 }
 
 impl LagTracker {
-    /// Of a partition that is taken at this checkpoint. One that was left there by the same owner gets on no sooner for
+    /// Begins at the checkpoint at which a partition is taken. One that was left there by the same owner gets on no sooner for
     /// being taken again.
     pub(crate) fn resumed(before: Option<Self>, checkpoint: Checkpoint) -> Self {
         match before {

@@ -27,7 +27,7 @@ fn partitions_keep_up_if_none_is_far_behind() {
     assert!(partitions.keep_up(10));
     taken(&partitions, 1, 11);
     assert!(!partitions.keep_up(10));
-    // What stands still wants nothing, and what is somebody else's is their concern.
+    // A halted partition waits for an operator, and a partition in standby belongs to another projector.
     partitions.set(partition(1), PartitionState::Halted("a gap".to_owned()));
     assert!(partitions.keep_up(10));
     assert_eq!(partitions.followed(), [partition(0), partition(2)]);

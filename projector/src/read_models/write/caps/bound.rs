@@ -25,7 +25,7 @@ pub(super) struct Bound {
 }
 
 impl NameBounds {
-    /// Those of so many events: each brings one path and one host at most.
+    /// Bounds of so many events: each brings one path and one host at most.
     pub(super) fn of(views: u64) -> Self {
         let bound = Bound { names: views, is_exact: views == 0 };
         Self { paths: bound, hosts: bound }
@@ -56,7 +56,7 @@ impl NameBounds {
 }
 
 impl Bound {
-    /// Of a cap, beyond which an exact number is kept exact: rows are not counted again and again.
+    /// Tenths of a cap beyond which an exact number is kept exact, so that rows are not counted again and again.
     const NEAR_TENTHS: u64 = 9;
 
     /// Takes in a batch's names where there is room for all of them, whichever are new.

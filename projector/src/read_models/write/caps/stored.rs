@@ -12,10 +12,10 @@ use super::batch::Name;
 use super::bound::Bound;
 use crate::read_models::slice::Slice;
 
-/// Of hosts.
+/// Hosts that are stored.
 mod hosts;
 
-/// Of paths.
+/// Paths that are stored.
 mod paths;
 
 /// A site's type, and how many events it has.
@@ -51,7 +51,7 @@ struct Sent<'a> {
 }
 
 impl<'d, 'a> Names<'d, 'a> {
-    /// Those of a batch that there is no room for. They come in the order of the log.
+    /// Names of a batch that there is no room for. They come in the order of the log.
     pub(super) async fn beyond(
         &mut self,
         kind: Kind,
