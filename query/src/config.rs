@@ -271,7 +271,7 @@ mod tests {
 
     pub(super) fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
         Config {
-            database_url: "postgres://nobody@nowhere/nothing".into(),
+            database_url: "postgres://user@host/database".into(),
             read_database_url: None,
             query_listen: variables::query_listen(),
             query_ops_listen: None,

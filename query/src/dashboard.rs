@@ -124,11 +124,7 @@ async fn answer(reports: &Reports, grant: &Grant, uri: &Uri) -> Result<Response,
 }
 
 fn all_sites(frame: &Frame, sites: &[view_model::SiteSummary]) -> Markup {
-    if sites.is_empty() {
-        error_pages::no_sites_yet(frame.today)
-    } else {
-        site_list::overview(sites, frame.has_more_sites)
-    }
+    if sites.is_empty() { error_pages::no_sites_yet(frame.today) } else { site_list::overview(frame, sites) }
 }
 
 /// Answers with a page that asks for itself again, unless the read models are damaged. The cause is logged.

@@ -178,7 +178,9 @@ fn pages_without_numbers_say_what_to_do() {
     let unknown = error_pages::unknown_site(&site("new.example"), TODAY).into_string();
     assert!(unknown.contains(curl) && unknown.contains("&quot;site_id&quot;:&quot;new.example&quot;"), "{unknown}");
     let sites = [SiteSummary { site: site("a"), totals: Totals { views: 7, users: 3 }, last_day: Some(TODAY) }];
-    assert!(site_list::overview(&sites, false).into_string().contains("href=\"?site=a&amp;range=30d\""));
+    assert!(
+        site_list::overview(&frame(Address::of(None)), &sites).into_string().contains("href=\"?site=a&amp;range=30d\"")
+    );
 }
 
 #[test]

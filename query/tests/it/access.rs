@@ -1,4 +1,4 @@
-//! Who is let in, and how often.
+//! Access by keys, and rates of requests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,10 +12,10 @@ use crate::models::{BATCH, Batch, Models};
 use crate::server::Database;
 use crate::service::{Answer, Service};
 
-/// What a key shows.
+/// The sites that a key may see.
 mod sites;
 
-/// All that is answered about one site.
+/// Reports of one site.
 const REPORTS: [&str; 6] = [
     "/stats?",
     "/stats?include=referrers&compare=previous&date=2025-11-12&",
@@ -122,7 +122,7 @@ async fn a_key_is_taken_from_wherever_it_can_be_sent() {
     let basic = |pair: String| format!("Basic {}", STANDARD.encode(pair));
     for (path, authorization) in [
         ("/paths?site_id=a&limit=1".to_owned(), Some(format!("Bearer {key}"))),
-        ("/paths?site_id=a&limit=1".to_owned(), Some(basic(format!("anybody:{key}")))),
+        ("/paths?site_id=a&limit=1".to_owned(), Some(basic(format!("user:{key}")))),
         ("/paths?site_id=a&limit=1".to_owned(), Some(basic(format!(":{key}")))),
         (format!("/paths?key={key}&site_id=a&limit=1"), None),
         (format!("/paths?site_id=a&limit=1&key={key}"), Some(basic("of:a proxy".to_owned()))),
@@ -215,8 +215,8 @@ async fn who_asks_too_often_waits() {
     assert!((3..30).contains(&taken), "{taken}");
     assert_eq!((code(&answer), answer.header("retry-after")), (refused(429, "too_many_requests"), "1"));
     assert_eq!(get(&other, "203.0.113.99").await.status, 200, "another key");
-    // From one address, with whatever key: also who tries out keys. What a client says of itself stands before what the
-    // proxy says of it.
+    // The rate of an address counts requests with any key, and with keys that are tried out. The address that a client claims
+    // stands before the one that the proxy adds.
     let mut tried = 0;
     while tried < 100 && get("tm_x_y", &format!("198.51.100.{tried}, 192.0.2.7")).await.status == 401 {
         tried += 1;

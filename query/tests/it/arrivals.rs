@@ -59,7 +59,7 @@ async fn a_report_waits_until_it_contains_the_event() {
         };
         let (answer, ()) = tokio::join!(service.get(&path), commit);
         assert_eq!((answer.status, &answer.json()["total_views"]), (200, &(sequence - 8).into()), "{}", answer.body);
-        assert!(answer.json().get("meta").is_none(), "nobody has asked for it");
+        assert!(answer.json().get("meta").is_none(), "the request does not ask for it");
         assert!(asked.elapsed() >= MOMENT && asked.elapsed() < MOMENT + SLACK, "{:?}", asked.elapsed());
     }
     let metrics = service.get("/metrics").await.body;
@@ -235,7 +235,7 @@ async fn those_who_wait_share_looks_that_take_long() {
     answers.iter().map(unavailable).for_each(|error| assert!(error.starts_with("reports do not contain"), "{error}"));
 }
 
-/// How often the service asked which generation is active. Postgres counts when a connection ends.
+/// Counts the polls of the active generation. Postgres counts when a connection ends.
 async fn looks(db: &PgPool) -> i64 {
     let connected = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'tidemark-query'";
@@ -297,7 +297,7 @@ async fn a_hanging_postgres_is_not_waited_for_longer() {
         // More than one connection is there, just used, when it happens.
         futures_util::future::join_all([(); 4].map(|()| service.get("/stats?site_id=a"))).await;
         server.postgres.freeze().expect("frozen");
-        // Nobody is told of a look before that.
+        // No request is answered from an older poll.
         sleep(Duration::from_millis(50)).await;
         unavailable_in_time().await
     };

@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use crate::models::{BATCH, Batch, Models};
 use crate::service::{Answer, Service, with_models};
 
-/// All reports, of a day that is over.
+/// Requests of all reports, of a past day.
 const REPORTS: [&str; 6] = [
     "/stats?site_id=site-abc-123&date=2025-11-12",
     "/stats?site_id=site-abc-123&date=2025-11-12&include=referrers&compare=previous",
@@ -32,7 +32,7 @@ async fn what_a_client_has_is_not_read_again() {
         let answer = service.get(path).await;
         let etag = answer.header("etag").to_owned();
         assert_eq!((answer.status, etag.is_empty()), (200, false), "{path}: {}", answer.body);
-        // Whoever reads a report now waits.
+        // A request that reads a report now waits.
         let mut tx = db.begin().await.expect("a transaction");
         for table in ["view_daily", "view_total", "path_daily", "path_total", "user_daily", "user_total"] {
             let lock = sqlx::AssertSqlSafe(format!("lock table {table} in access exclusive mode"));

@@ -9,7 +9,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// At noon of the day of [`BATCH`](crate::models::BATCH).
+    /// The time at noon of the day of [`BATCH`](crate::models::BATCH).
     pub(crate) async fn at_noon(db: &PgPool) -> Self {
         for statement in [
             "create schema clock",

@@ -4,7 +4,7 @@ use crate::models::{BATCH, Batch};
 use crate::server::Database;
 use crate::service::{Answer, Service, with_models};
 
-/// What a page may take with all that it loads.
+/// The largest size of a page with everything that it loads.
 const PAGE_BYTES_MAX: usize = 100_000;
 
 const NOVEMBER: &str = "/?site=site-abc-123&from=2025-11-01&to=2025-11-30";
@@ -12,7 +12,7 @@ const NOVEMBER: &str = "/?site=site-abc-123&from=2025-11-01&to=2025-11-30";
 const EXAMPLE: Batch<'static> =
     Batch { paths: &[("/pricing", 700), ("/blog/post-1", 500), ("/", 250)], users: 0..212, ..BATCH };
 
-/// What is between quotes behind this.
+/// The texts between quotes behind `before`.
 fn quoted<'a>(page: &'a str, before: &str) -> Vec<&'a str> {
     page.split(before).skip(1).map(|rest| rest.split('"').next().expect("a quote ends")).collect()
 }
@@ -138,7 +138,7 @@ async fn pages_without_numbers_say_what_to_do() {
     let sites = service.get("/").await;
     assert!(sites.body.contains("href=\"?site=site-abc-123&amp;range=30d\""), "{}", sites.body);
     assert!(sites.body.contains("<option value=\"site-abc-1234\">"), "{}", sites.body);
-    for unknown in ["site-abc", "site-abc-12", "nobody"] {
+    for unknown in ["site-abc", "site-abc-12", "silent"] {
         let page = service.get(&format!("/?site={unknown}")).await;
         assert_eq!((page.status, is_html(&page), page.body.contains(curl)), (404, true, true), "{}", page.body);
         assert!(page.body.contains(&format!("&quot;site_id&quot;:&quot;{unknown}&quot;")), "{}", page.body);

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 
 use crate::service::{Answer, Service};
 
-/// For what is expected to come soon: a busy machine schedules late.
+/// The timeout of events that come soon: a busy machine schedules late.
 pub(crate) const SOON: Duration = Duration::from_millis(2_500);
 
-/// What it is sent, piece by piece.
+/// The chunks of the stream.
 pub(crate) struct EventSource {
     response: reqwest::Response,
     received: String,
@@ -35,14 +35,14 @@ impl EventSource {
         Self::resume(service, query, None).await
     }
 
-    /// The same with the id of the last event that was seen.
+    /// Connects with the id of the last event that was seen.
     pub(crate) async fn resume(service: &Service, query: &str, last_id: Option<&str>) -> Self {
         let response = service.request(&format!("/live?{query}"), last_id).await;
         assert_eq!(response.status(), 200, "{query}");
         Self { response, received: String::new() }
     }
 
-    /// What is answered where nothing can be watched.
+    /// The answer to a client that cannot subscribe.
     pub(crate) async fn refused(service: &Service, query: &str) -> Answer {
         Answer::of(service.request(&format!("/live?{query}"), None).await).await
     }
@@ -77,7 +77,7 @@ impl EventSource {
         self.totals_within(SOON).await
     }
 
-    /// The same a little later.
+    /// Waits for the next totals up to `patience`.
     pub(crate) async fn totals_within(&mut self, patience: Duration) -> (String, Value) {
         let totals = async {
             loop {

@@ -51,7 +51,7 @@ async fn days_and_partitions_are_added_up_and_users_are_counted_once() {
     ] {
         assert_eq!(types(&service, &format!("site_id=site-abc-123{days}")).await, json!(expected), "{days}");
     }
-    assert_eq!(types(&service, "site_id=nobody").await, json!([]));
+    assert_eq!(types(&service, "site_id=silent").await, json!([]));
 }
 
 #[tokio::test]

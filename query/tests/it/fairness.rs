@@ -1,4 +1,4 @@
-//! One client does not take from others what all share.
+//! Fairness: one client leaves the shared limits to others.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::service::{Answer, Service, config, milliseconds};
 /// Far more than one client may have of anything here.
 const MANY: usize = 300;
 
-/// For what is expected to come soon, on a busy machine.
+/// The timeout of answers that come soon, on a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 
 /// A report that waits for the table that is locked, and one that does not.
@@ -28,7 +28,7 @@ const FREE: &str = "/stats?site_id=site-abc-123&date=2025-11-12";
 
 const WAITING: &str = "/stats?site_id=site-abc-123&date=2025-11-12&after=2-10-0";
 
-/// How requests are told apart.
+/// The identity of a client.
 #[derive(Clone, Copy)]
 enum By<'a> {
     Address(&'a str),
@@ -190,7 +190,7 @@ async fn whether_it_is_ready_costs_the_database_nothing() {
     assert!(looks < 200, "{looks} looks for {REQUESTS} requests");
 }
 
-/// How often the generations were looked at.
+/// Counts the polls of the generations.
 async fn statements(db: &PgPool) -> i64 {
     let scans = "select seq_scan + idx_scan from pg_stat_user_tables where relname = 'generation'";
     sqlx::query_scalar(scans).fetch_one(db).await.expect("a number")

@@ -22,7 +22,7 @@ async fn every_list_is_a_table_too() {
     let service = with_two_sites().await;
     for (path, rows) in [
         ("/paths?site_id=site-abc-123", "path,views\r\n\"/a,b\",3\r\n\"/\"\"q\"\"\",2\r\n/é,1\r\n"),
-        ("/paths?site_id=nobody", "path,views\r\n"),
+        ("/paths?site_id=silent", "path,views\r\n"),
         ("/events/types?site_id=site-abc-123", "event_type,views,unique_users\r\npage_view,6,4\r\n"),
         (
             "/sites?event_type=page_view",

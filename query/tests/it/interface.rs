@@ -30,7 +30,7 @@ async fn the_interface_describes_itself() {
     }
 }
 
-/// What is described is what is taken: an unknown parameter is refused with the names of all others.
+/// The description has the parameters that are accepted: an unknown parameter is refused with the names of all others.
 #[tokio::test]
 async fn every_report_is_described_as_it_is() {
     let (service, ..) = with_models().await;

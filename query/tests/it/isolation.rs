@@ -3,10 +3,10 @@
 use crate::models::{BATCH, Batch};
 use crate::service::with_models;
 
-/// What only other sites have.
+/// Names that only other sites have.
 const SECRET: &str = "secret";
 
-/// What somebody might try: wildcards, quotes, comments, escapes, other sites' names, and more.
+/// Attempts of an attacker: wildcards, quotes, comments, escapes, other sites' names, and more.
 const ATTEMPTS: [&str; 14] = [
     "%25",
     "_",

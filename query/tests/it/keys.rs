@@ -15,7 +15,7 @@ pub(crate) struct KeysFile {
 }
 
 impl KeysFile {
-    /// None yet.
+    /// A file without keys.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { path: folder.path().join("keys"), _folder: folder }
@@ -44,7 +44,7 @@ impl KeysFile {
         self.service_with(database, |_| {}).await
     }
 
-    /// The same, set up further.
+    /// Starts a service with this file and a further configuration.
     pub(crate) async fn service_with(&self, database: &Database, set: impl FnOnce(&mut Config)) -> Service {
         let mut config = Config { query_keys_file: Some(self.path.clone()), ..config(database.service_url()) };
         set(&mut config);

@@ -13,7 +13,7 @@ use crate::service::{Service, config, milliseconds, with_models};
 
 const SITE: &str = "site_id=site-abc-123";
 
-/// What was not heard is read after five seconds.
+/// Totals are read after five seconds without a notification.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// A service at noon of the day of [`BATCH`], of which its models have one view by one user.
@@ -24,7 +24,7 @@ async fn at_noon() -> (Service, Models, PgPool, Clock) {
     (service, models, db, clock)
 }
 
-/// The same with another configuration.
+/// Starts a service with another configuration.
 async fn at_noon_with(change: impl FnOnce(&mut Config)) -> (Service, Models, PgPool, Clock) {
     let (_, models, db, database) = with_models().await;
     let clock = Clock::at_noon(&db).await;
@@ -108,7 +108,7 @@ async fn clients_of_one_site_hear_the_same() {
     }
     ids.dedup();
     assert_eq!(ids.len(), 2, "{ids:?}");
-    // Those who leave do not take it from the others.
+    // Clients that leave do not end the subscription of others.
     clients.truncate(1);
     models.add(&batch(2)).await;
     assert_eq!(clients[0].counts().await, (3, 1));

@@ -16,7 +16,7 @@ const SITE: &str = "site_id=site-abc-123";
 
 const TIMEOUT_MS: u32 = 1_000;
 
-/// Without a notice it is read as often as this.
+/// The interval of reads without a notification.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// A connection that is silent is asked after five seconds, given up after one, and made anew after another one.
@@ -32,7 +32,7 @@ async fn listening(db: &PgPool) -> i64 {
 async fn nobody_listens(db: &PgPool) {
     let begun = Instant::now();
     while listening(db).await > 0 {
-        assert!(begun.elapsed() < SOON, "somebody listens");
+        assert!(begun.elapsed() < SOON, "a connection listens");
         sleep(Duration::from_millis(10)).await;
     }
 }

@@ -21,7 +21,7 @@ mod event_source;
 /// The time of day, as Postgres tells it.
 mod clock;
 
-/// What a report says.
+/// Numbers of reports.
 mod reports;
 
 /// The first paths.
@@ -33,7 +33,7 @@ mod users;
 /// Months that are over.
 mod months;
 
-/// Where visits came from.
+/// Referrers.
 mod referrers;
 
 /// The period before.
@@ -42,22 +42,22 @@ mod comparisons;
 /// Views and users over time.
 mod timeseries;
 
-/// All paths.
+/// Lists of paths.
 mod paths;
 
 /// Types of events.
 mod event_types;
 
-/// All sites.
+/// Lists of sites.
 mod sites;
 
 /// Lists as tables.
 mod formats;
 
-/// What a client has already.
+/// `ETag` and `Cache-Control`.
 mod caching;
 
-/// What a report says about itself.
+/// Metadata of reports.
 mod meta;
 
 /// Reports that wait for an event.
@@ -66,25 +66,25 @@ mod arrivals;
 /// Totals that are pushed.
 mod live;
 
-/// The same, whatever becomes of connections.
+/// Totals that are pushed, while connections fail.
 mod live_outages;
 
 /// Requests that are refused.
 mod requests;
 
-/// Whatever is asked for: nothing of another site.
+/// Isolation of sites.
 mod isolation;
 
-/// Whose keys let in, and to what.
+/// Access by keys.
 mod access;
 
-/// How many at once.
+/// Limits of concurrency.
 mod limits;
 
-/// What one client leaves to others.
+/// Fairness among clients.
 mod fairness;
 
-/// One report, one snapshot, of one generation.
+/// Snapshots of one generation.
 mod snapshots;
 
 /// Life without Postgres.
@@ -102,5 +102,5 @@ mod dashboard;
 /// The description, browsers, and what is not there.
 mod interface;
 
-/// What the database role may not do.
+/// Rights of the database role.
 mod rights;

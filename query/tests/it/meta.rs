@@ -11,7 +11,7 @@ async fn meta(service: &Service, query: &str) -> Value {
     service.stats(&format!("{query}&meta=true")).await["meta"].take()
 }
 
-/// What a projector saw of a stream, some time ago.
+/// An observation of a stream by a projector, some time ago.
 async fn observe(db: &PgPool, partition_id: i32, sequence: i64, seconds_ago: f64) {
     let statement = "
         insert into log_end (partition_id, stream_sequence, observed_at) values ($1, $2, now() - $3 * interval '1 s')
@@ -36,7 +36,7 @@ async fn a_report_says_to_the_letter_what_it_contains() {
         r#","meta":{"generation":1,"as_of":{"2":4650,"10":7},"lag_events":0,"lag_seconds":0.0,"complete":true,"#,
         r#""unique_users_error":{"method":"sparse","max_abs_error":3,"confidence":0.99}}}"#
     );
-    for site in ["site-abc-123", "nobody"] {
+    for site in ["site-abc-123", "silent"] {
         for period in PERIODS {
             let plain = service.get(&format!("/stats?site_id={site}{period}")).await.body;
             let with_meta = service.get(&format!("/stats?site_id={site}{period}&meta=true")).await.body;
@@ -106,9 +106,9 @@ async fn a_report_is_complete_only_if_that_is_known() {
         assert_eq!(seen.len(), 1, "the days do not matter");
         seen[0]
     };
-    assert!(!complete().await, "nobody has looked at the log");
+    assert!(!complete().await, "no projector has observed the log");
     models.reach(0, 5).await;
-    assert!(!complete().await, "nobody has looked at this partition");
+    assert!(!complete().await, "no projector has observed this partition");
     observe(&db, 0, 5, 0.0).await;
     assert!(complete().await);
     observe(&db, 0, 4, 3.0).await;
@@ -175,7 +175,7 @@ fn assert_estimated(stats: &Value) {
 async fn a_single_number_is_as_exact_as_its_sketch_says() {
     let (service, models, db, _) = with_models().await;
     models.add(&Batch { users: 0..13_000, ..BATCH }).await;
-    // Whoever counts anew fails here.
+    // A report that counts anew fails here.
     for table in ["user_daily", "user_total"] {
         let statement = format!("update {table} set users = 20000");
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&db).await.expect("changed");

@@ -15,7 +15,7 @@ pub(crate) struct Models {
     keeps_top_paths: bool,
 }
 
-/// What a projector found in some envelopes of a partition.
+/// The sums of some envelopes of a partition.
 #[derive(Clone)]
 pub(crate) struct Batch<'a> {
     pub(crate) site_id: &'a str,
@@ -24,7 +24,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) partition_id: i32,
     pub(crate) paths: &'a [(&'a str, i64)],
     pub(crate) users: Range<u32>,
-    /// Where the partition's checkpoint is moved to.
+    /// The checkpoint after the batch.
     pub(crate) sequence: Option<i64>,
 }
 
@@ -47,12 +47,12 @@ impl Models {
         Self { db: db.clone(), generation_id, key: SketchKey::for_development(), keeps_top_paths: true }
     }
 
-    /// The same, as older folds wrote it.
+    /// Adds the batch as older folds wrote it.
     pub(crate) fn without_top_paths(self) -> Self {
         Self { keeps_top_paths: false, ..self }
     }
 
-    /// The same generation, by other connections.
+    /// The generation, by other connections.
     pub(crate) fn reached_through(self, db: PgPool) -> Self {
         Self { db, ..self }
     }
@@ -64,7 +64,7 @@ impl Models {
         tx.commit().await.expect("committed");
     }
 
-    /// The same in a transaction that adds more.
+    /// Adds the batch in a transaction that adds more.
     pub(crate) async fn add_in(&self, tx: &mut PgConnection, batch: &Batch<'_>) {
         if let Some(sequence) = batch.sequence {
             let events = batch.paths.iter().map(|(_, views)| views).sum();

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use crate::models::{BATCH, Batch, Models};
 use crate::service::{Service, with_models};
 
-/// A summary that says something else than the days do: whoever reads it is found out. It has as many users as the days
+/// A summary with other numbers than its days: a report that reads it is noticed. It has as many users as the days
 /// of `two_days`, and three of them more.
 async fn sum_up(db: &PgPool, month: &str, views: i64) {
     let statement = "

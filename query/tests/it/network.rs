@@ -22,7 +22,7 @@ impl Network {
         (Self { losses }, format!("{credentials}@{address}/{database}"))
     }
 
-    /// From now on, what is sent over the connections of this moment is lost. They are not closed.
+    /// Drops everything that is sent over the current connections from now on, without closing them.
     pub(crate) fn lose_connections(&self) {
         self.losses.send_modify(|losses| *losses += 1);
     }
@@ -36,7 +36,7 @@ async fn accept(listener: TcpListener, server: String, mut losses: watch::Receiv
             let mut server = TcpStream::connect(server).await.expect("Postgres listens");
             tokio::select! {
                 _ = copy_bidirectional(&mut client, &mut server) => {}
-                // Both ends stay open, and nobody reads, until the test is over.
+                // Both ends stay open and unread until the test is over.
                 Ok(()) = losses.changed() => while losses.changed().await.is_ok() {},
             }
         });

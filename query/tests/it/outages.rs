@@ -91,12 +91,12 @@ async fn a_report_that_waits_too_long_is_given_up() {
     sqlx::query("lock table view_daily in access exclusive mode").execute(&mut *lock).await.expect("locked");
     let error = unavailable(&service, REPORT).await.error();
     assert_eq!(error, "the report took too long; ask again later, or for fewer days");
-    // The server gives up, too: nobody is left waiting there, though the lock is still held.
+    // Postgres ends the statements, too, though the lock is still held.
     let waiting =
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     let given_up = Instant::now();
     while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&db).await.expect("a number") > 0 {
-        assert!(given_up.elapsed() < SLACK, "a statement goes on that nobody waits for");
+        assert!(given_up.elapsed() < SLACK, "a statement goes on whose request has ended");
     }
     assert_eq!(service.get("/stats?site_id=site-abc-123").await.status, 200, "other reports go on");
     lock.rollback().await.expect("unlocked");

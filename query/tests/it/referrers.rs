@@ -75,7 +75,7 @@ async fn a_report_with_referrers_is_answered_to_the_letter() {
 async fn an_unknown_site_has_no_referrers() {
     let (service, ..) = with_referrers().await;
     for days in REPORTS {
-        let stats = service.stats(&format!("site_id=nobody&include=referrers{days}")).await;
+        let stats = service.stats(&format!("site_id=silent&include=referrers{days}")).await;
         assert_eq!(stats["referrers"], json!({"top": [], "own": 0, "none": 0, "unreadable": 0}), "{days}");
         assert_eq!(stats["total_views"], 0, "{days}");
     }

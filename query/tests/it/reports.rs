@@ -46,10 +46,10 @@ async fn an_unknown_site_has_zeros() {
     models.add(&EXAMPLE).await;
     let zeros = r#""total_views":0,"unique_users":0,"top_paths":[]}"#;
     let body = async |query: &str| service.get(&format!("/stats?{query}")).await.body;
-    assert_eq!(body("site_id=nobody").await, format!(r#"{{"site_id":"nobody",{zeros}"#));
+    assert_eq!(body("site_id=silent").await, format!(r#"{{"site_id":"silent",{zeros}"#));
     let day = format!(r#"{{"site_id":"site-abc-123","date":"2025-11-11",{zeros}"#);
     assert_eq!(body("site_id=site-abc-123&date=2025-11-11").await, day);
-    assert_eq!(body("site_id=nobody&from=2025-11-11").await, format!(r#"{{"site_id":"nobody",{zeros}"#));
+    assert_eq!(body("site_id=silent&from=2025-11-11").await, format!(r#"{{"site_id":"silent",{zeros}"#));
 }
 
 #[tokio::test]

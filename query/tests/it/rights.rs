@@ -5,7 +5,7 @@ use crate::models::BATCH;
 use crate::server::ROLE;
 use crate::service::with_models;
 
-/// What Postgres says of a thing one has no right to.
+/// The error of Postgres for a missing right.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 async fn error_code(db: &PgPool, statement: String) -> String {

@@ -55,7 +55,7 @@ impl Server {
         owner
     }
 
-    /// Where the service finds a database.
+    /// The URL of a database for the service.
     pub(crate) fn service_url(&self, name: &str) -> String {
         self.postgres.url(ROLE, PASSWORD, name)
     }
@@ -83,7 +83,7 @@ impl Database {
         self.server.migrated(&self.name).await
     }
 
-    /// Where the service finds it.
+    /// The URL for the service.
     pub(crate) fn service_url(&self) -> String {
         self.server.service_url(&self.name)
     }

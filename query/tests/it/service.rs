@@ -21,11 +21,11 @@ pub(crate) struct Service {
     client: reqwest::Client,
     pub(crate) shutdown: CancellationToken,
     pub(crate) running: JoinHandle<anyhow::Result<()>>,
-    /// Its server stays while the service does.
+    /// The database server, which stays while the service does.
     database: Option<Database>,
 }
 
-/// What it answered.
+/// An answer of the service.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -48,18 +48,18 @@ impl Service {
         Self::start_within(database_url, 5_000).await
     }
 
-    /// With a bound for a report.
+    /// Starts with a timeout of reports.
     pub(crate) async fn start_within(database_url: String, query_timeout_ms: u32) -> Self {
         Self::start_with(Config { query_timeout_ms: milliseconds(query_timeout_ms), ..config(database_url) }).await
     }
 
-    /// With a bound for waiting until a report contains an event.
+    /// Starts with a timeout of the wait for an event.
     pub(crate) async fn start_waiting(database: &Database, query_after_timeout_ms: u32) -> Self {
         let after = Some(milliseconds(query_after_timeout_ms));
         Self::start_on(database, Config { query_after_timeout_ms: after, ..config(database.service_url()) }).await
     }
 
-    /// With a configuration of its own, and a server that stays while the service does.
+    /// Starts with a configuration, and a database server that stays while the service does.
     pub(crate) async fn start_on(database: &Database, config: Config) -> Self {
         let mut service = Self::start_with(config).await;
         service.database = Some(database.clone());
@@ -103,7 +103,7 @@ impl Service {
         assert!(told.is_ok(), "{expected:?} is not what is told: {:?}", self.get("/readyz").await);
     }
 
-    /// Where it listens.
+    /// The address of the service.
     pub(crate) fn address(&self) -> SocketAddr {
         self.base.trim_start_matches("http://").parse().expect("an address")
     }
@@ -131,7 +131,7 @@ impl Service {
     }
 }
 
-/// As most tests want it.
+/// The configuration of most tests.
 pub(crate) fn config(database_url: String) -> Config {
     Config {
         database_url: database_url.into(),

@@ -145,7 +145,7 @@ async fn reports_go_on_without_the_primary() {
     assert_eq!((live.status, live.header("retry-after")), (503, "1"), "{}", live.body);
 }
 
-/// What ends a report on a standby: its recovery wants to do what the primary has done, here to lock a table that the
+/// Conflicts that cancel a report on a standby: recovery repeats what the primary has done, here to lock a table that the
 /// report reads.
 struct Conflict<'a> {
     replicated: &'a Replicated,
@@ -156,7 +156,7 @@ struct Conflict<'a> {
 impl<'a> Conflict<'a> {
     /// Prepares it: from now on, such a report begins and does not come to its end.
     async fn prepare(replicated: &'a Replicated) -> Self {
-        // Recovery waits for nobody.
+        // Recovery does not wait for reports.
         execute(&replicated.standby_db, "alter system set max_standby_streaming_delay = 0").await;
         execute(&replicated.standby_db, "select pg_reload_conf()").await;
         let block = locked(replicated, "referrer_daily").await;

@@ -52,8 +52,8 @@ async fn every_bucket_is_there_and_cut_to_the_range() {
         bucket("2025-12-01", "2025-12-01", 0, 0),
     ];
     assert_eq!(months["buckets"], json!(expected));
-    let nobody = service.get("/timeseries?site_id=nobody&from=2025-11-12&to=2025-11-12").await.json();
-    assert_eq!(nobody["buckets"], json!([bucket("2025-11-12", "2025-11-12", 0, 0)]));
+    let silent = service.get("/timeseries?site_id=silent&from=2025-11-12&to=2025-11-12").await.json();
+    assert_eq!(silent["buckets"], json!([bucket("2025-11-12", "2025-11-12", 0, 0)]));
 }
 
 /// Days with partitions, users who come again, and numbers beyond what is listed.

@@ -14,7 +14,7 @@ type Views = fn(path: u32, day: usize) -> u32;
 /// Few paths with many views and many with few: lists decide.
 const STEEP: Views = |path, day| 400 / (1 + path) + u32::try_from(day).unwrap_or(0) % 2;
 
-/// The same, but what is first on one day is beyond the list on another: some views have to be looked up.
+/// Days whose first path is beyond the list on another day: some views have to be looked up.
 const TURNING: Views = |path, day| {
     if path as usize == day {
         1_000
@@ -25,7 +25,7 @@ const TURNING: Views = |path, day| {
     }
 };
 
-/// All alike: all of them have to be added up.
+/// Days with equal views of all paths: all paths have to be added up.
 const FLAT: Views = |path, day| 1 + (path + u32::try_from(day).unwrap_or(0)) % 3;
 
 /// Forty paths a day.

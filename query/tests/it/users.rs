@@ -41,7 +41,7 @@ async fn many_users_are_estimated() {
 async fn a_day_and_all_time_are_answered_from_their_number() {
     let (service, models, db, _) = with_models().await;
     models.add(&Batch { users: 0..300, ..BATCH }).await;
-    // Whoever looks into a sketch fails here.
+    // A report that reads a sketch fails here.
     change(&db, "update user_daily set users = 4711, sketch = 'no sketch'").await;
     change(&db, "update user_total set users = 4712, sketch = 'no sketch'").await;
     assert_eq!(users(&service, "site_id=site-abc-123&date=2025-11-12").await, 4_711);

@@ -111,7 +111,7 @@ async function refresh() {
   }
 }
 
-// Part by part, but for those that somebody is using.
+// Part by part, except the parts in use.
 function replace(page) {
   for (const old of document.querySelectorAll("[data-fresh]")) {
     const fresh = page.querySelector(`[data-fresh="${old.dataset.fresh}"]`);

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use chrono::NaiveDate;
 use maud::{Markup, html};
 
 use super::format;
@@ -11,7 +12,8 @@ use crate::dashboard::view_model::{Report, Totals, UsersError};
 /// Views, users, and today as it goes.
 ///
 /// If the days are current, new events change the rest of the page, too.
-pub(in crate::dashboard) fn cards(report: &Report, is_current: bool, live_source: &str, noun: &str) -> Markup {
+pub(in crate::dashboard) fn cards(report: &Report, today: NaiveDate, live_source: &str, noun: &str) -> Markup {
+    let is_current = report.period.contains(today);
     let (totals, previous) = (report.totals, report.previous);
     html! {
         section.cards aria-label="Key figures" data-current[is_current] {
@@ -27,13 +29,13 @@ pub(in crate::dashboard) fn cards(report: &Report, is_current: bool, live_source
                  }
                 (change(report, totals.users, previous.users))
             }
-            (today(report.today, live_source, noun))
+            (live_card(report.today, live_source, noun))
         }
     }
 }
 
 /// The card that the script keeps up to date. Without scripts it is as old as the page.
-fn today(totals: Totals, live_source: &str, noun: &str) -> Markup {
+fn live_card(totals: Totals, live_source: &str, noun: &str) -> Markup {
     html! {
         div.card.live data-live=(live_source) {
             h2 { "Today so far " span.state data-live-state role="status" { "as of loading" } }

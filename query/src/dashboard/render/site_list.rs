@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::format;
 use crate::dashboard::address::Address;
-use crate::dashboard::view_model::SiteSummary;
+use crate::dashboard::view_model::{Frame, SiteSummary};
 
-pub(in crate::dashboard) fn overview(sites: &[SiteSummary], has_more: bool) -> Markup {
+pub(in crate::dashboard) fn overview(frame: &Frame, sites: &[SiteSummary]) -> Markup {
     html! {
         section.panel aria-labelledby="sites-heading" {
             header { h1 id="sites-heading" { "Sites" } p.note { "Page views and users of all time" } }
@@ -30,7 +30,7 @@ pub(in crate::dashboard) fn overview(sites: &[SiteSummary], has_more: bool) -> M
                     }
                 }
             }
-            @if has_more { p.note { "The first " (sites.len()) ". Type the name of another one above." } }
+            @if frame.has_more_sites { p.note { "The first " (sites.len()) ". Type the name of another one above." } }
         }
     }
 }

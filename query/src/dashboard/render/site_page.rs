@@ -18,9 +18,8 @@ pub(in crate::dashboard) fn report(report: &Report, frame: &Frame) -> Markup {
     let noun = ranking::noun(&address.event_type);
     html! {
         (heading(report, frame))
-        @let is_current = report.period.contains(frame.today);
         @if report.totals.views == 0 { (nothing_here(report, address, noun)) }
-        (cards::cards(report, is_current, &live_source(address), noun))
+        (cards::cards(report, frame.today, &live_source(address), noun))
         (trend::trend(report, noun))
         div.columns {
             (ranking::paths(report, address, noun))

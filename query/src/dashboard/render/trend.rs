@@ -1,8 +1,8 @@
-//! The trend: a bar for each bucket, views behind and their users before them, on one scale. Users are never more than
-//! views, so one bar has room for both.
+//! The trend: a bar for each bucket, with users in front of views on one scale. Users are never more than views, so one bar has
+//! room for both.
 //!
-//! Across, everything is in percent, so that bars follow the width of the window while texts stay as large as they
-//! are. That needs no script.
+//! Horizontal positions are in percent, so that bars follow the width of the window while texts keep their size, without a
+//! script.
 
 use maud::{Markup, html};
 
@@ -17,16 +17,24 @@ const TOP: f64 = 10.0;
 /// Pixels from the top to the lowest line.
 const BASE: f64 = 190.0;
 
-/// Pixels from the top to the feet of the days' names.
+/// Pixels from the top to the base of the labels.
 const DAYS_FOOT: f64 = 210.0;
 
-/// Pixels in all.
+/// The height of the chart in pixels.
 const HEIGHT: u32 = 216;
 
-/// Names below the bars, at most: as many have room on a desk. On a phone every other is left out.
+/// Labels below the bars, at most: as many have room on a wide screen. A phone shows every other label.
 const NAMES_MAX: usize = 8;
 
-/// The chart, and the same as a table.
+/// The chart of a report.
+#[derive(Clone, Copy)]
+struct Chart<'a> {
+    report: &'a Report,
+    scale: Scale,
+    noun: &'a str,
+}
+
+/// The chart, with a table of its numbers.
 pub(in crate::dashboard) fn trend(report: &Report, noun: &str) -> Markup {
     let trend = &report.trend;
     html! {
@@ -60,13 +68,13 @@ fn scale(trend: &Trend) -> Scale {
     Scale::for_largest(largest.unwrap_or_default())
 }
 
-/// Pixels from the top to where a number stands, to a tenth.
+/// Pixels from the top to a number, to a tenth.
 fn y(scale: Scale, number: u64) -> f64 {
     let y = BASE - (BASE - TOP) * scale.height(number);
     (10.0 * y).round() / 10.0
 }
 
-/// Pixels from there down to the lowest line.
+/// Pixels from a height down to the lowest line.
 fn height(y: f64) -> f64 {
     (10.0 * (BASE - y)).round() / 10.0
 }
@@ -94,7 +102,7 @@ fn plot(report: &Report, noun: &str) -> Markup {
                 line.grid x1="0" x2="100%" y1=(y(scale, line)) y2=(y(scale, line)) {}
             }
             @for (position, bucket) in trend.buckets.iter().enumerate() {
-                (bar(report, scale, position, bucket, noun))
+                (bar(Chart { report, scale, noun }, position, bucket))
             }
             line.base x1="0" x2="100%" y1=(BASE) y2=(BASE) {}
             (names(trend))
@@ -102,12 +110,13 @@ fn plot(report: &Report, noun: &str) -> Markup {
     }
 }
 
-fn bar(report: &Report, scale: Scale, position: usize, bucket: &Bucket, noun: &str) -> Markup {
+fn bar(chart: Chart<'_>, position: usize, bucket: &Bucket) -> Markup {
+    let Chart { report, scale, noun } = chart;
     let slot = 100.0 / float(report.trend.buckets.len());
     let left = slot * float(position);
     let width = slot * fill(report.trend.buckets.len());
     let (x, width) = (percent(left + (slot - width) / 2.0), percent(width));
-    // A bar among those that are only beside the chosen day.
+    // A bar of a day beside the chosen one.
     let is_context = !report.period.contains(bucket.period.last) && !report.period.contains(bucket.period.first);
     let (views, users) = (y(scale, bucket.totals.views), y(scale, bucket.totals.users));
     html! {

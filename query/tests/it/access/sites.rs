@@ -1,4 +1,4 @@
-//! What a key shows: its sites, and nothing of others.
+//! The sites that a key may see, and nothing of others.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
