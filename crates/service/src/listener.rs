@@ -3,11 +3,14 @@
 
 mod answer;
 mod metrics;
+mod pace;
 mod protocol;
 mod settings;
 mod slots;
 mod socket;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod watch;
 
@@ -26,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::http::client_ip::{Peer, network};
 use answer::Answers;
 use metrics::Closed;
+use pace::SEND_TIMEOUT_MS;
 use protocol::Accepted;
 use slots::Slots;
 use socket::Socket;
@@ -41,10 +45,6 @@ pub use state::HEADERS_TIMEOUT;
 
 /// Maximum connections to the address for operators: a load balancer, an orchestrator and a Prometheus have a few each.
 const OPERATORS_MAX: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
-
-/// Milliseconds for which sent bytes may wait for an acknowledgement, or for room at the client. Then the client has gone or
-/// does not read, and the kernel closes its connection.
-const SEND_TIMEOUT_MS: u32 = 30_000;
 
 /// Maximum time at shutdown in which accepted requests are answered.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -133,7 +133,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Sets the timeout of sent bytes. Without it a connection whose client does not read stays open for hours.
+/// Sets the time for which sent bytes may wait for an acknowledgement, or for room at the client. Without it a connection whose
+/// client has gone without a word stays open for hours.
 fn limit_sending(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, SEND_TIMEOUT_MS);

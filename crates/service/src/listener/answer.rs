@@ -13,6 +13,9 @@ use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use super::state::State;
 use crate::http::client_ip::Peer;
 
+/// Maximum bytes that are handed to hyper at once. The client's pace is measured in such pieces.
+const PIECE_BYTES: usize = 16 << 10;
+
 /// Marks an answer without an end, such as Server-Sent Events: its client has hung up once it closes its sending side. An
 /// extension of the response.
 #[derive(Debug, Clone, Copy)]
@@ -27,18 +30,29 @@ pub(super) struct Answers {
 }
 
 /// A request in progress, until this is dropped.
-struct Answering(Arc<State>);
+struct Answering {
+    state: Arc<State>,
+    request: u64,
+}
 
 /// Future of an answer.
 pub(super) struct Answer {
     routed: TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>,
-    answering: Option<Answering>,
+    answering: Option<Arc<Answering>>,
 }
 
 /// Body of an answer. The request is in progress until the body was sent completely.
 pub(super) struct Answered {
     body: Body,
-    _answering: Option<Answering>,
+    /// Bytes of the current frame that are not handed to hyper yet.
+    rest: Bytes,
+    answering: Arc<Answering>,
+}
+
+/// Bytes of a body that hyper has, and drops when the socket has accepted them.
+struct Piece {
+    bytes: Bytes,
+    answering: Arc<Answering>,
 }
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Answers {
@@ -48,15 +62,33 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Answers {
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Answer {
         request.extensions_mut().insert(self.peer);
-        self.state.begin();
-        let answering = Some(Answering(self.state.clone()));
-        Answer { routed: hyper::service::Service::call(&self.router, request), answering }
+        let answering = Arc::new(Answering { request: self.state.begin(), state: self.state.clone() });
+        Answer { routed: hyper::service::Service::call(&self.router, request), answering: Some(answering) }
+    }
+}
+
+impl Answering {
+    fn hand_over(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        self.state.paces.hand_over(self.request, bytes.len());
+        Bytes::from_owner(Piece { bytes, answering: self.clone() })
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.end();
+        self.state.end(self.request);
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.answering.state.paces.take(self.answering.request, self.bytes.len());
     }
 }
 
@@ -65,11 +97,11 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(Pin::new(&mut self.routed).poll(cx))?;
-        let answering = self.answering.take();
-        if let (Some(Answering(state)), Some(EndsWithClient)) = (&answering, response.extensions().get()) {
-            state.stream();
+        let answering = self.answering.take().expect("a completed future is not polled again");
+        if let Some(EndsWithClient) = response.extensions().get() {
+            answering.state.stream();
         }
-        Poll::Ready(Ok(response.map(|body| Answered { body, _answering: answering })))
+        Poll::Ready(Ok(response.map(|body| Answered { body, rest: Bytes::new(), answering })))
     }
 }
 
@@ -78,14 +110,34 @@ impl hyper::body::Body for Answered {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.rest.is_empty() {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                self.answering.state.paces.pause(self.answering.request);
+                return Poll::Pending;
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                None => return Poll::Ready(None),
+                Some(Err(err)) => return Poll::Ready(Some(Err(err))),
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Ok(Ok(data))) => self.rest = data,
+            }
+        }
+        let bytes = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(bytes);
+        Poll::Ready(Some(Ok(Frame::data(self.answering.hand_over(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }

@@ -5,7 +5,7 @@ use metrics::{Unit, counter, describe_counter};
 /// Connections that were accepted.
 const CONNECTIONS: &str = "http_connections_total";
 
-/// Connections that the service has closed while clients were silent, by reason.
+/// Connections that the service has closed, by reason.
 const CLOSED: &str = "http_connections_closed_total";
 
 /// Reason for which the service closes a connection.
@@ -15,6 +15,8 @@ pub(super) enum Closed {
     Idle,
     /// The headers of a request took too long.
     SlowHeaders,
+    /// The client took too little of an answer.
+    SlowReader,
     /// The connection was idle, and a new one needed its slot.
     NoRoom,
     /// There was no slot for a new connection.
@@ -22,7 +24,7 @@ pub(super) enum Closed {
 }
 
 impl Closed {
-    const ALL: [Self; 4] = [Self::Idle, Self::SlowHeaders, Self::NoRoom, Self::Refused];
+    const ALL: [Self; 5] = [Self::Idle, Self::SlowHeaders, Self::SlowReader, Self::NoRoom, Self::Refused];
 
     pub(super) fn count(self) {
         counter!(CLOSED, "reason" => self.reason()).increment(1);
@@ -32,6 +34,7 @@ impl Closed {
         match self {
             Self::Idle => "idle",
             Self::SlowHeaders => "slow_headers",
+            Self::SlowReader => "slow_reader",
             Self::NoRoom => "no_room",
             Self::Refused => "refused",
         }

@@ -64,7 +64,7 @@ impl Accepted {
     }
 
     /// Serves HTTP/2.
-    async fn serve_http2<S>(self, stream: S)
+    pub(super) async fn serve_http2<S>(self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

@@ -155,7 +155,7 @@ mod tests {
         busy.state().begin();
         let served = slots.take(State::new(network(2), false)).expect("a slot");
         served.state().begin();
-        served.state().end();
+        served.state().end(0);
         let silent = slots.take(State::new(network(2), false)).expect("a slot");
         let new = slots.take(State::new(network(3), false)).expect("the slot of the silent one");
         assert!(is_asked_to_leave(&silent).await);
@@ -178,7 +178,7 @@ mod tests {
         }
         assert_eq!(slots.take(State::new(network(1), false)).expect_err("its share is taken"), NoSlot);
         let others: Vec<_> = (0..8).map(|_| slots.take(State::new(network(2), true)).expect("a slot")).collect();
-        mine[0].state().end();
+        mine[0].state().end(0);
         let third = slots.take(State::new(network(1), false)).expect("the slot of the idle one");
         assert!(is_asked_to_leave(&mine[0]).await);
         for other in &others {

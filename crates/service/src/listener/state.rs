@@ -11,8 +11,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::pace::Paces;
+
 /// Maximum time from a connection's opening, or the first byte of a further request, to the end of the request's headers.
 pub const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Interval of checks of a connection with a request in progress: whether its client takes the answer, and whether it has hung
+/// up.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Value for "no headers have begun".
 const NEVER: u64 = u64::MAX;
@@ -37,6 +43,10 @@ pub(super) struct State {
     idle_since_ms: AtomicU64,
     /// When the headers of the current request began, in milliseconds since the opening, or `NEVER`.
     headers_since_ms: AtomicU64,
+    /// Number of the next request.
+    next_request: AtomicU64,
+    /// Paces at which the client takes answers.
+    pub(super) paces: Paces,
     /// Asks the connection to close.
     closing: Notify,
 }
@@ -65,6 +75,8 @@ impl State {
             idle_since_ms: AtomicU64::new(0),
             // The first headers are awaited from the beginning.
             headers_since_ms: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
+            paces: Paces::default(),
             closing: Notify::new(),
         }
     }
@@ -80,13 +92,21 @@ impl State {
         }
     }
 
-    /// Moment at which the connection is closed unless its phase changes; `None` while a request is in progress.
-    pub(super) fn deadline(&self, idle_timeout: Duration) -> Option<Instant> {
+    /// Moment at which the connection is closed unless its phase changes, or at which it has to be checked again.
+    pub(super) fn deadline(&self, idle_timeout: Duration) -> Instant {
         match self.phase() {
-            Phase::Idle(since) => Some(since + idle_timeout),
-            Phase::Headers(since) => Some(since + HEADERS_TIMEOUT),
-            Phase::Busy => None,
+            Phase::Idle(since) => since + idle_timeout,
+            Phase::Headers(since) => since + HEADERS_TIMEOUT,
+            Phase::Busy => {
+                let check = Instant::now() + CHECK_INTERVAL;
+                self.paces.deadline().map_or(check, |at| at.min(check))
+            }
         }
+    }
+
+    /// Whether the client takes too little of an answer.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.paces.deadline().is_some_and(|at| at <= Instant::now())
     }
 
     /// Switches to HTTP/2, whose requests may be in progress at the same time.
@@ -101,15 +121,17 @@ impl State {
         }
     }
 
-    /// Records a request whose headers are complete.
-    pub(super) fn begin(&self) {
+    /// Records a request whose headers are complete, and returns its number.
+    pub(super) fn begin(&self) -> u64 {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         self.has_served.store(true, Ordering::Release);
         self.headers_since_ms.store(NEVER, Ordering::Release);
+        self.next_request.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Records that a request was answered or given up.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, request: u64) {
+        self.paces.end(request);
         self.idle_since_ms.store(self.ms(), Ordering::Release);
         self.is_streaming.store(false, Ordering::Release);
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
@@ -159,23 +181,23 @@ mod tests {
     async fn headers_have_a_moment_and_idle_connections_have_minutes() {
         let state = State::new(IpAddr::from([127, 0, 0, 1]), false);
         let begun = Instant::now();
-        let left = || state.deadline(IDLE).map(|at| at.duration_since(Instant::now()));
-        assert_eq!((state.phase(), left()), (Phase::Headers(begun), Some(HEADERS_TIMEOUT)));
+        let left = || state.deadline(IDLE).duration_since(Instant::now());
+        assert_eq!((state.phase(), left()), (Phase::Headers(begun), HEADERS_TIMEOUT));
         tokio::time::advance(Duration::from_secs(3)).await;
         state.received();
-        assert_eq!(left(), HEADERS_TIMEOUT.checked_sub(Duration::from_secs(3)), "a byte now and then does not help");
-        state.begin();
-        assert_eq!((state.phase(), left(), state.has_served()), (Phase::Busy, None, true));
+        assert_eq!(left(), Duration::from_secs(7), "a byte now and then does not help");
+        let request = state.begin();
+        assert_eq!((state.phase(), left(), state.has_served()), (Phase::Busy, CHECK_INTERVAL, true));
         state.received();
-        state.end();
-        assert_eq!(left(), Some(IDLE), "what came meanwhile was the body");
+        state.end(request);
+        assert_eq!(left(), IDLE, "what came meanwhile was the body");
         tokio::time::advance(Duration::from_mins(10)).await;
         state.received();
-        assert_eq!(left(), Some(HEADERS_TIMEOUT));
-        state.begin();
-        state.end();
+        assert_eq!(left(), HEADERS_TIMEOUT);
+        let request = state.begin();
+        state.end(request);
         state.multiplex();
         state.received();
-        assert_eq!(left(), Some(IDLE), "a ping is no request");
+        assert_eq!(left(), IDLE, "a ping is no request");
     }
 }

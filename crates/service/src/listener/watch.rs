@@ -12,13 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::Closed;
 use super::slots::Slot;
 use super::socket::Ending;
-use super::state::Phase;
+use super::state::{CHECK_INTERVAL, Phase};
 
 /// Maximum time in which remaining bytes are sent after the connection is asked to close.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// Interval of checks for a client that has sent data during an answer, after which the end of its stream causes no event.
-const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Bounds of a connection.
 pub(super) struct Watch {
@@ -71,7 +68,7 @@ impl Watch {
         let mut connection = pin!(connection);
         let (mut shutdown, mut leaving) = (pin!(self.shutdown.cancelled()), pin!(state.closing()));
         let mut receiving = pin!(self.ending.is_there());
-        let mut timer = pin!(sleep_until(self.next_check()));
+        let mut timer = pin!(sleep_until(state.deadline(self.idle_timeout)));
         let mut progress = Progress::default();
         loop {
             let event = poll_fn(|cx| {
@@ -92,10 +89,8 @@ impl Watch {
                     return Poll::Ready(Event::Received(is_there));
                 }
                 // A later deadline needs no reset: it is seen when the current timer fires.
-                if let Some(at) = state.deadline(self.idle_timeout)
-                    && at < timer.deadline()
-                    && !progress.is_ending
-                {
+                let at = state.deadline(self.idle_timeout);
+                if at < timer.deadline() && !progress.is_ending {
                     timer.as_mut().reset(at);
                 }
                 timer.as_mut().poll(cx).map(|()| Event::Timer)
@@ -121,6 +116,7 @@ impl Watch {
 
     fn decide<E>(&self, event: &Event<E>, progress: &mut Progress) -> Decision {
         let (state, now) = (self.slot.state(), Instant::now());
+        let next_check = state.deadline(self.idle_timeout);
         progress.has_data = matches!(event, Event::Received(false));
         match event {
             Event::Received(true) if !state.ends_with_client() => {
@@ -137,9 +133,13 @@ impl Watch {
             }
             Event::Timer => match state.phase() {
                 Phase::Busy if progress.is_half_closed => Decision::Over,
-                Phase::Busy => Decision::On(self.next_check()),
+                Phase::Busy if state.is_stalled() => {
+                    Closed::SlowReader.count();
+                    Decision::Over
+                }
+                Phase::Busy => Decision::On(next_check),
                 _ if progress.is_ending => Decision::Over,
-                _ if self.next_check() > now => Decision::On(self.next_check()),
+                _ if next_check > now => Decision::On(next_check),
                 Phase::Headers(_) => {
                     Closed::SlowHeaders.count();
                     Decision::Over
@@ -150,11 +150,5 @@ impl Watch {
                 }
             },
         }
-    }
-
-    /// The deadline, or some later moment if there is none.
-    fn next_check(&self) -> Instant {
-        let at = self.slot.state().deadline(self.idle_timeout);
-        at.unwrap_or_else(|| Instant::now() + self.idle_timeout)
     }
 }

@@ -1,0 +1,88 @@
+use axum::routing::get;
+use hyper::Request;
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+/// More than kernels keep for a connection.
+const LARGE_BYTES: usize = 16 << 20;
+
+/// Longer than a client may take nothing, and shorter than a connection may be idle.
+const TOO_LONG: Duration = Duration::from_mins(2);
+
+fn router() -> Router {
+    Router::new().route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
+}
+
+/// A connection with a small buffer at its client's end, and what serves it at the other.
+async fn connection() -> (TcpStream, Accepted, Socket) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    let client = socket.connect(listener.local_addr().expect("an address")).await.expect("a connection");
+    let (stream, peer) = accept(&listener).await;
+    let slots = Arc::new(Slots::new(&Connections::default()));
+    let slot = slots.take(State::new(peer.ip(), false)).expect("a slot");
+    let socket = Socket::new(stream, slot.state().clone());
+    let router = TowerToHyperService::new(router());
+    let answers = Answers { router, peer: Peer(peer), state: slot.state().clone() };
+    let watch = Watch {
+        slot,
+        ending: socket.ending(),
+        idle_timeout: Duration::from_secs(IDLE_TIMEOUT_S.into()),
+        half_closed_timeout: None,
+        shutdown: CancellationToken::new(),
+    };
+    (client, Accepted { answers, watch }, socket)
+}
+
+async fn ends(serving: JoinHandle<()>) -> bool {
+    timeout(TOO_LONG, serving).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_http_2_that_gets_no_room_ends_with_its_connection() {
+    let (client, accepted, socket) = connection().await;
+    let serving = tokio::spawn(accepted.serve_http2(socket));
+    // This client answers pings, and never says that it has room for an answer.
+    let mut http = Builder::new(TokioExecutor::new());
+    let http = http.initial_stream_window_size(0).handshake(TokioIo::new(client)).await;
+    let (mut requests, speaking) = http.expect("HTTP/2");
+    tokio::spawn(speaking);
+    let request = Request::get("http://localhost/large").body(String::new()).expect("a request");
+    let answer = requests.send_request(request).await.expect("the headers of an answer");
+    assert_eq!(answer.status(), 200);
+    assert!(ends(serving).await, "it stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_a_little_is_taken_now_and_then_ends_with_its_connection() {
+    let (mut client, accepted, socket) = connection().await;
+    let serving = tokio::spawn(accepted.serve_http1(socket));
+    client.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    let trickle = tokio::spawn(async move {
+        let mut little = [0; 64 << 10];
+        while client.read(&mut little).await.is_ok_and(|read| read > 0) {
+            sleep(Duration::from_secs(20)).await;
+        }
+    });
+    assert!(ends(serving).await, "it stays");
+    trickle.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_taken_comes_whole() {
+    let (mut client, accepted, socket) = connection().await;
+    let _serving = tokio::spawn(accepted.serve_http1(socket));
+    let mut heard = Vec::new();
+    client.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("sent");
+    client.read_to_end(&mut heard).await.expect("an answer");
+    let text = String::from_utf8_lossy(&heard[..200]).to_lowercase();
+    assert!(text.contains(&format!("content-length: {LARGE_BYTES}\r\n")), "{text}");
+    assert!(heard.len() > LARGE_BYTES && heard.iter().rev().take(LARGE_BYTES).all(|byte| *byte == b'x'));
+}
