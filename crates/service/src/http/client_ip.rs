@@ -75,10 +75,12 @@ impl Proxies {
     }
 }
 
-/// Parses an address; some proxies add the port.
+/// Parses an address; some proxies add the port, or only the brackets that an IPv6 address has before one.
 fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
-    text.parse::<IpAddr>().or_else(|_| with_port()).ok().map(|address| address.to_canonical())
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::from);
+    let address = text.parse::<IpAddr>().or_else(|_| with_port()).ok().or_else(in_brackets)?;
+    Some(address.to_canonical())
 }
 
 /// Identity of a client that shares something with others: its key, or its network where no keys are required.
@@ -143,6 +145,10 @@ mod tests {
             ("10.1.2.3", &["203.0.113.5, "], "203.0.113.5"),
             ("[::ffff:10.1.2.3]", &["203.0.113.5"], "203.0.113.5"),
             ("[2001:db8::1]", &["[2001:4::5]:80"], "2001:4::5"),
+            ("[2001:db8::1]", &["[2001:4::5]"], "2001:4::5"),
+            ("10.1.2.3", &["[::ffff:203.0.113.5]"], "203.0.113.5"),
+            ("10.1.2.3", &["[203.0.113.5]"], "10.1.2.3"),
+            ("10.1.2.3", &["[2001:4::5"], "10.1.2.3"),
         ] {
             assert_eq!(client(trusted, peer, forwarded_for), expected, "{peer} {forwarded_for:?}");
         }
