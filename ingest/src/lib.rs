@@ -49,7 +49,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     tasks.spawn(log::watch_storage(config.nats_monitor_urls.clone(), names));
     let queue = PublishQueue::start(&log, &config, &mut tasks);
     let ingest = Ingest::new(queue, Bodies::new(config.bodies_bytes_max), log.clone(), config.partitions);
-    let (health, operators) = http::health(&ingest, log).split(config.ingest_ops_listen.is_some());
+    let (health, operators) = http::health(&ingest, log).split(config.ingest_ops_listen, &config.trusted_proxies);
     let router = http::router(ingest, health, &access);
     let operators = service::listener::serve_operators(config.ingest_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("INGEST_OPS_LISTEN")?;

@@ -61,7 +61,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let (live, refresher) = Live::new(&config, config.live_options()?, shutdown.clone());
     let address = listener.local_addr().context("asking for the address that is listened on")?;
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
-    let (health, operators) = routes::health(&reports, &live, readiness).split(config.query_ops_listen.is_some());
+    let (health, operators) =
+        routes::health(&reports, &live, readiness).split(config.query_ops_listen, &config.trusted_proxies);
     let operators = server::serve_operators(config.query_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("QUERY_OPS_LISTEN")?;
     let router = access.answer_pages(routes::router(reports, live, health, &access), Pages::Read(origins));

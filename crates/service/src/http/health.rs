@@ -2,6 +2,7 @@
 //! Prometheus).
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 
+use super::client_ip::Proxies;
 use super::probe_limit::bounded;
 use super::{ApiError, METRICS_PATH, PROBE_PATHS, request_metrics};
 
@@ -45,7 +47,8 @@ where
     Ready: Fn() -> Answer + Clone + Send + Sync + 'static,
     Answer: Future<Output = Result<(), String>> + Send + 'static,
 {
-    Health::new(ready, sample).all()
+    let Health { probes, metrics } = Health::new(ready, sample);
+    bounded(probes, Proxies::default()).merge(metrics)
 }
 
 impl Health {
@@ -63,18 +66,18 @@ impl Health {
         let metrics = Router::new()
             .route(METRICS_PATH, get(move || std::future::ready(shown(metrics, &sample))))
             .method_not_allowed_fallback(|| async { ApiError::wrong_method() });
-        Self { probes: bounded(probes), metrics }
+        Self { probes, metrics }
     }
 
-    /// All routes.
-    pub fn all(self) -> Router {
-        self.probes.merge(self.metrics)
-    }
-
-    /// Routes for clients, and routes for operators. Metrics are only among the latter if operators have an address of their
-    /// own.
-    pub fn split(self, has_address: bool) -> (Router, Router) {
-        if has_address { (self.probes.clone(), self.all()) } else { (self.all(), Router::new()) }
+    /// Routes for clients behind these proxies, and routes for operators. Metrics are only among the latter if operators have
+    /// an address of their own. There probes have no rate limit, which clients could use up.
+    pub fn split(self, operators: Option<SocketAddr>, proxies: &Proxies) -> (Router, Router) {
+        let Self { probes, metrics } = self;
+        let bounded = bounded(probes.clone(), proxies.clone());
+        match operators {
+            Some(_) => (bounded, probes.merge(metrics)),
+            None => (bounded.merge(metrics), Router::new()),
+        }
     }
 }
 
@@ -111,4 +114,45 @@ fn recorder() -> &'static PrometheusHandle {
         });
         recorder
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::super::client_ip::Peer;
+    use super::*;
+
+    /// More than a client may ask a second.
+    const MANY: usize = 2_000;
+
+    const PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5)), 4711);
+
+    async fn status(router: &Router, client: Option<&str>) -> StatusCode {
+        let mut request = Request::get("/readyz").extension(Peer(PROXY));
+        if let Some(client) = client {
+            request = request.header("x-forwarded-for", client);
+        }
+        let router = TowerToHyperService::new(router.clone());
+        router.call(request.body(Body::empty()).expect("a request")).await.expect("an answer").status()
+    }
+
+    #[tokio::test]
+    async fn clients_do_not_use_up_the_probes_of_their_proxy_or_of_operators() {
+        let health = Health::new(|| std::future::ready(Ok(())), || ());
+        let proxies = Proxies::try_from("10.0.0.5".to_owned()).expect("an address");
+        let (public, operators) = health.split(Some(PROXY), &proxies);
+        // However slow this machine is: until the limit is reached.
+        while status(&public, Some("203.0.113.1")).await == StatusCode::OK {}
+        assert_eq!(status(&public, Some("203.0.113.2")).await, StatusCode::OK, "another client");
+        assert_eq!(status(&public, None).await, StatusCode::OK, "the proxy itself");
+        for _ in 0..MANY {
+            assert_eq!(status(&operators, None).await, StatusCode::OK, "operators");
+        }
+    }
 }

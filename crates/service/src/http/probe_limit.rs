@@ -1,6 +1,5 @@
 //! Rate limit of probes. They need no key and count against no configured rate, but each may be a question to the database.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,21 +9,27 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use super::client_ip::{network, peer};
+use super::client_ip::{Client, Proxies, peer};
 use super::rate_limit::{CLIENTS_MAX, Quantity, Rate, RateExceeded, RateLimiter};
 
-/// Maximum rate of probes of one address, which may be a proxy that passes on many. Load balancers ask about once a second.
+/// Maximum rate of probes of one client. Load balancers ask about once a second.
 const PROBES: Rate = Rate::of(1_000, 1_000);
 
-/// Bounds how often an address may ask these routes.
-pub(super) fn bounded(router: Router) -> Router {
-    let limiter = Arc::new(RateLimiter::new(PROBES, CLIENTS_MAX, Instant::now()));
-    router.layer(from_fn_with_state(limiter, bound))
+struct ProbeLimit {
+    limiter: RateLimiter<Client>,
+    proxies: Proxies,
 }
 
-async fn bound(State(limiter): State<Arc<RateLimiter<IpAddr>>>, request: Request, next: Next) -> Response {
-    let client = network(peer(request.extensions()).ip().to_canonical());
-    match limiter.take(client, 1, Instant::now()) {
+/// Bounds how often a client may ask these routes. A trusted proxy's own probes count as its own, apart from those that it
+/// passes on.
+pub(super) fn bounded(router: Router, proxies: Proxies) -> Router {
+    let limiter = RateLimiter::new(PROBES, CLIENTS_MAX, Instant::now());
+    router.layer(from_fn_with_state(Arc::new(ProbeLimit { limiter, proxies }), bound))
+}
+
+async fn bound(State(limit): State<Arc<ProbeLimit>>, request: Request, next: Next) -> Response {
+    let client = Client::of_address(limit.proxies.client(peer(request.extensions()), request.headers()));
+    match limit.limiter.take(client, 1, Instant::now()) {
         Ok(()) => next.run(request).await,
         Err(excess) => {
             let exceeded = RateExceeded { of: "address", quantity: Quantity::Requests, excess };
