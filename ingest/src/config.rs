@@ -8,7 +8,7 @@ use std::time::Duration;
 use event_log::connect::Access;
 use serde::{Deserialize, Serialize};
 use service::Address;
-use service::access::{self, Proxies, Rate, Rates, Settings};
+use service::access::{self, AnswerLimits, Proxies, Rate, Rates, Settings};
 use service::cli::TRACES;
 use service::config::Variable;
 use service::listener::tls::{self, Identity, Tls};
@@ -221,6 +221,7 @@ impl Config {
             },
             trusted_proxies: self.trusted_proxies.clone(),
             takes_basic: false,
+            answers: AnswerLimits::default(),
         }
     }
 
@@ -252,12 +253,16 @@ impl Config {
     }
 
     /// Maximum memory of the process by its own bounds, with the kernel's part of its connections. Bodies count three times
-    /// (as received, as copied while they grow, as lines), the queue twice (as lines, as envelopes). `MemoryMax` of the unit
-    /// has to be more.
+    /// (as received, as copied while they grow, as lines), the queue twice (as lines, as envelopes), answers twice (their
+    /// buffers double when they are full). `MemoryMax` of the unit has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
         let connections = u64::from(self.http_connections_max.get());
         let (bodies, queue) = (self.bodies_bytes_max as u64, self.queue_bytes_max as u64);
-        PROCESS_BYTES + connections * (listener::CONNECTION_BYTES + listener::SOCKET_BYTES) + 3 * bodies + 2 * queue
+        PROCESS_BYTES
+            + connections * (listener::CONNECTION_BYTES + listener::SOCKET_BYTES)
+            + AnswerLimits::default().memory_bytes_max()
+            + 3 * bodies
+            + 2 * queue
     }
 
     /// Maximum time from an event's arrival to its answer.
@@ -283,7 +288,7 @@ mod tests {
         let (_, ingest) = compose.split_once("\n  ingest:\n").expect("the service");
         let (_, limit) = ingest.split_once("mem_limit: ").expect("a limit");
         assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
-        let documented = format!("{} MiB", needed >> 20).replace("1600", "1,600");
+        let documented = format!("{} MiB", needed >> 20).replace("1664", "1,664");
         let limits = include_str!("../../docs/limits.md");
         assert!(limits.contains(&documented), "docs/limits.md does not say {documented}");
     }

@@ -165,6 +165,7 @@ impl Config {
             per_key: Rates { requests: self.rate_per_key, ..Rates::default() },
             trusted_proxies: self.trusted_proxies.clone(),
             takes_basic: true,
+            answers: self.answers(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Access: which client may ask for what, and how often. Keys permit sites; rates bound keys and addresses. Without a file
 //! of keys everything is open, and without rates nothing is counted.
 //!
-//! One guard stands before all routes of a service, so that a new route is guarded, too. Only the probes (`/healthz`,
+//! One guard stands before all routes of a service, so that a new route is guarded, too, and the memory of its answers is
+//! bounded. Only the probes (`/healthz`,
 //! `/readyz`) and the description of the interface (`/api-docs`) are open. The guard decides before a body is read. It
 //! passes a [`Grant`] to the handler, which knows the sites of its request and checks them.
 
+mod answers;
 mod cli;
 mod cors;
 mod credentials;
@@ -14,7 +16,6 @@ mod keys;
 mod meter;
 mod openapi;
 mod origins;
-mod places;
 mod rejection;
 
 use std::path::{Path, PathBuf};
@@ -32,13 +33,14 @@ use meter::Meter;
 use crate::config::Variable;
 
 pub use crate::http::client_ip::{Client, Proxies};
+pub use crate::http::places::{NoPlace, Place, Places};
 pub use crate::http::rate_limit::Rate;
+pub use answers::{AnswerLimits, AnswerMemory};
 pub use cli::KeysCommand;
 pub use cors::Pages;
 pub use grant::Grant;
 pub use meter::{Metered, Rates};
 pub use origins::Origins;
-pub use places::{NoPlace, Place, Places};
 
 /// Variables of all services with access control; each has a further one for its file of keys.
 pub const VARIABLES: [Variable; 3] = [
@@ -82,6 +84,8 @@ pub struct Settings {
     pub trusted_proxies: Proxies,
     /// Whether a key may be the password of `Authorization: Basic`, as browsers ask for it.
     pub takes_basic: bool,
+    /// Memory of answers in progress.
+    pub answers: AnswerLimits,
 }
 
 impl Settings {
@@ -119,7 +123,7 @@ impl Access {
         settings.check()?;
         let follow = |path: &PathBuf| keys::follow(path.clone()).with_context(|| settings.reading(path));
         let keys = settings.keys_file.as_ref().map(follow).transpose()?;
-        let Settings { per_address, per_key, trusted_proxies, takes_basic, .. } = settings;
+        let Settings { per_address, per_key, trusted_proxies, takes_basic, answers, .. } = settings;
         let now = Instant::now();
         let has_rates = !per_address.is_empty() || !per_key.is_empty();
         Ok(Self(Arc::new(Guard {
@@ -127,6 +131,7 @@ impl Access {
             per_address: Meter::new(per_address, now),
             per_key: Meter::new(per_key, now),
             proxies: trusted_proxies,
+            answers: answers.places(),
             takes_basic,
             has_rates,
         })))

@@ -8,6 +8,7 @@ pub mod header_list;
 pub mod health;
 pub mod hosts;
 pub mod openapi;
+pub(crate) mod places;
 mod probe_limit;
 pub mod query_string;
 pub(crate) mod rate_limit;

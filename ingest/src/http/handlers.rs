@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use contract::Receipt;
 use contract::event::{EVENT_BYTES_MAX, EVENT_LINE_BYTES_MAX};
 use futures_util::future::try_join_all;
-use service::access::{Grant, Metered};
+use service::access::{AnswerMemory, Grant, Metered};
 use service::{ApiError, Span};
 
 use super::body::{Bodies, BodyRequest, ReadBody, SMALL_BODY_BYTES_MAX};
@@ -25,6 +25,15 @@ use crate::submission::{self, Rules};
 
 /// Maximum bytes of a request with one event: the 32 KiB of its line, and 8 KiB of white space.
 pub const EVENT_BODY_BYTES_MAX: usize = EVENT_LINE_BYTES_MAX + EVENT_BYTES_MAX;
+
+/// Maximum bytes of a receipt as JSON with its comma: partition, sequence and line have at most 5, 20 and 5 digits.
+const RECEIPT_BYTES_MAX: usize = 36;
+
+/// Maximum bytes of an error in the answer to a batch, beside its sentence: index, code, names and punctuation.
+const ERROR_BYTES_MAX: usize = 100;
+
+/// Bytes of the answer to a batch beside receipts and errors.
+const ANSWER_BYTES: usize = 200;
 
 const _: () = assert!(EVENT_BODY_BYTES_MAX <= SMALL_BODY_BYTES_MAX, "single events have the room of small bodies");
 
@@ -70,6 +79,9 @@ pub(super) struct Sender {
     grant: Grant,
     client: Metered,
 }
+
+/// Answer to a batch, with the memory that was reserved for it.
+type BatchAnswer = (Option<Extension<AnswerMemory>>, Json<BatchAccepted>);
 
 /// A request whose body is not read yet.
 struct EventRequest {
@@ -160,18 +172,14 @@ pub(super) async fn post_events(
     sender: Sender,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<BatchAccepted>, ApiError> {
+) -> Result<BatchAnswer, ApiError> {
     let span = Span::request("POST /events", &headers);
     let answer = accept_events(&ingest, EventRequest { sender, headers, body }, span.as_ref()).await;
     end(span, &answer);
     answer
 }
 
-async fn accept_events(
-    ingest: &Ingest,
-    request: EventRequest,
-    span: Option<&Span>,
-) -> Result<Json<BatchAccepted>, ApiError> {
+async fn accept_events(ingest: &Ingest, request: EventRequest, span: Option<&Span>) -> Result<BatchAnswer, ApiError> {
     let (body, Sender { grant, client }) = ingest.receive(request, BATCH_BYTES_MAX).await?;
     let rules = ingest.rules(grant);
     // Eight megabytes of JSON take tens of milliseconds, in which other requests are served.
@@ -189,11 +197,20 @@ async fn accept_events(
     for event in &batch.rejected {
         metrics::rejected(event.reason.code());
     }
+    // Before anything is stored: afterwards an error would be wrong.
+    let memory = client.reserve_answer(answer_bytes_max(&batch))?.map(Extension);
     let accepted = batch.accepted;
-    store(&ingest.queue, batch, parts_of(&client), span)
-        .await
-        .map(Json)
-        .map_err(|reason| refuse_unconfirmed(reason, accepted))
+    let stored = store(&ingest.queue, batch, parts_of(&client), span).await;
+    let stored = stored.map_err(|reason| refuse_unconfirmed(reason, accepted))?;
+    Ok((memory, Json(stored)))
+}
+
+/// Maximum bytes of the answer to a batch.
+fn answer_bytes_max(batch: &Batch) -> usize {
+    let sentence =
+        |event: &RejectedEvent| serde_json::to_string(&event.reason.to_string()).map_or(0, |json| json.len());
+    let errors = batch.rejected.iter().map(|event| sentence(event) + ERROR_BYTES_MAX);
+    ANSWER_BYTES + batch.accepted * RECEIPT_BYTES_MAX + errors.sum::<usize>()
 }
 
 /// The parts of a request of a client, none published yet.

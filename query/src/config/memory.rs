@@ -1,5 +1,6 @@
 //! The most memory that the process takes.
 
+use service::access::AnswerLimits;
 use service::server;
 
 use super::Config;
@@ -17,13 +18,26 @@ const READ_BYTES: u64 = 16 << 20;
 /// Bytes of a report that waits for a connection.
 const REPORT_BYTES: u64 = 64 << 10;
 
+/// Bytes of all answers that are not sent yet: 32 of the largest pages of ordinary text.
+const ANSWERS_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of one answer: the largest page, where each byte of its 1,000 paths of 2 KiB is escaped as six.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
 impl Config {
+    /// The memory of answers that are not sent yet. A client has its share of it, and never less than one of the largest.
+    pub(super) fn answers(&self) -> AnswerLimits {
+        let per_client_bytes_max = self.client_share(ANSWERS_BYTES_MAX).max(ANSWER_BYTES_MAX);
+        AnswerLimits { bytes_max: ANSWERS_BYTES_MAX, per_client_bytes_max }
+    }
+
     /// The most memory that the process takes within its limits, with the kernel's part of its connections. `MemoryMax` of its
     /// unit has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
         let connections = u64::from(self.http_connections_max.get());
         PROCESS_BYTES
             + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES)
+            + self.answers().memory_bytes_max()
             + u64::from(self.query_live_clients_max.get()) * LIVE_CLIENT_BYTES
             + u64::from(self.query_connections_max.get()) * READ_BYTES
             + u64::from(self.query_reports_max.get()) * REPORT_BYTES
@@ -45,7 +59,7 @@ mod tests {
         let (_, query) = compose.split_once("\n  query:\n").expect("the service");
         let (_, limit) = query.split_once("mem_limit: ").expect("a limit");
         assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
-        let documented = format!("{} MiB", needed >> 20).replace("1308", "1,308");
+        let documented = format!("{} MiB", needed >> 20).replace("1436", "1,436");
         let limits = include_str!("../../../docs/limits.md");
         assert!(limits.contains(&documented), "docs/limits.md does not say {documented}");
     }

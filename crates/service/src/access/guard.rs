@@ -10,12 +10,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::watch;
 
+use super::answers::bounded;
 use super::credentials::{self, Credentials};
 use super::grant::Grant;
 use super::keys::{Binding, Key, Keys, SentKey, Sites};
 use super::meter::Meter;
 use super::rejection::Rejection;
 use crate::http::client_ip::{Client, Proxies, network, peer};
+use crate::http::places::Places;
 use crate::http::rate_limit::{Quantity, RateExceeded};
 use crate::http::{METRICS_PATH, PROBE_PATHS, drain, openapi};
 
@@ -28,6 +30,8 @@ pub(super) struct Guard {
     pub(super) per_address: Meter<IpAddr>,
     pub(super) per_key: Meter<String>,
     pub(super) proxies: Proxies,
+    /// Bytes of answers in progress.
+    pub(super) answers: Places,
     pub(super) takes_basic: bool,
     /// Whether any rate is configured.
     pub(super) has_rates: bool,
@@ -39,13 +43,15 @@ pub(super) async fn admit(State(guard): State<Arc<Guard>>, mut request: Request,
     let path = path.unwrap_or_default();
     // Always open: they reveal nothing about sites, and load balancers have no keys.
     if PROBE_PATHS.contains(&path.as_str()) || path.strip_prefix(openapi::FOLDER).is_some_and(is_below) {
-        return next.run(request).await;
+        let client = Client::of_address(guard.proxies.client(peer(request.extensions()), request.headers()));
+        return bounded(&guard.answers, &client, next.run(request).await).await;
     }
     // Metrics are numbers of all sites together.
     match guard.check(&mut request, path == METRICS_PATH) {
         Ok(grant) => {
+            let client = grant.client().clone();
             request.extensions_mut().insert(grant);
-            let mut response = next.run(request).await;
+            let mut response = bounded(&guard.answers, &client, next.run(request).await).await;
             if guard.keys.is_some() {
                 keep_private(response.headers_mut());
             }

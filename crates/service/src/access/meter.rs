@@ -8,10 +8,11 @@ use std::time::Instant;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use super::answers::AnswerMemory;
 use super::grant::Grant;
 use super::guard::Guard;
 use crate::http::ApiError;
-use crate::http::client_ip::{network, peer};
+use crate::http::client_ip::{Client, network, peer};
 use crate::http::rate_limit::{CLIENTS_MAX, Excess, Quantity, Rate, RateExceeded, RateLimiter};
 
 /// Rates of each address, or of each key. `None` is no limit.
@@ -97,6 +98,18 @@ impl Metered {
     /// 429 with the time to wait, or 413 if so many at once are never accepted.
     pub fn send_bytes(&self, bytes: usize) -> Result<(), ApiError> {
         self.send(Quantity::Bytes, bytes)
+    }
+
+    /// Reserves memory for an answer that must not be replaced by an error, because its request was carried out. Belongs into
+    /// the extensions of the response.
+    ///
+    /// # Errors
+    ///
+    /// 503: answers that are not sent yet have all memory, or the client's share of it.
+    pub fn reserve_answer(&self, bytes: usize) -> Result<Option<AnswerMemory>, ApiError> {
+        let client = self.key.as_deref().map_or_else(|| Client::of_address(self.network), Client::of_key);
+        let guard = self.guard.as_ref();
+        guard.map(|guard| AnswerMemory::reserve(&guard.answers, &client, bytes)).transpose()
     }
 
     fn send(&self, quantity: Quantity, amount: usize) -> Result<(), ApiError> {

@@ -214,9 +214,9 @@ pub(super) const GUARDS: [Guard; 25] = [
     },
     Guard {
         name: "places per client",
-        file: "crates/service/src/access/places.rs",
-        with: "if of_client >= self.0.per_client_max {",
-        without: "if of_client >= self.0.per_client_max && false {",
+        file: "crates/service/src/http/places.rs",
+        with: "if count > self.0.per_client_max.saturating_sub(of_client) {",
+        without: "if count > self.0.per_client_max.saturating_sub(of_client) && false {",
         noticed: Noticed::Test { package: "query", name: "fairness::one_address_leaves_places_to_watch" },
     },
     Guard {

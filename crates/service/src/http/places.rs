@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::http::client_ip::Client;
+use super::client_ip::Client;
 
 /// Places that clients share. Clones share the same places.
 #[derive(Debug, Clone)]
@@ -23,10 +23,11 @@ struct Held {
     per_client: HashMap<Client, usize>,
 }
 
-/// A place in use, which is free again when this is dropped.
+/// A place in use, or several, which are free again when this is dropped.
 #[derive(Debug)]
 pub struct Place {
     client: Client,
+    count: usize,
     places: Places,
 }
 
@@ -53,17 +54,31 @@ impl Places {
     ///
     /// All places are taken, or the client has its maximum.
     pub fn take(&self, client: &Client) -> Result<Place, NoPlace> {
+        self.take_many(client, 1)
+    }
+
+    /// Maximum places of a client.
+    pub(crate) fn per_client_max(&self) -> usize {
+        self.0.per_client_max
+    }
+
+    /// Takes several places at once, or none.
+    ///
+    /// # Errors
+    ///
+    /// Too few places are left, in all or of the client's maximum.
+    pub fn take_many(&self, client: &Client, count: usize) -> Result<Place, NoPlace> {
         let mut held = self.held();
-        if held.places >= self.0.places_max {
+        if count > self.0.places_max.saturating_sub(held.places) {
             return Err(NoPlace::AllTaken);
         }
         let of_client = held.per_client.get(client).copied().unwrap_or(0);
-        if of_client >= self.0.per_client_max {
+        if count > self.0.per_client_max.saturating_sub(of_client) {
             return Err(NoPlace::ClientHasMost);
         }
-        held.places += 1;
-        held.per_client.insert(client.clone(), of_client + 1);
-        Ok(Place { client: client.clone(), places: self.clone() })
+        held.places += count;
+        held.per_client.insert(client.clone(), of_client + count);
+        Ok(Place { client: client.clone(), count, places: self.clone() })
     }
 
     /// Number of places that are taken, and of all places.
@@ -79,9 +94,9 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.places.held();
-        held.places -= 1;
+        held.places -= self.count;
         let of_client = held.per_client.get_mut(&self.client).expect("a client with a place has an entry");
-        *of_client -= 1;
+        *of_client -= self.count;
         if *of_client == 0 {
             held.per_client.remove(&self.client);
         }
