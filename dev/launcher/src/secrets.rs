@@ -1,4 +1,4 @@
-//! Passwords and keys: random, made once, kept in a file that only its owner can read, never printed.
+//! Passwords and keys: random, generated once, stored in a file that only its owner can read, never printed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use rand::Rng;
 use rand::distr::{Alphanumeric, SampleString};
 
-/// 31 letters and digits hold 184 bits.
+/// Characters of a password: 31 random letters and digits have 184 bits.
 const PASSWORD_CHARS: usize = 32;
 
 /// The secrets of one data folder: lines of `NAME=value`.
@@ -20,7 +20,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Reads what an earlier run left, if there was one.
+    /// Reads the secrets of an earlier run, if there are any.
     pub(crate) fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let text = match fs::read_to_string(&path) {
@@ -33,21 +33,21 @@ impl Secrets {
         Ok(Self { path, values })
     }
 
-    /// A password, made when it is first asked for. Letters and digits only, so that it stands in URLs and in the
-    /// shell as it is; a letter first, because nats-server reads a leading digit as a number.
+    /// A password, generated at the first call. It consists of letters and digits, which need no quoting in URLs and shells,
+    /// and begins with a letter, because nats-server parses a leading digit as a number.
     pub(crate) fn password(&mut self, name: &str) -> Result<String> {
-        self.get_or_make(name, || {
+        self.get_or_generate(name, || {
             let rest = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_CHARS - 1);
             format!("t{rest}")
         })
     }
 
-    /// A key of 128 bits as 32 hexadecimal digits, made when it is first asked for.
+    /// A key of 128 bits as 32 hexadecimal digits, generated at the first call.
     pub(crate) fn key(&mut self, name: &str) -> Result<String> {
-        self.get_or_make(name, || format!("{:032x}", rand::rng().random::<u128>()))
+        self.get_or_generate(name, || format!("{:032x}", rand::rng().random::<u128>()))
     }
 
-    fn get_or_make(&mut self, name: &str, make: impl FnOnce() -> String) -> Result<String> {
+    fn get_or_generate(&mut self, name: &str, make: impl FnOnce() -> String) -> Result<String> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
@@ -59,7 +59,7 @@ impl Secrets {
     }
 }
 
-/// Writes a file of mode 0600, whole or not at all.
+/// Writes a file of mode 0600 atomically.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let draft = path.with_added_extension("draft");
     let write = || {

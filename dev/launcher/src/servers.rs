@@ -1,35 +1,27 @@
-//! Private servers: their data in a folder of ours, on free ports of the loopback interface, dead when we are.
+//! Private servers: with their data in a folder of the caller, on free ports of the loopback interface, and killed when this
+//! process dies.
 
-/// nats-server with JetStream.
 pub mod nats;
-
-/// Postgres.
-pub mod postgres;
-
-/// pgbouncer.
-pub mod pgbouncer;
-
-/// Prometheus.
-pub mod prometheus;
-
-/// nginx.
 pub mod nginx;
+pub mod pgbouncer;
+pub mod postgres;
+pub mod prometheus;
 
 use anyhow::{Result, bail};
 
+use crate::ports;
 use crate::process::Process;
-use crate::ready::TAIL_LINES;
+use crate::process::ready::{self, TAIL_LINES};
 
-/// Ports are tried this often: a free port can be taken before the server has it, but not five times in a row.
+/// Maximum ports that are tried: a free port can be taken before the server binds it, but not five times in a row.
 const PORT_TRIES_MAX: u32 = 5;
 
-/// Whether a server ended because somebody else had its port.
+/// Whether a server has ended because another process had its port.
 fn port_was_taken(process: &Process) -> bool {
     process.exit_status().is_some() && process.log_tail(TAIL_LINES).contains("ddress already in use")
 }
 
-/// Starts on the ports of last time, and on other ones if those are taken in the last moment. `None` from `start`
-/// means just that.
+/// Starts a server on `ports`, and on other ones if those are taken in the last moment, in which case `start` returns `None`.
 async fn start_on_ports<const N: usize>(
     mut ports: [u16; N],
     start: impl AsyncFn([u16; N]) -> Result<Option<Process>>,
@@ -38,7 +30,18 @@ async fn start_on_ports<const N: usize>(
         if let Some(process) = start(ports).await? {
             return Ok((process, ports));
         }
-        ports = std::array::from_fn(|_| crate::ports::free());
+        ports = std::array::from_fn(|_| ports::free());
     }
-    bail!("{PORT_TRIES_MAX} times in a row, free ports were taken by somebody else")
+    bail!("{PORT_TRIES_MAX} times in a row, free ports were taken by another process")
+}
+
+/// Waits until a server answers at `url`; `None` if its port was taken.
+async fn answering(process: Process, port: u16, url: &str) -> Result<Option<Process>> {
+    let client = ready::client()?;
+    // If the port was taken, another server may answer at the same address.
+    let is_ready = async || ready::answers(&client, url).await && ports::is_owned_by(port, process.pid());
+    match ready::wait_for(&process, is_ready).await {
+        Err(_) if port_was_taken(&process) => Ok(None),
+        outcome => outcome.map(|()| Some(process)),
+    }
 }

@@ -1,20 +1,29 @@
-//! What runs in the local stack: started in order, watched together, stopped in order.
+//! The local stack of `cargo run`: servers and services that are started in order, watched together, and stopped in order.
+
+mod banner;
+mod cli;
+mod demo;
+pub mod environment;
+mod orphans;
+mod run;
+mod services;
 
 use anyhow::{Error, Result, anyhow};
 use tokio::task::JoinSet;
 
 use crate::build::Services;
-use crate::leftovers;
-use crate::options::Options;
 use crate::process::Process;
+use crate::process::ready::TAIL_LINES;
 use crate::progress;
-use crate::ready::TAIL_LINES;
 use crate::servers::nats::{Nats, NatsOptions};
 use crate::servers::postgres::{self, Durability, Postgres, PostgresOptions};
-use crate::services::{self, DATABASE, Service};
 use crate::workspace::Workspace;
+use services::{DATABASE, Servers, Service};
 
-/// Everything that runs. Dropped, it is killed; [`Stack::stop`] is the better end.
+pub use cli::Options;
+pub use run::run;
+
+/// All running processes. Dropping it kills them; [`Stack::stop`] stops them in order.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
     services: Vec<Process>,
@@ -23,15 +32,15 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Starts nats-server and Postgres with the data of last time.
+    /// Starts nats-server and Postgres with the data of the last run.
     pub(crate) async fn start_servers(&mut self, workspace: &Workspace) -> Result<()> {
         let log = workspace.logs().join("nats-server.log");
         let options = NatsOptions { log: Some(log), ..NatsOptions::new(workspace.data().join("nats")) };
         let nats = Nats::start_with(options).await?;
-        leftovers::record(workspace, self.nats.insert(nats).process())?;
+        orphans::record(workspace, self.nats.insert(nats).process())?;
 
         let link = workspace.data().join("postgres");
-        let dir = postgres::move_in(&link)?;
+        let dir = postgres::create_data_dir(&link)?;
         if link.is_symlink() {
             progress::say(&format!("Postgres may not enter this folder: its data lie in {}", dir.display()));
         }
@@ -39,11 +48,11 @@ impl Stack {
         let options = PostgresOptions { dir, durability: Durability::Full, log: Some(log) };
         let postgres = Postgres::start_with(options).await?;
         let postgres = self.postgres.insert(postgres);
-        leftovers::record(workspace, postgres.process())?;
+        orphans::record(workspace, postgres.process())?;
         postgres.create_database(DATABASE).await
     }
 
-    /// Brings the database up to date, starts the services, and waits until they are ready.
+    /// Migrates the database, starts the services, and waits until they are ready.
     pub(crate) async fn start_services(
         &mut self,
         workspace: &Workspace,
@@ -52,10 +61,10 @@ impl Stack {
     ) -> Result<()> {
         let postgres = self.postgres();
         progress::step("Migrating the database", services::migrate(workspace, programs, postgres)).await?;
-        let services = Service::all(workspace, programs, (self.nats(), postgres), options)?;
+        let services = Service::all(workspace, programs, Servers { nats: self.nats(), postgres }, options)?;
         for service in &services {
             let process = service.start(workspace)?;
-            leftovers::record(workspace, &process)?;
+            orphans::record(workspace, &process)?;
             self.services.push(process);
         }
         for (service, process) in services.iter().zip(&self.services) {
@@ -67,15 +76,15 @@ impl Stack {
 
     /// The log's server.
     pub(crate) fn nats(&self) -> &Nats {
-        self.nats.as_ref().expect("the servers are started before anything asks for them")
+        self.nats.as_ref().expect("the servers are started first")
     }
 
     /// The database server.
     pub(crate) fn postgres(&self) -> &Postgres {
-        self.postgres.as_ref().expect("the servers are started before anything asks for them")
+        self.postgres.as_ref().expect("the servers are started first")
     }
 
-    /// Waits until something ends on its own, and says what it was.
+    /// Waits until a process ends on its own, and returns an error with the end of its log.
     pub(crate) async fn death(&self) -> Error {
         let mut exits = JoinSet::new();
         for (number, process) in self.processes().enumerate() {
@@ -91,7 +100,7 @@ impl Stack {
         }
     }
 
-    /// Stops everything in the order of the data's way, so that nobody misses a server that it still needs.
+    /// Stops all processes in the order of the data flow, so that each has its servers to the end.
     pub(crate) async fn stop(&mut self) {
         for process in self.processes() {
             if process.exit_status().is_none() {
@@ -100,7 +109,7 @@ impl Stack {
         }
     }
 
-    /// In the order of their stop.
+    /// All processes, in the order in which they are stopped.
     fn processes(&self) -> impl Iterator<Item = &Process> {
         let nats = self.nats.iter().map(Nats::process);
         let postgres = self.postgres.iter().map(Postgres::process);

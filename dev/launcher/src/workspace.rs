@@ -1,4 +1,4 @@
-//! Where the project lies, and its data folder `.tidemark`.
+//! The project's folder, and its data folder `.tidemark`.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,24 +6,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::servers;
-
 /// The folder of the project, which holds `nats/server.conf`.
 #[derive(Clone, Debug)]
 pub struct Workspace(PathBuf);
 
-/// The right to run the local stack in a workspace. The kernel takes it back when its process dies.
+/// Lock on a workspace, which the kernel releases when the process dies.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Workspace {
-    /// Looks upwards from the package that cargo runs, else from where this crate was compiled.
+    /// Searches upwards from the package that cargo runs, else from the folder where this crate was compiled.
     ///
     /// # Errors
     ///
-    /// When the project was moved away after it was compiled.
+    /// The project was moved after it was compiled.
     pub fn find() -> Result<Self> {
         let start = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let starts = start.into_iter().chain([PathBuf::from(env!("CARGO_MANIFEST_DIR"))]);
@@ -50,31 +48,11 @@ impl Workspace {
         self.data().join("logs")
     }
 
-    /// Removes all data, passwords and ports. Downloads and logs stay.
+    /// Locks the workspace for one local stack.
     ///
     /// # Errors
     ///
-    /// When a file cannot be removed.
-    pub fn clear(&self) -> Result<()> {
-        servers::postgres::leave(&self.data().join("postgres"))?;
-        remove(&self.data().join("nats"))?;
-        for name in ["secrets", "ports", "demo", "env"] {
-            let path = self.data().join(name);
-            match fs::remove_file(&path) {
-                Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(err).with_context(|| format!("removing {}", path.display()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the right to run the stack.
-    ///
-    /// # Errors
-    ///
-    /// One sentence when another process has it.
+    /// Another process has the lock.
     pub fn lock(&self) -> Result<Lock> {
         let path = self.data().join("lock");
         fs::create_dir_all(self.data()).with_context(|| format!("creating {}", self.data().display()))?;
@@ -94,7 +72,7 @@ impl Workspace {
     }
 }
 
-/// Removes a folder with all it holds, if there is one.
+/// Removes a folder and its content, if it exists.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
@@ -112,7 +90,7 @@ mod tests {
     fn a_second_start_is_refused_until_the_first_ends() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let workspace = Workspace(folder.path().to_owned());
-        let lock = workspace.lock().expect("nobody runs here");
+        let lock = workspace.lock().expect("no other stack runs here");
         let sentence = workspace.lock().expect_err("it is taken").to_string();
         assert!(sentence.contains(&std::process::id().to_string()), "{sentence}");
         drop(lock);

@@ -7,12 +7,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::account;
-use crate::process::{self, Launch};
+use crate::process::{self, Launch, os_user};
 use crate::progress;
 
-/// Debian's packages of Postgres make and start a database of their own unless a file in this folder says no. The file
-/// is there only during the installation.
+/// Installs a package. Debian's packages of Postgres create and start a database unless a file in this folder forbids it;
+/// the file exists only during the installation.
 const SCRIPT: &str = r#"
     settings=/etc/postgresql-common/createcluster.d
     trap 'rm -f "$settings/tidemark.conf"; rmdir -p "$settings" 2>/dev/null || true' EXIT
@@ -23,20 +22,20 @@ const SCRIPT: &str = r#"
     apt-get update || echo 'Going on with the package lists of before.'
     apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$1""#;
 
-/// Unpacks a package into a folder. Package lists that are missing or out of date are fetched where that is allowed.
+/// Downloads a package and unpacks it into a folder. Missing or outdated package lists are fetched if that is permitted.
 const UNPACK: &str = r#"
     cd "$2"
     apt-get download "$1" || { apt-get update || sudo -n apt-get update; apt-get download "$1"; }
     dpkg-deb --extract "$1"_*.deb .
     rm "$1"_*.deb"#;
 
-/// Unpacks a package of the distribution into a folder, without what it depends on. Nothing of it is installed, so this
-/// takes no rights but to the folder, and no server of the package starts.
+/// Unpacks a package of the distribution into a folder, without its dependencies. Nothing is installed, so this needs no
+/// privileges, and no server of the package starts.
 ///
 /// # Errors
 ///
-/// When there is no apt-get, or no such package can be had.
-pub(super) async fn unpack(step: &str, package: &'static str, folder: PathBuf, log: PathBuf) -> Result<()> {
+/// There is no apt-get, or the package cannot be downloaded.
+pub(super) async fn unpack(step: &str, package: &'static str, folder: &Path, log: PathBuf) -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-e", "-c", UNPACK, "sh", package]).arg(folder);
     let run = process::run(Launch::new("apt-get download", command).log(&log));
@@ -46,12 +45,12 @@ pub(super) async fn unpack(step: &str, package: &'static str, folder: PathBuf, l
 
 /// Installs a package of the distribution.
 ///
-/// It is neither cancelled nor killed with this process: a package manager that is killed leaves a broken system.
-/// The runtime waits for it when it shuts down.
+/// The package manager is neither cancelled nor killed with this process, because that would leave a broken system. The
+/// runtime waits for it when it shuts down.
 ///
 /// # Errors
 ///
-/// When there is no apt-get, no right to use it, or the installation fails.
+/// There is no apt-get, this user may not run it, or the installation fails.
 pub(super) async fn install(step: &str, package: &'static str, log: PathBuf) -> Result<()> {
     let work = tokio::task::spawn_blocking(move || install_blocking(package, &log));
     progress::step(step, work).await.context("waiting for apt-get")?
@@ -61,7 +60,7 @@ fn install_blocking(package: &str, log: &Path) -> Result<()> {
     if !succeeds(Command::new("apt-get").arg("--version")) {
         bail!("there is no apt-get on this machine");
     }
-    let mut command = if account::is_root() {
+    let mut command = if os_user::is_root() {
         Command::new("sh")
     } else if succeeds(Command::new("sudo").args(["-n", "true"])) {
         let mut command = Command::new("sudo");
@@ -76,7 +75,7 @@ fn install_blocking(package: &str, log: &Path) -> Result<()> {
     let output = open.with_context(|| format!("opening {}", log.display()))?;
     command.args(["-c", SCRIPT, "sh", package]).stdin(Stdio::null());
     command.stdout(output.try_clone()?).stderr(output);
-    // Ctrl-C in the terminal must not reach it.
+    // A process group of its own, so that Ctrl-C in the terminal does not reach it.
     let status = command.process_group(0).status().context("starting apt-get")?;
     if status.success() {
         return Ok(());

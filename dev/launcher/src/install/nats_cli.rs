@@ -1,24 +1,23 @@
 //! The nats CLI, an operator's tool: found on PATH, among Go's programs or among the project's downloads, else built by
 //! Go. The stack runs without it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Version, found_or_installed, go, install_log, on_path};
+use super::{Version, create_folder, found_or_installed, go, install_log, on_path};
 use crate::process::{self, Launch};
 use crate::progress;
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 
-/// The first with `nats backup`, which `nats/README.md` uses.
+/// Oldest version with `nats backup`, which `nats/README.md` uses.
 const OLDEST: Version = Version::new(0, 5);
 
-/// What is built where there is none. Go checks it against its public list of checksums.
+/// Module that Go builds. Go checks it against its public list of checksums.
 const MODULE: &str = "github.com/nats-io/natscli/nats@v0.5.1";
 
-/// Where it is put.
+/// Folder of the built program.
 const FOLDER: &str = "nats-cli-0.5.1";
 
 /// The nats CLI, built into the project's data folder if this machine has none and Go is there.
@@ -30,14 +29,13 @@ pub async fn nats_cli(workspace: &Workspace) -> Result<PathBuf> {
     found_or_installed(workspace, || find(workspace), install(workspace)).await
 }
 
-/// The folder of the nats CLI: where it is, or where it would be put.
+/// The folder of the nats CLI, also if it is not installed yet.
 pub fn nats_cli_folder(workspace: &Workspace) -> PathBuf {
     let program = find(workspace).unwrap_or_else(|| program_in(&workspace.data().join(FOLDER)));
     program.parent().expect("a program lies in a folder").to_owned()
 }
 
-/// Lines for a shell: where there is no `nats`, they say how to build it into the folder of the nats CLI, which is to be on
-/// the PATH.
+/// Commands of a shell that print how to build the nats CLI if it is not on the PATH.
 pub fn nats_cli_advice(workspace: &Workspace) -> String {
     let folder = workspace.data().join(FOLDER);
     format!(
@@ -58,26 +56,23 @@ async fn install(workspace: &Workspace) -> Result<PathBuf> {
     let go = go::go(workspace).await.with_context(|| {
         format!("The nats CLI {OLDEST} or newer was not found, and neither was Go, which could build it: put `nats` or `go` on the PATH and start again")
     })?;
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    let mut command = Command::new(go);
-    command.args(["install", MODULE]).env("GOBIN", &draft);
-    // Settings of the user's for other machines than this one, which contradict GOBIN.
-    command.env_remove("GOOS").env_remove("GOARCH");
-    let launch = Launch::new("go install", command).log(install_log(workspace));
-    let build = progress::step("Building the nats CLI", process::run(launch)).await;
-    ensure!(
-        build.is_ok(),
-        "The nats CLI was not found, and Go cannot build it and said why in {}: put `nats` {OLDEST} or newer on the PATH \
-         and start again.",
-        install_log(workspace).display()
-    );
-    ensure!(Version::of(&program_in(&draft)) >= Some(OLDEST), "The nats CLI that Go built does not run.");
-    fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
-    Ok(program_in(&folder))
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        let mut command = Command::new(go);
+        command.args(["install", MODULE]).env("GOBIN", draft);
+        // Settings for cross-compilation contradict GOBIN.
+        command.env_remove("GOOS").env_remove("GOARCH");
+        let launch = Launch::new("go install", command).log(install_log(workspace));
+        let build = progress::step("Building the nats CLI", process::run(launch)).await;
+        ensure!(
+            build.is_ok(),
+            "The nats CLI was not found, and Go cannot build it and said why in {}: put `nats` {OLDEST} or newer on the \
+             PATH and start again.",
+            install_log(workspace).display()
+        );
+        ensure!(Version::of(&program_in(draft)) >= Some(OLDEST), "The nats CLI that Go built does not run.");
+        Ok(())
+    });
+    Ok(program_in(&folder.await?))
 }
 
 fn program_in(folder: &Path) -> PathBuf {
@@ -86,11 +81,12 @@ fn program_in(folder: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
-    /// What a shell says that reads the advice with only one folder on its PATH, which may have a `nats`.
+    /// Output of a shell that runs the advice with only one folder on its PATH, with or without a `nats`.
     fn said(has_nats: bool) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink("/bin/cat", folder.path().join("cat")).expect("a link");

@@ -1,5 +1,5 @@
-//! A nats-server whose wall clock tests can move: the released source, built by Go with one line more in the package
-//! `time`. libfaketime cannot do it, because a Go program asks the kernel for the time without the C library.
+//! A nats-server with a wall clock that tests can move: the released source, built by Go with one more line in the package
+//! `time`. libfaketime does not work, because a Go program reads the time without the C library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::{Version, found_or_installed, go, install_log};
+use super::{Version, create_folder, found_or_installed, go, install_log};
 use crate::process::{self, Launch};
 use crate::progress;
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 
-/// The version that `nats/requirements.txt` pins, too. Go checks it against its public list of checksums.
+/// Module of the version that `nats/requirements.txt` pins, too. Go checks it against its public list of checksums.
 const MODULE: &str = "github.com/nats-io/nats-server/v2@v2.15.1";
 
 /// The folder of the program among the project's downloads.
@@ -22,7 +22,7 @@ const FOLDER: &str = "nats-server-2.15.1-movable-clock";
 /// The first line of Go's `time.Now`.
 const NOW: &str = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n";
 
-/// The line that is added behind it. The monotonic clock stays as it is.
+/// The line that is added after it. The monotonic clock stays as it is.
 const SHIFT: &str = "\tsec += clockOffset()\n";
 
 /// A nats-server that adds the seconds in the file of `CLOCK_OFFSET_FILE` to its wall clock, built into the project's data
@@ -30,7 +30,7 @@ const SHIFT: &str = "\tsec += clockOffset()\n";
 ///
 /// # Errors
 ///
-/// There is no Go, or it cannot build the server; the message says where Go said why.
+/// There is no Go, or it cannot build the server; the message names the log.
 pub async fn nats_server_with_movable_clock(workspace: &Workspace) -> Result<PathBuf> {
     found_or_installed(workspace, || find(workspace), install(workspace)).await
 }
@@ -42,25 +42,22 @@ fn find(workspace: &Workspace) -> Option<PathBuf> {
 
 async fn install(workspace: &Workspace) -> Result<PathBuf> {
     let go = go::go(workspace).await.context("finding Go, which builds a nats-server with a movable clock")?;
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
-    let overlay = overlay(&go, &draft)?;
-    let mut command = Command::new(go);
-    command.arg("install").arg("-overlay").arg(overlay).arg(MODULE).env("GOBIN", &draft);
-    // Settings of the user's for other machines than this one, which contradict GOBIN.
-    command.env_remove("GOOS").env_remove("GOARCH");
-    let launch = Launch::new("go install", command).log(install_log(workspace));
-    let build = progress::step("Building a nats-server with a movable clock", process::run(launch)).await;
-    ensure!(build.is_ok(), "Go cannot build nats-server, and said why in {}", install_log(workspace).display());
-    let folder = workspace.data().join(FOLDER);
-    workspace::remove(&folder)?;
-    fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    create_folder(workspace, FOLDER, async |draft| {
+        let overlay = overlay(&go, draft)?;
+        let mut command = Command::new(&go);
+        command.arg("install").arg("-overlay").arg(overlay).arg(MODULE).env("GOBIN", draft);
+        // Settings for cross-compilation contradict GOBIN.
+        command.env_remove("GOOS").env_remove("GOARCH");
+        let launch = Launch::new("go install", command).log(install_log(workspace));
+        let build = progress::step("Building a nats-server with a movable clock", process::run(launch)).await;
+        ensure!(build.is_ok(), "Go cannot build nats-server, and said why in {}", install_log(workspace).display());
+        Ok(())
+    })
+    .await?;
     find(workspace).context("the nats-server that Go built does not run")
 }
 
-/// The file that tells Go which two files of the package `time` to read elsewhere.
+/// Writes the file that makes Go read two files of the package `time` elsewhere.
 fn overlay(go: &Path, folder: &Path) -> Result<PathBuf> {
     let said = Command::new(go).args(["env", "GOROOT"]).output().context("asking Go where its sources are")?;
     let package = PathBuf::from(String::from_utf8(said.stdout)?.trim()).join("src/time");

@@ -1,13 +1,13 @@
-//! nginx, for tests of what is behind a proxy: found on PATH or among the project's downloads, else unpacked from the
+//! nginx, for tests of services behind a proxy: found on PATH or among the project's downloads, else unpacked from the
 //! distribution's package. Unpacked, not installed: the package would start a server of the system.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 
-use super::{apt, found_or_installed, install_log, on_path};
-use crate::workspace::{self, Workspace};
+use super::{apt, create_folder, found_or_installed, install_log, on_path};
+use crate::workspace::Workspace;
 
 const FOLDER: &str = "nginx";
 
@@ -29,7 +29,7 @@ fn find(workspace: &Workspace) -> Option<PathBuf> {
     programs.into_iter().find(|program| runs(program))
 }
 
-/// It tells its version among its errors.
+/// Whether nginx runs; it prints its version to standard error.
 fn runs(program: &Path) -> bool {
     let mut command = Command::new(program);
     command.arg("-v").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -37,14 +37,10 @@ fn runs(program: &Path) -> bool {
 }
 
 async fn unpack(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    std::fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
-    apt::unpack("Downloading nginx", "nginx", draft.clone(), install_log(workspace)).await?;
-    std::fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        apt::unpack("Downloading nginx", "nginx", draft, install_log(workspace)).await
+    });
+    folder.await?;
     let program = program_in(workspace);
     ensure!(program.is_file(), "the package has no {}", program.display());
     ensure!(runs(&program), "what the package has does not run on this machine");

@@ -1,4 +1,4 @@
-//! pgbouncer, for tests of what stands between a service and Postgres: found on PATH or among the project's downloads, else
+//! pgbouncer, for tests of a pooler between a service and Postgres: found on PATH or among the project's downloads, else
 //! unpacked from the distribution's packages. Unpacked, not installed: the package would start a server of the system.
 
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{apt, found_or_installed, install_log, on_path};
-use crate::workspace::{self, Workspace};
+use super::{apt, create_folder, found_or_installed, install_log, on_path};
+use crate::workspace::Workspace;
 
-/// Its package, and the library that it needs and few machines have.
+/// Package of pgbouncer, and of a library that it needs.
 const PACKAGES: [&str; 2] = ["pgbouncer", "libc-ares2"];
 
 const FOLDER: &str = "pgbouncer";
@@ -17,14 +17,14 @@ const FOLDER: &str = "pgbouncer";
 /// The pooler to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PgbouncerProgram {
-    /// Its file.
+    /// The executable.
     pub program: PathBuf,
-    /// Where libraries lie that the system does not have.
+    /// Folder of libraries that the system does not have.
     pub libraries: Option<PathBuf>,
 }
 
 impl PgbouncerProgram {
-    /// `None` unless it runs here.
+    /// `None` unless the program runs.
     fn of(program: PathBuf, libraries: Option<PathBuf>) -> Option<Self> {
         let found = Self { program, libraries };
         let mut command = found.command();
@@ -32,7 +32,7 @@ impl PgbouncerProgram {
         command.status().is_ok_and(|status| status.success()).then_some(found)
     }
 
-    /// A command that runs it.
+    /// A command that runs the pooler.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         if let Some(libraries) = &self.libraries {
@@ -60,17 +60,13 @@ fn find(workspace: &Workspace) -> Option<PgbouncerProgram> {
 }
 
 async fn unpack(workspace: &Workspace) -> Result<PgbouncerProgram> {
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    std::fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
-    for package in PACKAGES {
-        apt::unpack("Downloading pgbouncer", package, draft.clone(), install_log(workspace)).await?;
-    }
-    std::fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
-    unpacked(&folder).context("what the packages have does not run on this machine")
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        for package in PACKAGES {
+            apt::unpack("Downloading pgbouncer", package, draft, install_log(workspace)).await?;
+        }
+        Ok(())
+    });
+    unpacked(&folder.await?).context("what the packages have does not run on this machine")
 }
 
 fn unpacked(folder: &Path) -> Option<PgbouncerProgram> {

@@ -1,4 +1,4 @@
-//! pip: wheels of the Python package index, checked against the hashes in a file of the project.
+//! pip: wheels of the Python package index, verified by the hashes in a file of the project.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,11 +10,11 @@ use crate::process::{self, Launch};
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// Installs what a file of requirements in the project pins into a folder. `step` is shown while it runs.
+/// Installs the pinned requirements in a file of the project into a folder. `step` is shown meanwhile.
 ///
 /// # Errors
 ///
-/// There is no pip, or it failed; the message names the file that says why.
+/// There is no pip, or it failed; the message names its log.
 pub(super) async fn install(
     step: &'static str,
     requirements: &str,
@@ -28,7 +28,7 @@ pub(super) async fn install(
         .arg(workspace.root().join(requirements))
         .arg("--target")
         .arg(folder)
-        // Settings of the user's that contradict a target folder.
+        // These settings contradict a target folder.
         .envs([("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0")]);
     let launch = Launch::new("pip", command).log(install_log(workspace));
     let download = progress::step(step, process::run(launch)).await;

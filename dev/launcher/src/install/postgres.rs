@@ -8,10 +8,10 @@ use anyhow::{Result, anyhow};
 use super::{Version, apt, found_or_installed, install_log, on_path};
 use crate::workspace::Workspace;
 
-/// The oldest version whose SQL the migrations use.
+/// Oldest version that has the SQL of the migrations.
 const OLDEST: Version = Version::new(15, 0);
 
-/// The folder of one Postgres version's programs.
+/// Folder of the programs of one Postgres version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresPrograms(PathBuf);
 
@@ -21,7 +21,7 @@ impl PostgresPrograms {
         self.0.join(name)
     }
 
-    /// `None` unless it can make and run a database of a version that is new enough.
+    /// `None` unless the folder has all programs in a version that is new enough.
     fn in_folder(folder: PathBuf) -> Option<Self> {
         let programs = Self(folder);
         let has = |name| programs.program(name).is_file();
@@ -31,7 +31,7 @@ impl PostgresPrograms {
     }
 }
 
-/// The Postgres to run, installed if this machine has none and that is possible without asking.
+/// The Postgres to run, installed if this machine has none and no password is needed.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ fn find() -> Option<PostgresPrograms> {
     folders.chain(debian_folders(Path::new("/usr/lib/postgresql"))).find_map(PostgresPrograms::in_folder)
 }
 
-/// Newest version first.
+/// Folders of all versions, the newest first.
 fn debian_folders(root: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = entries

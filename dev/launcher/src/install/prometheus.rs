@@ -5,25 +5,25 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Version, apt, found_or_installed, install_log, on_path};
-use crate::workspace::{self, Workspace};
+use super::{Version, apt, create_folder, found_or_installed, install_log, on_path};
+use crate::workspace::Workspace;
 
-/// The first whose `promtool` checks rules as the tests want it.
+/// Oldest version whose `promtool` has the checks that tests need.
 const OLDEST: Version = Version::new(2, 30);
 
 const FOLDER: &str = "prometheus";
 
-/// The server, and what checks its files. They are of one version.
+/// The server and `promtool`, of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrometheusPrograms {
     /// The server.
     pub server: PathBuf,
-    /// What checks and tests rules.
+    /// Checks and tests rules.
     pub promtool: PathBuf,
 }
 
 impl PrometheusPrograms {
-    /// `None` unless both are there and new enough.
+    /// `None` unless both exist and are new enough.
     fn of(server: PathBuf) -> Option<Self> {
         let promtool = server.with_file_name("promtool");
         let is_new_enough = |program| Version::of(program) >= Some(OLDEST);
@@ -53,14 +53,10 @@ fn find(workspace: &Workspace) -> Option<PrometheusPrograms> {
 }
 
 async fn unpack(workspace: &Workspace) -> Result<PrometheusPrograms> {
-    let folder = workspace.data().join(FOLDER);
-    // Renamed when it is whole: an interrupted installation is never taken for a good one.
-    let draft = workspace.data().join(format!("{FOLDER}.draft"));
-    workspace::remove(&draft)?;
-    workspace::remove(&folder)?;
-    std::fs::create_dir_all(&draft).with_context(|| format!("creating {}", draft.display()))?;
-    apt::unpack("Downloading Prometheus", "prometheus", draft.clone(), install_log(workspace)).await?;
-    std::fs::rename(&draft, &folder).with_context(|| format!("renaming {}", draft.display()))?;
+    let folder = create_folder(workspace, FOLDER, async |draft| {
+        apt::unpack("Downloading Prometheus", "prometheus", draft, install_log(workspace)).await
+    });
+    folder.await?;
     let server = program_in(workspace);
     ensure!(server.is_file(), "the package has no {}", server.display());
     PrometheusPrograms::of(server).context("what the package has does not run on this machine, or is too old")

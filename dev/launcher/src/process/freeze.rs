@@ -1,7 +1,7 @@
-//! Stopping a whole process tree with SIGSTOP, and waking it again.
+//! Stops a whole process tree with SIGSTOP, and continues it.
 //!
-//! A stopped process does not act on the parent death signal until somebody wakes it. A guard therefore stands by for
-//! as long as the tree is stopped: when this process dies, its pipe closes, and the guard kills what was stopped.
+//! A stopped process does not act on the parent death signal before it continues. So a watchdog process runs as long as the
+//! tree is stopped: if this process dies, the watchdog's pipe closes, and it kills the stopped processes.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,25 +15,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::tree;
 
-/// A thread that waits for a disk stops only when that has answered.
+/// Maximum wait for a stop: a thread in a disk operation stops only after it.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Threads stop within microseconds, unless the machine is busy.
+/// Interval of checks for a stop: threads stop within microseconds unless the machine is busy.
 const STOP_POLL_INTERVAL: Duration = Duration::from_micros(200);
 
-/// A stopped process tree. Dropped, it is awake again.
+/// A stopped process tree, which continues when this is dropped.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    guard: Child,
+    watchdog: Child,
     stopped: BTreeSet<u32>,
 }
 
 impl Frozen {
-    /// Stops `pid` and everything below it.
+    /// Stops `pid` and its descendants.
     pub(super) fn freeze(pid: u32) -> Result<Self> {
-        let mut frozen = Self { guard: stand_guard()?, stopped: BTreeSet::new() };
+        let mut frozen = Self { watchdog: start_watchdog()?, stopped: BTreeSet::new() };
         frozen.stop(pid)?;
-        // A child may be born between reading the list and stopping its parent; the next look finds it.
+        // A child may be started between reading the list and stopping its parent; the next list has it.
         loop {
             let found = tree::descendants(pid);
             let missed: Vec<u32> = found.difference(&frozen.stopped).copied().collect();
@@ -47,31 +47,31 @@ impl Frozen {
     }
 
     fn stop(&mut self, pid: u32) -> Result<()> {
-        self.tell(&pid.to_string())?;
+        self.send(&pid.to_string())?;
         self.stopped.insert(pid);
         signal(pid, Signal::STOP);
         wait_until_stopped(pid)
     }
 
-    fn tell(&mut self, line: &str) -> Result<()> {
-        let pipe = self.guard.stdin.as_mut().expect("the guard was started with a pipe");
-        writeln!(pipe, "{line}").context("telling the guard what is stopped")
+    fn send(&mut self, line: &str) -> Result<()> {
+        let pipe = self.watchdog.stdin.as_mut().expect("the watchdog was started with a pipe");
+        writeln!(pipe, "{line}").context("telling the watchdog which process is stopped")
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // Youngest last: a parent that wakes first finds its children as it left them, only late.
+        // Parents first: their children then only seem slow.
         for &pid in &self.stopped {
             signal(pid, Signal::CONT);
         }
-        // Without this word the guard would kill; should the pipe be broken, then there is no guard any more.
-        let _ = self.tell("thaw");
-        let _ = self.guard.wait();
+        // Without this word the watchdog would kill. A broken pipe means that there is none.
+        let _ = self.send("thaw");
+        let _ = self.watchdog.wait();
     }
 }
 
-/// The signal is sent in no time, but each thread stops when it next leaves the kernel.
+/// Waits for the stop: each thread stops only when it next leaves the kernel.
 #[expect(clippy::disallowed_methods, reason = "processes that are not our children send no notice of their stop")]
 fn wait_until_stopped(pid: u32) -> Result<()> {
     let started = Instant::now();
@@ -82,7 +82,7 @@ fn wait_until_stopped(pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// Sends a signal to a process that may be gone already, which is no error.
+/// Sends a signal to a process that may have ended already.
 pub(super) fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
@@ -90,19 +90,19 @@ pub(super) fn signal(pid: u32, signal: Signal) {
     }
 }
 
-fn stand_guard() -> Result<Child> {
-    const GUARD: &str = r#"
+fn start_watchdog() -> Result<Child> {
+    const WATCHDOG: &str = r#"
         while read -r word; do
             if [ "$word" = thaw ]; then exit; fi
             pids="$pids $word"
         done
         kill -KILL $pids"#;
     Command::new("sh")
-        .args(["-c", GUARD])
+        .args(["-c", WATCHDOG])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .context("starting the guard of a stopped process")
+        .context("starting the watchdog of a stopped process")
 }

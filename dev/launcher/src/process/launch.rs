@@ -1,4 +1,4 @@
-//! Programs before they run: what to start, as whom, with its output where.
+//! Description of a child process: the program, its user, and where its output goes.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
@@ -7,20 +7,20 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use crate::account::Account;
+use super::os_user::OsUser;
 
-/// A log of this size is put aside when its program starts the next time. One old log is kept.
+/// Size from which a log is rotated at the next start of its program. One old log is kept.
 const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
-/// The signal that asks a process to end: sent by [`Process::stop`](super::Process::stop), and by the kernel when
-/// this process dies.
+/// Signal that asks a process to end, sent by [`Process::stop`](super::Process::stop), and by the kernel if this process
+/// dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum StopSignal {
     /// SIGINT. Postgres disconnects its clients and shuts down in order.
     Interrupt,
-    /// SIGTERM, as most programs have it.
+    /// SIGTERM, for most programs.
     Terminate,
-    /// SIGKILL, for programs with nothing to lose.
+    /// SIGKILL, for programs without a shutdown.
     Kill,
 }
 
@@ -28,18 +28,18 @@ pub enum Farewell {
 #[derive(Debug)]
 pub struct Launch {
     pub(super) name: String,
-    pub(super) farewell: Farewell,
+    pub(super) stop_signal: StopSignal,
     pub(super) log: Option<PathBuf>,
     command: Command,
     captured: Option<File>,
-    account: Option<Account>,
+    user: Option<OsUser>,
 }
 
 impl Launch {
-    /// Program, arguments, environment and folder are taken from `command`; its input is closed, and its output goes
-    /// to the terminal unless the methods below say otherwise. (`env_clear` is not carried over.)
+    /// Takes program, arguments, environment and folder from `command`. Input is closed, and output goes to the terminal
+    /// unless a method below changes that. `env_clear` is not carried over.
     pub fn new(name: impl Into<String>, command: Command) -> Self {
-        Self { name: name.into(), farewell: Farewell::Terminate, log: None, command, captured: None, account: None }
+        Self { name: name.into(), stop_signal: StopSignal::Terminate, log: None, command, captured: None, user: None }
     }
 
     /// Appends output and errors to this file.
@@ -56,33 +56,33 @@ impl Launch {
         self
     }
 
-    /// Asks it to end with this signal instead of SIGTERM.
+    /// Stops the process with this signal instead of SIGTERM.
     #[must_use]
-    pub fn farewell(mut self, farewell: Farewell) -> Self {
-        self.farewell = farewell;
+    pub fn stop_signal(mut self, stop_signal: StopSignal) -> Self {
+        self.stop_signal = stop_signal;
         self
     }
 
-    /// Runs it with the rights of this account. `None` keeps the own ones.
+    /// Runs the process as this user; `None` keeps the current one.
     #[must_use]
-    pub(crate) fn account(mut self, account: Option<Account>) -> Self {
-        self.account = account;
+    pub(crate) fn user(mut self, user: Option<OsUser>) -> Self {
+        self.user = user;
         self
     }
 
-    /// The command that begins a session, sets the parent death signal, and then becomes the program.
+    /// The command that starts a session, sets the parent death signal, and then becomes the program.
     pub(super) fn into_command(self) -> Result<Command> {
-        // The signal is armed by the child itself. Had the parent died before that, it would never come; the shell
-        // looks who its parent is once it is armed.
+        // The child arms the signal by itself. If the parent died before that, the signal would never come, so the shell
+        // checks its parent after the signal is armed.
         const UNLESS_ORPHANED: &str = r#"test "$PPID" = "$0" && exec "$@""#;
         // A forked child leads no process group, so setsid makes the session and becomes setpriv without another fork.
         let mut command = Command::new("setsid");
         // Credentials first, signal last: the kernel forgets the signal when credentials change. setpriv keeps that
         // order whatever the order of its arguments.
-        command.args(["setpriv", "--pdeathsig", self.farewell.name()]);
-        if let Some(account) = self.account {
-            command.arg(format!("--reuid={}", account.uid));
-            command.arg(format!("--regid={}", account.gid));
+        command.args(["setpriv", "--pdeathsig", self.stop_signal.name()]);
+        if let Some(user) = self.user {
+            command.arg(format!("--reuid={}", user.uid));
+            command.arg(format!("--regid={}", user.gid));
             command.arg("--clear-groups");
         }
         command.args(["--", "sh", "-c", UNLESS_ORPHANED]);
@@ -110,7 +110,7 @@ impl Launch {
     }
 }
 
-impl Farewell {
+impl StopSignal {
     pub(super) fn signal(self) -> Signal {
         match self {
             Self::Interrupt => Signal::INT,

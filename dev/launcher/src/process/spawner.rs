@@ -1,8 +1,8 @@
-//! The one thread that starts child processes.
+//! Thread that starts all child processes.
 //!
-//! The kernel delivers the parent death signal when the *thread* that started the child ends, not when the process
-//! does. A child started from a test's thread, or from a runtime's worker, would be killed with that thread; this one
-//! lives as long as the process.
+//! The kernel sends the parent death signal when the *thread* that started the child ends, not when the process does. A
+//! child of a test's thread, or of a runtime's worker, would be killed with that thread; this one lives as long as the
+//! process.
 
 use std::io;
 use std::process::{Child, Command};
@@ -33,7 +33,7 @@ struct Request {
 
 fn serve(inbox: &Receiver<Request>) {
     for mut request in inbox {
-        // The receiver waits in `spawn`, so there is always somebody to take the child.
+        // The receiver waits in `spawn`, so this cannot fail.
         let _ = request.answer.send(request.command.spawn());
     }
 }

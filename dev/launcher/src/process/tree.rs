@@ -1,4 +1,4 @@
-//! What `/proc` knows of processes: their state, their parents, when they started.
+//! Processes in `/proc`: states, parents and start times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,17 +8,17 @@ use std::fs;
 pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) parent: u32,
-    /// Clock ticks after boot. Together with its number it names a process for good.
+    /// Start in clock ticks after boot. Together with the number it identifies a process for good.
     pub(crate) started: u64,
 }
 
 impl Stat {
-    /// `None` when there is no such process.
+    /// Reads a process; `None` if there is none of this number.
     pub(crate) fn read(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// A zombie holds no file, port nor memory; it only waits for somebody to read its exit status.
+    /// Whether the process holds files, ports or memory. A zombie only waits until its exit status is read.
     pub(crate) fn is_alive(self) -> bool {
         !matches!(self.state, 'Z' | 'X' | 'x')
     }
@@ -34,12 +34,12 @@ impl Stat {
     }
 }
 
-/// Whether a process of this number runs, zombies excepted.
+/// Whether a process of this number is alive.
 pub(crate) fn is_alive(pid: u32) -> bool {
     Stat::read(pid).is_some_and(Stat::is_alive)
 }
 
-/// Whether none of the threads of `pid` runs: stopped, or gone.
+/// Whether all threads of `pid` are stopped or have ended.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return true;
@@ -48,7 +48,7 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     stats.filter_map(|line| Stat::parse(&line)).all(|stat| matches!(stat.state, 'T' | 't') || !stat.is_alive())
 }
 
-/// Children of `pid`, their children, and so on, without `pid` itself.
+/// Descendants of `pid`, without `pid` itself.
 pub(crate) fn descendants(pid: u32) -> BTreeSet<u32> {
     let mut children = BTreeMap::<u32, Vec<u32>>::new();
     for child in all() {

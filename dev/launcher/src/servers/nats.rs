@@ -1,29 +1,25 @@
 //! nats-server with JetStream, for the local stack and for tests.
 
-/// Three of them, which keep one log together.
-mod cluster;
-
-/// A wall clock that tests move.
 mod clock;
+mod cluster;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{port_was_taken, start_on_ports};
+use super::{answering, start_on_ports};
 use crate::install;
 use crate::ports;
 use crate::process::{Launch, Process};
 use crate::progress;
-use crate::ready;
 use crate::secrets::Secrets;
 use crate::workspace::Workspace;
 
 pub use clock::MovableClock;
 pub use cluster::start_cluster;
 
-/// A running nats-server. Dropped, it is killed.
+/// A running nats-server, killed when this is dropped.
 #[derive(Debug)]
 pub struct Nats {
     start: Start,
@@ -31,44 +27,44 @@ pub struct Nats {
     process: Process,
 }
 
-/// Where a server keeps its data, and what it is told.
+/// Options of a server.
 #[derive(Clone, Debug)]
 pub struct NatsOptions {
-    /// The folder of its data, passwords and ports. Made when it is missing.
+    /// Folder of data, passwords and ports, created if it is missing.
     pub dir: PathBuf,
-    /// The program; the nats-server that is found or installed when `None`.
+    /// Program; by default the nats-server that is found or installed.
     pub program: Option<PathBuf>,
-    /// Its configuration; `nats/server.conf` when `None`. Another one may use the same variables of the environment.
+    /// Configuration, by default `nats/server.conf`. Another one may use the same environment variables.
     pub conf: Option<PathBuf>,
-    /// Its log; `nats-server.log` in `dir` when `None`.
+    /// Log, by default `nats-server.log` in `dir`.
     pub log: Option<PathBuf>,
-    /// The file of its passwords, made when it is missing; `passwords` in `dir` when `None`.
+    /// File of passwords, created if it is missing; by default `passwords` in `dir`.
     pub passwords: Option<PathBuf>,
-    /// What else its configuration takes from the environment.
+    /// Further environment variables of the configuration.
     pub environment: Vec<(&'static str, String)>,
 }
 
 /// The users of `nats/server.conf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NatsUser {
-    /// Writes events.
+    /// User of ingest, which writes events.
     Ingest,
-    /// Reads them.
+    /// User of the projector, which reads events.
     Projector,
-    /// A person, who may do everything.
+    /// User of operators, with all permissions.
     Operator,
 }
 
-/// What a client logs in with.
+/// Credentials of a user.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The user's name.
+    /// Name of the user.
     pub user: String,
-    /// Letters and digits.
+    /// Password, of letters and digits.
     pub password: String,
 }
 
-/// All that is needed to start the same server again.
+/// Everything that is needed to start the server again.
 #[derive(Clone, Debug)]
 struct Start {
     program: PathBuf,
@@ -77,7 +73,7 @@ struct Start {
 }
 
 impl NatsOptions {
-    /// The project's own configuration, everything in `dir`.
+    /// The project's configuration, with all files in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), program: None, conf: None, log: None, passwords: None, environment: vec![] }
     }
@@ -100,12 +96,12 @@ impl Nats {
     ///
     /// # Errors
     ///
-    /// When nats-server is missing and cannot be installed, or does not start.
+    /// nats-server is missing and cannot be installed, or does not start.
     pub async fn start(dir: &Path) -> Result<Self> {
         Self::start_with(NatsOptions::new(dir)).await
     }
 
-    /// Starts a server as `options` say.
+    /// Starts a server with `options`.
     ///
     /// # Errors
     ///
@@ -127,9 +123,9 @@ impl Nats {
             secrets.password(NatsUser::Operator.variable())?,
         ];
         let start = Start { program, options, passwords };
-        let started = start_on_ports(ports::remembered(&ports_file), async |ports| start.on(ports).await);
+        let started = start_on_ports(ports::load(&ports_file), async |ports| start.on(ports).await);
         let (process, ports) = progress::step("Starting nats-server", started).await?;
-        ports::remember(&ports_file, &ports)?;
+        ports::store(&ports_file, &ports)?;
         Ok(Self { start, ports, process })
     }
 
@@ -138,53 +134,54 @@ impl Nats {
         format!("nats://127.0.0.1:{}", self.port())
     }
 
-    /// `http://host:port` of its monitoring endpoints.
+    /// `http://host:port` of the monitoring endpoints.
     pub fn monitor_url(&self) -> String {
         monitor_url(self.ports[1])
     }
 
-    /// The port of its clients.
+    /// Port of clients.
     pub fn port(&self) -> u16 {
         self.ports[0]
     }
 
-    /// What `user` logs in with.
+    /// Credentials of `user`.
     pub fn user(&self, user: NatsUser) -> Credentials {
         Credentials { user: user.name().to_owned(), password: self.start.passwords[user as usize].clone() }
     }
 
-    /// The folder that its streams lie in.
+    /// Folder of the streams.
     pub fn store(&self) -> PathBuf {
         self.start.options.store()
     }
 
-    /// The server's process.
+    /// Process of the server.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Kills it without warning.
+    /// Kills the server without warning.
     pub async fn kill(&mut self) {
         self.process.kill().await;
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Stops the server.
     pub async fn stop(&mut self) {
         self.process.stop().await;
     }
 
-    /// Starts it again on the same ports, with the same data. A server that still runs is stopped first.
+    /// Starts the server again on the same ports, with the same data. A running server is stopped first.
     ///
     /// # Errors
     ///
-    /// When it does not start, or somebody took its port meanwhile.
+    /// The server does not start, or another process took its port meanwhile.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
         self.process = self.start_again().await?;
         Ok(())
     }
 
-    /// Starts it again on the same ports with another configuration, as a process of the caller's. The last one has ended.
+    /// Starts the server again on the same ports with another configuration, as a process of the caller. The last process must
+    /// have ended.
     ///
     /// # Errors
     ///
@@ -195,17 +192,18 @@ impl Nats {
         start.on(self.ports).await?.context("another program took the port of nats-server while it was down")
     }
 
-    /// Starts it again on the same ports, with the same data, as a process of the caller's. The last one has ended.
+    /// Starts the server again on the same ports, with the same data, as a process of the caller. The last process must have
+    /// ended.
     ///
     /// # Errors
     ///
     /// As [`Nats::restart`].
     pub async fn start_again(&self) -> Result<Process> {
         let process = self.start.on(self.ports).await?;
-        process.context("somebody took the port of nats-server while it was down")
+        process.context("another program took the port of nats-server while it was down")
     }
 
-    /// Stops it in mid-air: it holds its connections and answers nothing.
+    /// Freezes the server: it keeps its connections and does not answer.
     ///
     /// # Errors
     ///
@@ -214,7 +212,7 @@ impl Nats {
         self.process.freeze()
     }
 
-    /// Lets it go on.
+    /// Continues a frozen server.
     pub fn thaw(&self) {
         self.process.thaw();
     }
@@ -232,14 +230,7 @@ impl Start {
             command.env(user.variable(), &self.passwords[user as usize]);
         }
         let process = Process::start(Launch::new("nats-server", command).log(self.options.log_path()))?;
-        let client = ready::client()?;
-        let health = format!("{}/healthz", monitor_url(monitor_port));
-        // On a port lost to another nats-server, that one would answer for ours.
-        let is_ready = async || ready::answers(&client, &health).await && ports::is_held_by(port, process.pid());
-        match ready::wait_for(&process, is_ready).await {
-            Err(_) if port_was_taken(&process) => Ok(None),
-            outcome => outcome.map(|()| Some(process)),
-        }
+        answering(process, port, &format!("{}/healthz", monitor_url(monitor_port))).await
     }
 }
 
@@ -252,7 +243,7 @@ impl NatsUser {
         }
     }
 
-    /// The variable that hands the password to the server's configuration.
+    /// Environment variable of the password in the server's configuration.
     fn variable(self) -> &'static str {
         match self {
             Self::Ingest => "NATS_INGEST_PASSWORD",

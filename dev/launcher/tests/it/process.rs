@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use launcher::process::{Farewell, Launch, Process};
+use launcher::process::{Launch, Process, StopSignal};
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -49,7 +49,7 @@ async fn environment_and_folder_reach_the_program() -> Result<()> {
     let log = dir.path().join("child.log");
     let mut command = shell("echo $TIDE; pwd");
     command.env("TIDE", "high").current_dir("/usr");
-    let child = Process::start(Launch::new("child", command).log(&log).farewell(Farewell::Kill))?;
+    let child = Process::start(Launch::new("child", command).log(&log).stop_signal(StopSignal::Kill))?;
     child.exit().wait().await;
     assert_eq!(child.log_tail(2), "high\n/usr");
     Ok(())

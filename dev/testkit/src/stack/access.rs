@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use launcher::environment::{Access, Environment};
+use launcher::stack::environment::{Access, Environment};
 
 use super::services::SKETCH_KEY;
 use super::{DATABASE, PROJECTOR_PASSWORD, Stack};

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use launcher::ports;
 use launcher::process::Process;
-use launcher::ready;
+use launcher::process::ready;
 use launcher::servers::nats::NatsUser;
 
 use super::{DATABASE, DatabaseUser, Stack, with};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use launcher::process::Process;
-use launcher::ready;
+use launcher::process::ready;
 
 use crate::chaos::faults::network::Cable;
 use crate::chaos::run::Run;

@@ -1,4 +1,4 @@
-//! The wall clock of a nats-server of tests, moved while the server runs.
+//! Wall clock of a nats-server in tests, which can be moved while the server runs.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The file that a server with a movable clock reads its offset from. The server maps it, so it is changed in place.
+/// File with the offset of a movable clock. The server maps the file, so it is changed in place.
 #[derive(Debug)]
 pub struct MovableClock {
     file: PathBuf,
 }
 
 impl MovableClock {
-    /// A clock that goes right, kept in a file of this folder.
+    /// A clock without an offset, in a file of this folder.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ impl MovableClock {
         Ok(Self { file })
     }
 
-    /// Makes the clock run this many seconds ahead of the machine's, or behind it where they are negative.
+    /// Sets the offset in seconds; negative ones are behind the machine's clock.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl MovableClock {
         file.write_all_at(&ahead_seconds.to_ne_bytes(), 0).context("moving a server's clock")
     }
 
-    /// The variable that tells the server about the file.
+    /// Environment variable that names the file to the server.
     pub fn variable(&self) -> (&'static str, String) {
         ("CLOCK_OFFSET_FILE", self.file.display().to_string())
     }

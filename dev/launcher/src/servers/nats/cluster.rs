@@ -1,4 +1,4 @@
-//! Three servers that keep one log together, as `nats/cluster.conf` has it.
+//! A cluster of three servers with `nats/cluster.conf`.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::{Nats, NatsOptions};
 use crate::ports;
 use crate::workspace::Workspace;
 
-/// What the servers log in to each other with. The loopback interface keeps it inside.
+/// Password between the servers, which are only reachable on the loopback interface.
 const CLUSTER_PASSWORD: &str = "the-password-of-a-cluster";
 
-/// Starts three servers with empty stores in `dir`. Their users have the passwords that they have at `like`.
+/// Starts three servers with empty stores in `dir`. Their users have the passwords of the server `like`.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub async fn start_cluster(dir: &Path, like: &Nats) -> Result<[Nats; 3]> {
             ..NatsOptions::new(dir.join((index + 1).to_string()))
         })
     };
-    // At once: none of them is ready before two of them are there.
+    // At the same time: none is ready before two are running.
     let servers = tokio::try_join!(server(0), server(1), server(2)).context("starting three nats-servers")?;
     Ok(servers.into())
 }

@@ -1,4 +1,4 @@
-//! A server that takes encrypted connections only.
+//! A server that accepts only encrypted connections.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,23 +9,22 @@ use super::Postgres;
 use crate::secrets;
 
 impl Postgres {
-    /// Starts it again with this certificate and its key, in PEM, and lets nobody in who does not speak TLS. It can be called
-    /// again with others.
+    /// Restarts the server with this certificate and key in PEM, and requires TLS. A later call replaces them.
     ///
     /// # Errors
     ///
-    /// Its folder cannot be written, or it does not start.
+    /// The data directory cannot be written, or the server does not start.
     pub async fn encrypt(&mut self, certificate: &str, key: &str) -> Result<()> {
-        let home = &self.start.home;
-        let data = home.data();
-        // Where it looks by default.
+        let data_dir = &self.start.data_dir;
+        let data = data_dir.data();
+        // Default paths of Postgres.
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = data.join(name);
-            // Only a file that is new gets the rights of a secret.
+            // Only a new file gets the mode of a secret.
             let _ = fs::remove_file(&path);
             secrets::write_private(&path, text)?;
-            if let Some(account) = home.account() {
-                account.own(&path)?;
+            if let Some(user) = data_dir.user() {
+                user.own(&path)?;
             }
         }
         let access = data.join("pg_hba.conf");

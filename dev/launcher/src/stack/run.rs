@@ -1,28 +1,30 @@
-//! What `cargo run` does, from beginning to end.
+//! The sequence of `cargo run`, from start to stop.
 
 use std::convert::Infallible;
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::Stack;
+use super::banner;
+use super::cli::Options;
+use super::demo::Demo;
+use super::orphans;
 use crate::build::{self, Profile};
-use crate::demo::Demo;
 use crate::install;
-use crate::leftovers;
-use crate::options::Options;
 use crate::ports;
 use crate::progress;
-use crate::stack::Stack;
-use crate::summary;
-use crate::workspace::Workspace;
+use crate::servers::postgres;
+use crate::workspace::{self, Workspace};
 
 /// Runs the local stack until Ctrl-C, SIGTERM or SIGHUP, and stops it.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or something in it ends on its own. Everything else is stopped then, too.
+/// The stack cannot be started, or one of its processes ends on its own; all others are stopped then, too.
 pub async fn run(options: Options) -> Result<()> {
-    progress::tell();
+    progress::show();
     let mut requests = StopRequests::listen()?;
     let workspace = Workspace::find()?;
     let _lock = workspace.lock()?;
@@ -39,13 +41,13 @@ pub async fn run(options: Options) -> Result<()> {
     outcome
 }
 
-/// Dropped in any of its steps, it leaves behind what [`Stack::stop`] stops, and nothing else.
+/// Starts and serves. If the future is dropped, only processes that [`Stack::stop`] stops are left.
 async fn serve(stack: &mut Stack, workspace: &Workspace, options: &Options) -> Result<Infallible> {
-    leftovers::wait(workspace).await?;
+    orphans::wait(workspace).await?;
     if options.fresh {
-        workspace.clear()?;
+        clear(workspace)?;
     }
-    // First what fails at once, then what takes long.
+    // Checks that fail at once come first, long steps later.
     if options.ingest_port == options.query_port {
         bail!("ingest and query cannot both listen on port {}.", options.query_port);
     }
@@ -56,29 +58,46 @@ async fn serve(stack: &mut Stack, workspace: &Workspace, options: &Options) -> R
     let programs = build::services(Profile::Release).await?;
     stack.start_servers(workspace).await?;
     stack.start_services(workspace, &programs, options).await?;
-    summary::write_environment(workspace, &programs, stack)?;
+    banner::write_environment(workspace, &programs, stack)?;
     tokio::select! {
         err = stack.death() => Err(err),
-        never = entertain(workspace, options, stack) => never,
+        never = play_demo(workspace, options, stack) => never,
     }
 }
 
-/// Fills the reports, tells where they are, and keeps them moving.
-async fn entertain(workspace: &Workspace, options: &Options, stack: &Stack) -> Result<Infallible> {
+/// Plays the history, prints the addresses, and plays live traffic.
+async fn play_demo(workspace: &Workspace, options: &Options, stack: &Stack) -> Result<Infallible> {
     let mut demo = Demo::open(workspace, options.ingest_port)?;
     let history = if options.no_demo { Ok(()) } else { demo.play_history().await };
-    summary::print(workspace, options, stack);
+    banner::print(workspace, options, stack);
     let Err(err) = match history {
         Ok(()) if options.no_demo => std::future::pending().await,
         Ok(()) => demo.trickle().await,
         Err(err) => Err(err),
     };
-    // The stack works without it.
+    // The stack works without demo traffic.
     progress::say(&format!("Demo traffic ended: {err:#}"));
     std::future::pending().await
 }
 
-/// The signals that ask for an orderly end.
+/// Removes all data, passwords and ports. Downloads and logs stay.
+fn clear(workspace: &Workspace) -> Result<()> {
+    let data = workspace.data();
+    postgres::remove_data_dir(&data.join("postgres"))?;
+    workspace::remove(&data.join("nats"))?;
+    for name in ["secrets", "ports", "demo", "env"] {
+        let path = data.join(name);
+        match fs::remove_file(&path) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => {
+                return Err(err).with_context(|| format!("removing {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Signals that ask for a shutdown.
 struct StopRequests([Signal; 3]);
 
 impl StopRequests {

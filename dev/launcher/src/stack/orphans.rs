@@ -1,7 +1,7 @@
-//! Processes of an earlier run that was killed: the kernel has told them to end, and they may still be at it.
+//! Orphans: processes of an earlier run that was killed. The kernel has asked them to end, and they may still be ending.
 //!
-//! Two servers on the same data would be worse than a late start, so their numbers are written down when they start,
-//! and the next run waits until they are gone.
+//! Two servers on the same data could damage it. So each started process is recorded in a file, and the next run waits until
+//! all of them have ended.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -14,10 +14,10 @@ use crate::process::{GRACE, POLL_INTERVAL, Process};
 use crate::progress;
 use crate::workspace::Workspace;
 
-/// As long as a stop of everything may take: five children, one after the other.
+/// Maximum wait: the time in which five processes are stopped one after the other.
 const LIMIT: Duration = GRACE.saturating_mul(5);
 
-/// Writes down that `process` runs.
+/// Records that `process` runs.
 pub(crate) fn record(workspace: &Workspace, process: &Process) -> Result<()> {
     let Some(stat) = Stat::read(process.pid()) else {
         return Ok(());
@@ -25,27 +25,27 @@ pub(crate) fn record(workspace: &Workspace, process: &Process) -> Result<()> {
     let path = workspace.data().join("processes");
     let open = OpenOptions::new().append(true).create(true).open(&path);
     let mut file = open.with_context(|| format!("opening {}", path.display()))?;
-    writeln!(file, "{} {} {}", process.pid(), stat.started, process.name()).context("writing down a process")
+    writeln!(file, "{} {} {}", process.pid(), stat.started, process.name()).context("recording a process")
 }
 
-/// Waits until nothing of an earlier run is left.
+/// Waits until all processes of an earlier run have ended.
 ///
 /// # Errors
 ///
-/// When something still runs after [`LIMIT`].
+/// A process still runs after [`LIMIT`].
 pub(crate) async fn wait(workspace: &Workspace) -> Result<()> {
     let path = workspace.data().join("processes");
     let text = fs::read_to_string(&path).unwrap_or_default();
-    let earlier: Vec<Leftover> = text.lines().filter_map(Leftover::parse).collect();
+    let earlier: Vec<Orphan> = text.lines().filter_map(Orphan::parse).collect();
     progress::step("Waiting for the processes of an earlier run", gone(&earlier)).await?;
     fs::write(&path, "").with_context(|| format!("writing {}", path.display()))
 }
 
-async fn gone(earlier: &[Leftover<'_>]) -> Result<()> {
+async fn gone(earlier: &[Orphan<'_>]) -> Result<()> {
     let started = Instant::now();
-    while let Some(leftover) = earlier.iter().find(|leftover| leftover.is_alive()) {
+    while let Some(orphan) = earlier.iter().find(|orphan| orphan.is_alive()) {
         if started.elapsed() > LIMIT {
-            bail!("{} of an earlier run does not end: kill process {} and start again.", leftover.name, leftover.pid);
+            bail!("{} of an earlier run does not end: kill process {} and start again.", orphan.name, orphan.pid);
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -53,14 +53,14 @@ async fn gone(earlier: &[Leftover<'_>]) -> Result<()> {
 }
 
 #[derive(Debug)]
-struct Leftover<'a> {
+struct Orphan<'a> {
     pid: u32,
-    /// Tells it from a later process of the same number.
+    /// Start time, which differs for a later process of the same number.
     started: u64,
     name: &'a str,
 }
 
-impl<'a> Leftover<'a> {
+impl<'a> Orphan<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.splitn(3, ' ');
         let pid = words.next()?.parse().ok()?;
@@ -81,7 +81,7 @@ mod tests {
     fn a_later_process_of_the_same_number_is_not_waited_for() {
         let pid = std::process::id();
         let started = Stat::read(pid).expect("this process runs").started;
-        assert!(Leftover { pid, started, name: "itself" }.is_alive());
-        assert!(!Leftover { pid, started: started - 1, name: "earlier" }.is_alive());
+        assert!(Orphan { pid, started, name: "itself" }.is_alive());
+        assert!(!Orphan { pid, started: started - 1, name: "earlier" }.is_alive());
     }
 }

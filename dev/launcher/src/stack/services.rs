@@ -1,31 +1,37 @@
-//! The three services as processes: their environment, their readiness.
+//! The three services as processes: their environment and readiness.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::cli::Options;
 use crate::build::Services;
-use crate::options::Options;
 use crate::ports;
-use crate::process::{self, Launch, Process};
-use crate::ready;
+use crate::process::{self, Launch, Process, ready};
 use crate::secrets::Secrets;
 use crate::servers::nats::{Nats, NatsUser};
 use crate::servers::postgres::Postgres;
 use crate::workspace::Workspace;
 
-/// The database of the read models.
+/// Database of the read models.
 pub(crate) const DATABASE: &str = "tidemark";
 
-/// A service before it runs.
+/// Description of a service.
 #[derive(Debug)]
 pub(crate) struct Service {
     name: &'static str,
     program: PathBuf,
-    /// Where it answers `/readyz`.
+    /// Port of `/readyz`.
     port: u16,
     environment: Vec<(&'static str, String)>,
+}
+
+/// Servers that the services connect to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Servers<'a> {
+    pub(crate) nats: &'a Nats,
+    pub(crate) postgres: &'a Postgres,
 }
 
 /// Passwords and keys that the services share.
@@ -36,7 +42,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Those of last time, or new ones.
+    /// Secrets of the last run, or new ones.
     pub(crate) fn open(workspace: &Workspace) -> Result<Self> {
         let mut secrets = Secrets::open(workspace.data().join("secrets"))?;
         Ok(Self {
@@ -48,25 +54,25 @@ impl Keys {
 }
 
 impl Service {
-    /// In the order of their start: who writes first, who reads last.
+    /// All services in the order of the data flow.
     pub(crate) fn all(
         workspace: &Workspace,
         programs: &Services,
-        (nats, postgres): (&Nats, &Postgres),
+        servers: Servers<'_>,
         options: &Options,
     ) -> Result<[Self; 3]> {
         let keys = Keys::open(workspace)?;
         let ports_file = workspace.data().join("ports");
-        let [projector_port] = ports::remembered(&ports_file);
-        ports::remember(&ports_file, &[projector_port])?;
+        let [projector_port] = ports::load(&ports_file);
+        ports::store(&ports_file, &[projector_port])?;
         Ok([
-            Self::ingest(programs, nats, options.ingest_port),
-            Self::projector(programs, (nats, postgres), projector_port, &keys),
-            Self::query(programs, postgres, options.query_port, &keys),
+            Self::ingest(programs, servers.nats, options.ingest_port),
+            Self::projector(programs, servers, projector_port, &keys),
+            Self::query(programs, servers.postgres, options.query_port, &keys),
         ])
     }
 
-    /// Starts it, with its output in the folder of the logs.
+    /// Starts the service, with its output in the folder of logs.
     pub(crate) fn start(&self, workspace: &Workspace) -> Result<Process> {
         let mut command = Command::new(&self.program);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -77,7 +83,7 @@ impl Service {
         Process::start(Launch::new(self.name, command).log(log))
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until the service is ready.
     pub(crate) async fn wait_until_ready(&self, process: &Process) -> Result<()> {
         ready::wait_for_http(process, &format!("http://127.0.0.1:{}/readyz", self.port)).await
     }
@@ -89,9 +95,9 @@ impl Service {
         Self { name: "ingest", program: programs.ingest.clone(), port, environment }
     }
 
-    fn projector(programs: &Services, (nats, postgres): (&Nats, &Postgres), port: u16, keys: &Keys) -> Self {
-        let mut environment = log_environment(nats, NatsUser::Projector);
-        let database = postgres.url("tidemark_projector", &keys.projector_password, DATABASE);
+    fn projector(programs: &Services, servers: Servers<'_>, port: u16, keys: &Keys) -> Self {
+        let mut environment = log_environment(servers.nats, NatsUser::Projector);
+        let database = servers.postgres.url("tidemark_projector", &keys.projector_password, DATABASE);
         environment.push(("DATABASE_URL", database));
         environment.push(("PROJECTOR_LISTEN", listen(port)));
         environment.push(("SKETCH_KEY", keys.sketch_key.clone()));
@@ -105,7 +111,7 @@ impl Service {
     }
 }
 
-/// Brings the database up to date, and gives the roles of the services their passwords.
+/// Migrates the database, and sets the passwords of the services' roles.
 pub(crate) async fn migrate(workspace: &Workspace, programs: &Services, postgres: &Postgres) -> Result<()> {
     let keys = Keys::open(workspace)?;
     let mut command = Command::new(&programs.projector);

@@ -1,4 +1,4 @@
-//! How events reach ingest: what it may not have stored is sent again, as it was.
+//! Client of ingest, which sends unconfirmed events again.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use serde::Serialize;
 
 use super::traffic::Event;
 
-/// Longer than ingest itself waits for the log.
+/// Timeout of a request; longer than ingest waits for the log.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What ingest asks for is followed within this bound.
+/// Maximum pause that ingest can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
-/// The pause when ingest says nothing of one, or nothing at all.
+/// Pause if ingest asks for none, or does not answer.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
-/// With a pause of a second or more between them, five minutes at least.
+/// Maximum attempts: with a pause of at least a second, five minutes.
 const TRIES_MAX: u32 = 300;
 
 /// A client of ingest.
@@ -28,7 +28,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// For the ingest on this port.
+    /// Client of the ingest on this port.
     pub(super) fn new(port: u16) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build()?;
         Ok(Self { http, base: format!("http://127.0.0.1:{port}") })
@@ -44,7 +44,7 @@ impl Client {
         self.post("/events", events).await
     }
 
-    /// Returns when the events are stored. The ids in them make the repetition harmless.
+    /// Returns once the events are stored. Their ids make a repeated request harmless.
     async fn post(&self, path: &str, body: &(impl Serialize + ?Sized)) -> Result<()> {
         let url = format!("{}{path}", self.base);
         for _ in 0..TRIES_MAX {

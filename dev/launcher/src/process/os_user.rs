@@ -1,4 +1,4 @@
-//! The account that Postgres runs under when this process is root, and what that account can reach.
+//! User of the operating system that Postgres runs as if this process is root, and the paths that it can reach.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -6,43 +6,43 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// An account without rights.
+/// A user without privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct OsUser {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-impl Account {
-    /// `postgres`, else `nobody`; `None` when this process is not root and needs no other account.
+impl OsUser {
+    /// `postgres`, else `nobody`; `None` if this process is not root and needs no other user.
     ///
     /// # Errors
     ///
-    /// When the machine has neither.
+    /// The machine has neither.
     pub(crate) fn unprivileged() -> Result<Option<Self>> {
         if !is_root() {
             return Ok(None);
         }
-        let accounts = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
-        match ["postgres", "nobody"].iter().find_map(|name| Self::find(&accounts, name)) {
-            Some(account) => Ok(Some(account)),
-            None => bail!("Postgres does not run as root, and there is neither an account `postgres` nor `nobody`"),
+        let users = fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
+        match ["postgres", "nobody"].iter().find_map(|name| Self::find(&users, name)) {
+            Some(user) => Ok(Some(user)),
+            None => bail!("Postgres does not run as root, and there is neither a user `postgres` nor `nobody`"),
         }
     }
 
-    /// Who owns `path`, if it exists and is not root's.
+    /// Owner of `path`, if it exists and is not root's.
     pub(crate) fn owner(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         (metadata.uid() != 0).then(|| Self { uid: metadata.uid(), gid: metadata.gid() })
     }
 
-    /// Whether it may walk from the root of the file system down to `path`, as far as that exists.
+    /// Whether the user may enter all folders down to `path`, as far as they exist.
     pub(crate) fn can_enter(self, path: &Path) -> bool {
         obstacles(path).all(|(_, metadata)| self.can_pass(&metadata))
     }
 
-    /// Lets everybody pass through (not look into) the private temporary folders of this process above `path`.
-    /// Test servers live in such folders.
+    /// Permits all users to pass through, but not to list, the temporary folders of this process above `path`. Test servers
+    /// have their data there.
     pub(crate) fn open_temporary_folders(self, path: &Path) -> Result<()> {
         let temporary = std::env::temp_dir();
         let temporary = temporary.canonicalize().unwrap_or(temporary);
@@ -56,7 +56,7 @@ impl Account {
         Ok(())
     }
 
-    /// Makes it the owner of a file or folder.
+    /// Makes the user the owner of a file or folder.
     pub(crate) fn own(self, path: &Path) -> Result<()> {
         chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("giving away {}", path.display()))
     }
@@ -73,8 +73,8 @@ impl Account {
         mode & bit != 0
     }
 
-    fn find(accounts: &str, name: &str) -> Option<Self> {
-        let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+    fn find(users: &str, name: &str) -> Option<Self> {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
         let uid = fields.next()?.parse().ok()?;
         let gid = fields.next()?.parse().ok()?;
@@ -82,7 +82,7 @@ impl Account {
     }
 }
 
-/// Whether this process may do everything.
+/// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     own_uid() == 0
 }
@@ -91,7 +91,7 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// The folders on the way down to `path`, itself included, as far as they exist.
+/// The folders down to `path`, `path` included, as far as they exist.
 fn obstacles(path: &Path) -> impl Iterator<Item = (&Path, fs::Metadata)> {
     path.ancestors().filter_map(|folder| Some((folder, fs::metadata(folder).ok()?)))
 }
@@ -101,19 +101,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_is_found_by_its_whole_name() {
-        let accounts = "postgresql:x:1:2::/:/bin/sh\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(Account::find(accounts, "postgres"), Some(Account { uid: 101, gid: 104 }));
-        assert_eq!(Account::find(accounts, "nobody"), None);
+    fn a_user_is_found_by_its_whole_name() {
+        let users = "postgresql:x:1:2::/:/bin/sh\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(OsUser::find(users, "postgres"), Some(OsUser { uid: 101, gid: 104 }));
+        assert_eq!(OsUser::find(users, "daemon"), None);
     }
 
     #[test]
-    fn a_private_folder_stops_everybody_else() {
+    fn a_private_folder_stops_other_users() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("our own folder");
         let inside = folder.path().join("data");
         let owner = fs::metadata(folder.path()).expect("it exists");
-        let stranger = Account { uid: owner.uid() + 4_321, gid: owner.gid() + 4_321 };
+        let stranger = OsUser { uid: owner.uid() + 4_321, gid: owner.gid() + 4_321 };
         assert!(!stranger.can_enter(&inside));
         stranger.open_temporary_folders(&inside).expect("our own folder");
         assert!(stranger.can_enter(&inside));

@@ -1,34 +1,34 @@
-//! What leads an operator's tools to the servers: variables for the nats CLI, psql and the commands of the projector.
+//! Environment of an operator's tools: variables for the nats CLI, psql and the commands of the projector.
 
 use std::path::{Path, PathBuf};
 
 use crate::servers::nats::{Nats, NatsUser};
 use crate::servers::postgres::{OWNER, Postgres};
 
-/// Variables of the environment, and folders to look for programs in. It holds secrets.
+/// Environment variables, and folders for PATH. Contains secrets.
 pub struct Environment {
     variables: Vec<(&'static str, String)>,
     folders: Vec<PathBuf>,
 }
 
-/// What the variables lead to.
+/// Servers and secrets for an [`Environment`].
 pub struct Access<'a> {
     /// The log.
     pub nats: &'a Nats,
     /// The read models.
     pub postgres: &'a Postgres,
-    /// Their database.
+    /// Name of the database.
     pub database: &'a str,
-    /// The password of the role that the projector has there.
+    /// Password of the projector's role.
     pub projector_password: &'a str,
-    /// What users are counted under.
+    /// Key of the user digests.
     pub sketch_key: &'a str,
-    /// Where `nats` and `projector` are.
+    /// Folders of `nats` and `projector`.
     pub folders: Vec<PathBuf>,
 }
 
 impl Environment {
-    /// The variables of these servers.
+    /// The environment for these servers.
     pub fn of(access: Access<'_>) -> Self {
         let Access { nats, postgres, database, projector_password, sketch_key, folders } = access;
         let operator = nats.user(NatsUser::Operator);
@@ -47,17 +47,17 @@ impl Environment {
         Self { variables, folders }
     }
 
-    /// The variables, each with its value.
+    /// Names and values of the variables.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// Folders for the end of PATH: programs that the user has himself come first.
+    /// Folders for the end of PATH, so that the user's own programs come first.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
 
-    /// The same for a shell.
+    /// The environment as commands of a shell.
     pub(crate) fn to_shell(&self) -> String {
         let variables = self.variables().map(|(name, value)| format!("export {name}={value}\n"));
         let folders = self.folders.iter().map(|folder| format!("export PATH=\"$PATH\":{}\n", quoted(folder)));

@@ -1,20 +1,20 @@
-//! Tells where everything is.
+//! Banner with addresses and commands, and the file of environment variables.
 
 use std::io::{Write, stdout};
 
 use anyhow::Result;
 
+use super::Stack;
+use super::cli::Options;
+use super::demo;
+use super::environment::{Access, Environment};
+use super::services::{DATABASE, Keys};
 use crate::build::Services;
-use crate::demo;
-use crate::environment::{Access, Environment};
 use crate::install;
-use crate::options::Options;
 use crate::secrets;
-use crate::services::{DATABASE, Keys};
-use crate::stack::Stack;
 use crate::workspace::Workspace;
 
-/// Writes the file that leads the nats CLI, psql and the projector's commands to the servers. It holds passwords.
+/// Writes the file with the environment of the nats CLI, psql and the projector's commands. It contains passwords.
 pub(crate) fn write_environment(workspace: &Workspace, programs: &Services, stack: &Stack) -> Result<()> {
     let keys = Keys::open(workspace)?;
     let programs = programs.projector.parent().expect("a program lies in a folder");
@@ -34,7 +34,7 @@ pub(crate) fn write_environment(workspace: &Workspace, programs: &Services, stac
     secrets::write_private(&workspace.data().join("env"), &text)
 }
 
-/// Prints addresses, and commands to try.
+/// Prints addresses and commands.
 pub(crate) fn print(workspace: &Workspace, options: &Options, stack: &Stack) {
     let ingest = format!("http://127.0.0.1:{}", options.ingest_port);
     let query = format!("http://127.0.0.1:{}", options.query_port);

@@ -1,10 +1,7 @@
-//! Demo traffic: a month of history, once for each data folder, and a trickle of visits from then on.
+//! Demo traffic: a month of history, once for each data folder, and live visits from then on.
 
-/// What visitors do. Pure: the same seed and instant give the same events.
-mod traffic;
-
-/// How events reach ingest.
 mod client;
+mod traffic;
 
 use std::convert::Infallible;
 use std::fs;
@@ -22,13 +19,13 @@ use crate::workspace::Workspace;
 use client::Client;
 use traffic::{Live, history};
 
-/// The site with the most visitors.
+/// Site with the most visitors.
 pub(crate) const SITE: &str = traffic::SITES[0].id;
 
-/// Events in one request: one envelope of the log's for each of its partitions.
+/// Events of one request, which become one envelope for each partition.
 const BATCH_EVENTS: usize = 1_000;
 
-/// Three live events a second.
+/// Interval of live events: three a second.
 const LIVE_INTERVAL: Duration = Duration::from_millis(333);
 
 /// The demo traffic of one data folder.
@@ -38,24 +35,24 @@ pub(crate) struct Demo {
     marker: PathBuf,
 }
 
-/// How far the history is played. Kept, so that an interrupted run goes on with the very same events.
+/// Progress of the history. Stored, so that an interrupted run goes on with the same events.
 #[derive(Debug, Serialize, Deserialize)]
 struct Played {
-    /// The end of the history: when it was first asked for.
+    /// End of the history: time of the first run.
     until: DateTime<Utc>,
     events: usize,
     is_complete: bool,
 }
 
 impl Demo {
-    /// Reads how far an earlier run came.
+    /// Reads the progress of an earlier run.
     pub(crate) fn open(workspace: &Workspace, ingest_port: u16) -> Result<Self> {
         let marker = workspace.data().join("demo");
         let played = Played::open(&marker)?;
         Ok(Self { client: Client::new(ingest_port)?, played, marker })
     }
 
-    /// Plays what is missing of the history.
+    /// Plays the remaining part of the history.
     pub(crate) async fn play_history(&mut self) -> Result<()> {
         if self.played.is_complete {
             return Ok(());
@@ -75,11 +72,11 @@ impl Demo {
         self.played.save(&self.marker)
     }
 
-    /// Plays visits as they happen, for ever.
+    /// Plays live visits for ever.
     pub(crate) async fn trickle(&self) -> Result<Infallible> {
         let mut live = Live::new(now());
         let mut ticks = tokio::time::interval(LIVE_INTERVAL);
-        // What was not sent while ingest was away is not made up for.
+        // Events that could not be sent while ingest was down are not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -88,13 +85,13 @@ impl Demo {
     }
 }
 
-/// The visitors' clock.
+/// Clock of the visitors.
 #[expect(clippy::disallowed_methods, reason = "demo traffic stands for clients, whose clocks stamp their events")]
 pub(crate) fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Seconds that `left` events take when `done` took `elapsed`.
+/// Seconds for `left` events, if `done` took `elapsed`.
 fn remaining(elapsed: Duration, done: usize, left: usize) -> u64 {
     let done = u32::try_from(done).unwrap_or(u32::MAX).max(1);
     let left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -113,7 +110,7 @@ impl Played {
     }
 
     fn save(&self, marker: &Path) -> Result<()> {
-        let text = serde_json::to_vec(self).context("writing down how far the history is played")?;
+        let text = serde_json::to_vec(self).context("storing the progress of the history")?;
         let draft = marker.with_added_extension("draft");
         let write = || {
             fs::write(&draft, &text)?;

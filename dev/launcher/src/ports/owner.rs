@@ -1,4 +1,4 @@
-//! Who listens on a port, as far as `/proc` lets this user see.
+//! Process that listens on a port, as far as `/proc` shows it to this user.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -8,15 +8,15 @@ use crate::process::tree;
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
-/// A process that listens.
+/// Process that owns a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
+pub(crate) struct Owner {
     pub(crate) pid: u32,
     pub(crate) name: String,
 }
 
-impl Holder {
-    /// `None` when nobody listens, or a process of another user does, whose files are not shown.
+impl Owner {
+    /// Finds the owner; `None` if there is none, or it is a process of another user, whose files are not shown.
     pub(crate) fn find(port: u16) -> Option<Self> {
         let sockets = listening(port);
         if sockets.is_empty() {
@@ -30,7 +30,7 @@ impl Holder {
 }
 
 /// Whether `pid` listens on this port.
-pub(super) fn holds_port(pid: u32, port: u16) -> bool {
+pub(super) fn owns(pid: u32, port: u16) -> bool {
     holds(pid, &listening(port))
 }
 

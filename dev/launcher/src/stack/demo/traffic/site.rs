@@ -1,16 +1,16 @@
-//! The sites, their pages and when people come.
+//! Sites of the demo, with their pages and busy hours.
 
 /// A site of the demo.
 pub(crate) struct Site {
     pub(crate) id: &'static str,
     pub(super) visits_per_day: u32,
-    /// People who come at all.
+    /// Number of different visitors.
     pub(super) users: u32,
-    /// The pages that everybody knows, the best known first.
+    /// Popular pages, the most popular first.
     pages: &'static [&'static str],
-    /// The many others: a prefix and how many there are.
+    /// Further pages: a prefix, and their number.
     archive: (&'static str, u32),
-    /// Event types other than page views, and where they happen.
+    /// Event types other than page views, and their paths.
     pub(super) goals: &'static [(&'static str, &'static str)],
 }
 
@@ -28,7 +28,7 @@ impl Site {
     }
 }
 
-/// The busiest first.
+/// All sites, the busiest first.
 pub(crate) const SITES: [Site; 5] = [
     Site {
         id: "blog",
@@ -72,9 +72,9 @@ pub(crate) const SITES: [Site; 5] = [
     },
 ];
 
-/// From Monday to Sunday.
+/// Traffic by weekday, from Monday to Sunday.
 pub(super) const WEEKDAY_PERCENT: [u32; 7] = [108, 116, 118, 114, 100, 72, 72];
 
-/// How busy each hour of the day is, UTC.
+/// Traffic by hour of the day, UTC.
 pub(super) const HOUR_WEIGHTS: [u32; 24] =
     [8, 6, 5, 4, 5, 8, 14, 24, 36, 46, 50, 48, 42, 46, 52, 54, 50, 44, 40, 42, 40, 32, 22, 13];

@@ -1,6 +1,5 @@
-//! What visitors do. Pure: the same seed and instant give the same events.
+//! Simulated visitors. The same seed and instant give the same events.
 
-/// The sites, their pages and when people come.
 mod site;
 
 use chrono::{DateTime, Datelike, Duration, TimeDelta, Timelike, Utc};
@@ -11,22 +10,22 @@ use serde::Serialize;
 pub(super) use site::SITES;
 use site::{HOUR_WEIGHTS, Site, WEEKDAY_PERCENT};
 
-/// The length of the history.
+/// Length of the history.
 const HISTORY_DAYS: i64 = 30;
 
-/// Any number; it only has to stay the same.
+/// Seed of the history; an arbitrary constant.
 const SEED: u64 = 0x7469_6465_6d61_726b;
 
-/// The longest visit.
+/// Maximum pages of a visit.
 const VISIT_PAGES_MAX: u32 = 9;
 
-/// What a page leads to another one with.
+/// Share of pages that lead to a next one.
 const NEXT_PAGE_PERCENT: u32 = 52;
 
-/// Visits that name no user.
+/// Share of visits without a user.
 const ANONYMOUS_PERCENT: u32 = 18;
 
-/// Visits that end with what the site is for.
+/// Share of visits that end with a goal of the site.
 const GOAL_PERCENT: u32 = 9;
 
 /// An event as ingest takes it.
@@ -66,7 +65,7 @@ pub(super) fn history(until: DateTime<Utc>) -> Vec<Event> {
     events
 }
 
-/// Visits that happen now, one page of somebody's after the other's.
+/// Live page views of changing visitors.
 pub(super) struct Live {
     rng: StdRng,
     run: i64,
@@ -74,13 +73,13 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// A run that began at this instant; it names its events after it.
+    /// Live traffic from this instant, which is part of the event ids.
     pub(super) fn new(start: DateTime<Utc>) -> Self {
         let run = start.timestamp_millis();
         Self { rng: StdRng::seed_from_u64(SEED ^ run.cast_unsigned()), run, number: 0 }
     }
 
-    /// What happens at `timestamp`.
+    /// The event at `timestamp`.
     pub(super) fn event(&mut self, timestamp: DateTime<Utc>) -> Event {
         let total: u32 = SITES.iter().map(|site| site.visits_per_day).sum();
         let mut place = self.rng.random_range(0..total);
@@ -104,14 +103,14 @@ impl Live {
     }
 }
 
-/// How many people come in the hour that begins at `hour`: days differ by chance, by weekday, and by the time of day.
+/// Number of visits in the hour that begins at `hour`: it depends on chance, weekday, and time of day.
 fn visits_in_hour(site: &Site, hour: DateTime<Utc>, rng: &mut StdRng) -> u32 {
     let weekday = WEEKDAY_PERCENT[hour.weekday().num_days_from_monday() as usize];
     let weight = HOUR_WEIGHTS[hour.hour() as usize];
     let chance_percent = rng.random_range(80..=120);
     let scale = HOUR_WEIGHTS.iter().sum::<u32>() * 100 * 100;
     let visits = site.visits_per_day * weekday * weight * chance_percent;
-    // The part of a visit that is left over comes as seldom as it is small.
+    // The fraction of a visit is its probability.
     visits / scale + u32::from(rng.random_range(0..scale) < visits % scale)
 }
 
@@ -137,13 +136,13 @@ fn page_view(site: &Site, timestamp: DateTime<Utc>, user_id: Option<String>, rng
     Event { site_id: site.id, event_type: "page_view", path, user_id, timestamp, event_id: String::new() }
 }
 
-/// A few come often, most come once or twice.
+/// Picks a user: few come often, most once or twice.
 fn user(site: &Site, rng: &mut StdRng) -> Option<String> {
     let number = rng.random_range(0..site.users).min(rng.random_range(0..site.users));
     (rng.random_range(0..100) >= ANONYMOUS_PERCENT).then(|| format!("{}-user-{number}", site.id))
 }
 
-/// An index below `count`; small ones come often, large ones seldom, none never.
+/// Picks an index below `count`: small ones often, large ones seldom.
 fn long_tailed(count: u32, rng: &mut StdRng) -> u32 {
     let bound = rng.random_range(1..=count);
     let bound = rng.random_range(1..=bound);

@@ -1,28 +1,28 @@
-//! Waits until a process that was started serves.
+//! Waits until a started process serves.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::Process;
+use super::Process;
 
-/// How many lines of a log explain a failure.
+/// Lines of a log that are shown with a failure.
 pub(crate) const TAIL_LINES: usize = 20;
 
-/// How long a process may take until it serves. Recovery after a crash reads the log or the WAL first.
+/// Maximum time until a process serves. Recovery after a crash reads the log or the WAL first.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// How often a process that starts is asked whether it serves: its answer costs microseconds.
+/// Interval between checks of a starting process; each costs microseconds.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A local answer that takes longer than this is asked for again.
+/// Timeout of one check.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Waits until `is_ready` says so.
+/// Waits until `is_ready` returns true.
 ///
 /// # Errors
 ///
-/// When the process ends instead, with the last lines of its log, or takes longer than two minutes.
+/// The process has ended, or takes longer than two minutes; the message has the last lines of its log.
 pub async fn wait_for(process: &Process, is_ready: impl AsyncFn() -> bool) -> Result<()> {
     let started = Instant::now();
     while !is_ready().await {
@@ -47,7 +47,7 @@ pub async fn wait_for_http(process: &Process, url: &str) -> Result<()> {
     wait_for(process, async || answers(&client, url).await).await
 }
 
-/// A client for the loopback interface, whatever proxy the machine is set to use.
+/// An HTTP client for the loopback interface, which uses no proxy.
 pub(crate) fn client() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy();
     client.build().context("making an HTTP client")
