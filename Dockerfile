@@ -15,6 +15,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY crates/contract/Cargo.toml crates/contract/
+COPY crates/sketch/Cargo.toml crates/sketch/
 COPY crates/service/Cargo.toml crates/service/
 COPY crates/database/Cargo.toml crates/database/
 COPY crates/event_log/Cargo.toml crates/event_log/
@@ -37,7 +38,7 @@ RUN set -eu; \
     done; \
     cargo auditable build --release --locked -p ingest -p projector -p query; \
     cargo clean --release --workspace; \
-    rm -r crates/contract/src crates/service/src crates/database/src crates/event_log/src crates/fold/src ingest/src projector/src query/src
+    rm -r crates/contract/src crates/sketch/src crates/service/src crates/database/src crates/event_log/src crates/fold/src ingest/src projector/src query/src
 
 COPY .sqlx .sqlx
 COPY migrations migrations

@@ -1,4 +1,4 @@
-//! Tells the compiler which commit this is: from `TIDEMARK_COMMIT`, or from git, or not at all.
+//! Passes the commit to the compiler: from `TIDEMARK_COMMIT`, else from git, else `unknown`.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn main() {
     }
 }
 
-/// What git says; `None` where there is none, or this is none of its folders.
+/// Output of git; `None` without git, or outside of a repository.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok().map(|said| said.trim().to_owned())

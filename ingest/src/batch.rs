@@ -68,11 +68,11 @@ pub enum InvalidBatch {
     NothingValid {
         /// Position of the first element.
         index: usize,
-        /// What is wrong with the first element.
+        /// Error of the first element.
         error: Rejected,
     },
     /// The key permits none of the sites.
-    #[error("the key is not good for any site of the batch")]
+    #[error("the key permits no site of the batch")]
     NothingAllowed,
     /// There are more than [`BATCH_EVENTS_MAX`] elements.
     #[error("a batch must have at most {BATCH_EVENTS_MAX} events")]

@@ -56,7 +56,7 @@ pub(crate) enum Refused {
 }
 
 impl Log {
-    /// What `/readyz` answers. One stream that works is enough: while others have no leader every ingest lacks the same
+    /// Answer of `/readyz`. One stream that works is enough: while others have no leader every ingest lacks the same
     /// streams, so none of them should be taken out of service.
     pub(crate) fn readiness(&self) -> Result<(), String> {
         let kind = match &*self.status.borrow() {

@@ -55,7 +55,7 @@ pub enum Rejected {
     #[error("the clocks of this service and of its log differ or were not compared yet; send the event again later")]
     Unsure,
     /// The key does not permit the event's site.
-    #[error("the key is not good for this site")]
+    #[error("the key does not permit this site")]
     NotAllowed,
 }
 

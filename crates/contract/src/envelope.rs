@@ -1,20 +1,20 @@
-//! Envelopes: one message of the log holds 1..n events of one partition, one JSON object a line.
+//! Envelopes: messages of the log with the events of one partition, one JSON object a line.
 //!
-//! A reader accepts every schema ever written. What it cannot read it hands back with the reason, and reads on.
+//! A reader accepts every schema that was ever written. It returns a line that it cannot read with the reason, and goes on.
 
 use crate::event::{Event, InvalidEvent, trimmed};
-use crate::log::{SCHEMA_V1, UNREADABLE_HEADERS};
+use crate::subjects::{SCHEMA_V1, UNREADABLE_HEADERS};
 
-/// Lines of one envelope.
+/// Maximum lines of an envelope.
 pub const ENVELOPE_EVENTS_MAX: usize = 1_000;
 
-/// Bytes of one envelope's body: 256 KiB, a quarter of what a NATS server takes by default.
+/// Maximum bytes of an envelope's body: 256 KiB, a quarter of the default maximum of a NATS server.
 pub const ENVELOPE_BYTES_MAX: usize = 256 * 1024;
 
-/// Characters that a reason shows of what cannot be read.
+/// Maximum characters of an unreadable text in a reason.
 const SHOWN_CHARS: usize = 64;
 
-/// A message body whose schema is known and whose size is within bounds.
+/// Body of a message with a known schema and a valid size.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
     body: &'a [u8],
@@ -23,41 +23,41 @@ pub struct Envelope<'a> {
 /// One line of an envelope.
 #[derive(Debug)]
 pub struct Line<'a> {
-    /// Its number, from 0. Blank lines have numbers too, but are no events.
+    /// Number of the line, from 0. Blank lines count, but are no events.
     pub number: u32,
-    /// The event as it was sent.
+    /// JSON of the event as it was sent.
     pub json: &'a [u8],
-    /// What it says, or why that cannot be read.
+    /// The event, or the reason for which it cannot be read.
     pub event: Result<Event<'a>, InvalidEvent>,
 }
 
-/// Why a whole message cannot be read.
+/// Reason for which a whole message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableEnvelope {
-    /// Written by something newer, or not meant for us.
+    /// The schema is that of a newer version, or of another program.
     #[error("schema {0:?} is unknown")]
     Schema(String),
-    /// Not even its headers can be read: what they say of the body is not known. They are named.
+    /// The headers cannot be parsed, so the schema is not known.
     #[error("headers cannot be read: {0}")]
     Headers(String),
-    /// Longer than [`ENVELOPE_BYTES_MAX`].
+    /// The body is longer than [`ENVELOPE_BYTES_MAX`].
     #[error("an envelope must be at most {ENVELOPE_BYTES_MAX} bytes long")]
     TooLarge,
-    /// More lines than [`ENVELOPE_EVENTS_MAX`].
+    /// The body has more lines than [`ENVELOPE_EVENTS_MAX`].
     #[error("an envelope must have at most {ENVELOPE_EVENTS_MAX} lines")]
     TooManyLines,
-    /// No line in it but blank ones.
+    /// The body has only blank lines.
     #[error("an envelope must have at least one event")]
     Empty,
 }
 
 impl<'a> Envelope<'a> {
-    /// Opens a message's body. `schema` is its [`SCHEMA_HEADER`](crate::log::SCHEMA_HEADER), if it has one: what a
-    /// person publishes by hand has none.
+    /// Opens the body of a message. `schema` is its [`SCHEMA_HEADER`](crate::subjects::SCHEMA_HEADER), which messages that are
+    /// published by hand do not have.
     ///
     /// # Errors
     ///
-    /// The body as a whole cannot be read; its events are to be parked together.
+    /// The body as a whole cannot be read; its events have to be parked together.
     pub fn open(schema: Option<&str>, body: &'a [u8]) -> Result<Self, UnreadableEnvelope> {
         if let Some(schema) = schema.filter(|schema| *schema != SCHEMA_V1) {
             let shown = |text: &str| text.chars().take(SHOWN_CHARS).collect();
@@ -77,7 +77,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Its lines in order, without blank ones.
+    /// The lines in order, without blank ones.
     pub fn lines(self) -> impl Iterator<Item = Line<'a>> {
         self.written_lines().map(|(number, json)| Line { number, json, event: Event::parse(json) })
     }
@@ -87,9 +87,8 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Adds one event's JSON to an envelope's body, as one line.
-///
-/// Line breaks can stand in JSON only as white space between tokens, so a space says the same.
+/// Appends the JSON of an event to the body of an envelope, as one line. Line breaks occur in JSON only as white space
+/// between tokens, so they are replaced by spaces.
 pub fn push_line(body: &mut Vec<u8>, json: &[u8]) {
     body.extend(trimmed(json).iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     body.push(b'\n');
@@ -99,7 +98,7 @@ pub fn push_line(body: &mut Vec<u8>, json: &[u8]) {
 mod tests {
     use super::*;
 
-    /// The golden envelope: documentation and test. It may gain siblings, it never changes.
+    /// The golden envelope, for documentation and tests. It never changes.
     const GOLDEN: &str = include_str!("../fixtures/envelope.ndjson");
 
     #[test]

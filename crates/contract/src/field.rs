@@ -1,21 +1,17 @@
-//! The parts of an event, as types: a value that exists keeps its rule.
-//!
-//! They borrow from the JSON they were read from where they can. The JSON is kept as it was sent; these are only what
-//! Tidemark itself reads of it.
+//! Fields of an event as types, whose values are always valid. They borrow from the JSON where possible.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
-/// Bytes of a path without query and fragment: with a site and a type it is a key of at most 2,176 bytes and some, below the
-/// 2,704 that an index of Postgres takes.
+/// Maximum bytes of a path without query and fragment. A key of site, type and path then has about 2,176 bytes, below the
+/// maximum of 2,704 in an index of Postgres.
 const PATH_BYTES_MAX: usize = 2_048;
 
-/// What read models have in the place of a type, a path or a host of a site that has too many of them. No client's type,
-/// path or host is this text.
+/// Name in read models for the types, paths or hosts of a site beyond the maximum. It is no valid type, path or host.
 pub const OTHER: &str = "(other)";
 
-/// A field whose value breaks its rule: `path must start with "/"`.
+/// Error about a value that breaks the rule of its field: `path must start with "/"`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} must {rule}")]
 pub struct InvalidField {
@@ -30,15 +26,15 @@ macro_rules! text_field {
         pub struct $type<'a>(Cow<'a, str>);
 
         impl<'a> $type<'a> {
-            /// The field's name in JSON and in messages.
+            /// Name of the field in JSON and in messages.
             pub const FIELD: &'static str = $field;
 
-            /// The text itself.
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The same value, independent of what it was read from.
+            /// The value with a text of its own.
             pub fn into_owned(self) -> $type<'static> {
                 $type(Cow::Owned(self.0.into_owned()))
             }
@@ -72,7 +68,7 @@ macro_rules! text_field {
 }
 
 text_field!(
-    /// Whose traffic it is. 1 to 64 bytes.
+    /// Site of an event. 1 to 64 bytes.
     SiteId,
     "site_id",
     "be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and start with a letter or digit",
@@ -80,7 +76,7 @@ text_field!(
 );
 
 text_field!(
-    /// What happened, `page_view` for instance. 1 to 64 bytes.
+    /// Type of an event, such as `page_view`. 1 to 64 bytes.
     EventType,
     "event_type",
     "be 1 to 64 of the characters A-Z a-z 0-9 . _ : - and start with a letter or digit",
@@ -88,16 +84,16 @@ text_field!(
 );
 
 text_field!(
-    /// Where on the site, as it was sent: with query and fragment. What is counted of it has 1 to 2,048 bytes.
+    /// Path on the site as it was sent, with query and fragment. The counted part has 1 to 2,048 bytes.
     EventPath,
     "path",
-    // Postgres has no text with a NUL in it: such a path could be stored, but never counted.
+    // A text of Postgres cannot contain a NUL: such a path could be stored in the log, but never counted.
     "start with \"/\", be at most 2048 bytes long without query and fragment, and contain no NUL character",
     is_path
 );
 
 text_field!(
-    /// Who it was, in the client's words. Never stored outside the log and never logged. 1 to 256 bytes.
+    /// User in the client's words. Never stored outside the log, and never printed. 1 to 256 bytes.
     UserId,
     "user_id",
     "be at most 256 bytes long",
@@ -105,7 +101,7 @@ text_field!(
 );
 
 text_field!(
-    /// The client's idempotency key, unique within its site. 1 to 128 bytes.
+    /// Idempotency key of the client, unique within its site. 1 to 128 bytes.
     EventId,
     "event_id",
     "be 1 to 128 visible ASCII characters",
@@ -113,13 +109,13 @@ text_field!(
 );
 
 impl EventType<'_> {
-    /// The type whose events a report counts unless it is asked for another.
+    /// Type whose events a report counts by default.
     pub const PAGE_VIEW: EventType<'static> = EventType(Cow::Borrowed("page_view"));
 
-    /// What read models count events under whose site has too many types. No client can send it.
+    /// Type in read models for events of a site with too many types. No client can send it.
     pub const OTHER: EventType<'static> = EventType(Cow::Borrowed(OTHER));
 
-    /// A type as read models have it: a client's, or [`EventType::OTHER`].
+    /// Parses a type of the read models: a client's, or [`EventType::OTHER`].
     ///
     /// # Errors
     ///
@@ -130,19 +126,19 @@ impl EventType<'_> {
 }
 
 impl EventPath<'_> {
-    /// What is counted: the path without query and fragment. Never empty, because a path starts with `/`.
+    /// The counted part: the path without query and fragment. Never empty, because a path starts with `/`.
     pub fn counted(&self) -> &str {
         counted_path(&self.0)
     }
 }
 
-/// A path without query and fragment.
+/// The path without query and fragment.
 pub(crate) fn counted_path(path: &str) -> &str {
     let end = path.find(['?', '#']).unwrap_or(path.len());
     &path[..end]
 }
 
-/// Reads RFC 3339 with any offset; the instant is what counts, the offset stays in the log.
+/// Parses RFC 3339 with any offset. Only the instant counts; the offset stays in the log.
 ///
 /// # Errors
 ///
@@ -153,7 +149,7 @@ pub fn timestamp(text: &str) -> Result<DateTime<Utc>, InvalidField> {
         .map_err(|_| InvalidField { field: "timestamp", rule: "be an RFC 3339 instant such as 2025-11-12T19:30:01Z" })
 }
 
-/// Query and fragment are not counted, so they have no rule.
+/// Whether a path is valid. Query and fragment are not counted, and have no rule.
 fn is_path(text: &str) -> bool {
     let counted = counted_path(text);
     counted.starts_with('/') && counted.len() <= PATH_BYTES_MAX && !counted.contains('\0')

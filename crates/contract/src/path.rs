@@ -1,26 +1,25 @@
-//! Paths as they are counted: one text for all the ways in which clients percent-encode the same path.
+//! Normalization of paths: one text for all percent-encodings of the same path.
 //!
-//! Browsers send `/caf%C3%A9`, servers often `/caf%c3%a9`, and a person writes `/café`. By RFC 3986 these are one path, and
-//! readers want one row. An escape is decoded where that cannot change what the path means: where it is UTF-8, and neither a
-//! reserved character nor `%` nor a control character. Every other escape stays, with its digits in upper case.
+//! Browsers send `/caf%C3%A9`, servers often `/caf%c3%a9`, and people write `/café`. By RFC 3986 these are one path, so they
+//! are counted as one. An escape is decoded if that cannot change the meaning of the path: if it is UTF-8, and neither a
+//! reserved character nor `%` nor a control character. Other escapes stay, with digits in upper case.
 //!
-//! Spaces, backslashes and format characters such as those that change the direction of text are decoded, too: a client may
-//! send them as they are, and then it is the same page. Unicode is not normalised: `é` as one character and as two are two
-//! paths, as they are to servers. A `%` that begins no escape stays, byte for byte, and so does everything else: dots,
-//! repeated slashes, and a slash at the end.
+//! Spaces, backslashes and format characters (such as marks of text direction) are decoded, too, because a client may also
+//! send them without escapes. Unicode is not normalized: `é` as one character and as two are two paths, as for servers. A `%`
+//! that begins no escape stays, and so does everything else: dots, repeated slashes, and a slash at the end.
 
 use std::borrow::Cow;
 
-/// Characters that mean something else when they are not escaped: the gen-delims and sub-delims of RFC 3986, and `%`.
+/// Characters whose escapes must stay: gen-delims and sub-delims of RFC 3986, and `%`.
 const RESERVED: &str = ":/?#[]@!$&'()*+,;=%";
 
-/// Bytes of an escape.
+/// Number of bytes of an escape.
 const ESCAPE_BYTES: usize = 3;
 
-/// Bytes of the longest character in UTF-8.
+/// Maximum bytes of a character in UTF-8.
 const CHAR_BYTES_MAX: usize = 4;
 
-/// The path as it is counted, or a part of one. Never longer than what was sent; normalising it again changes nothing.
+/// Normalizes a path, or a part of one. The result is never longer, and normalizing it again changes nothing.
 ///
 /// ```
 /// use contract::path::normalized;
@@ -42,7 +41,7 @@ pub fn normalized(path: &str) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
-/// Writes what a text that begins with `%` begins with, and answers how many bytes of it that was.
+/// Writes the first character or escape of a text that begins with `%`, and returns its number of bytes in the text.
 fn push_escaped(normal: &mut String, escaped: &str) -> usize {
     if escaped_byte(escaped).is_none() {
         normal.push('%');
@@ -56,15 +55,15 @@ fn push_escaped(normal: &mut String, escaped: &str) -> usize {
     ESCAPE_BYTES
 }
 
-/// Whether a character means the same without its escape, behind what is written already.
+/// Whether a character means the same without its escape, after the text in `normal`.
 fn may_stand(normal: &str, char: char) -> bool {
-    // A stray `%` must not become an escape by a digit that was escaped itself: `%4%31` is not `%41`.
+    // A stray `%` must not become an escape through a decoded digit: `%4%31` is not `%41`.
     let is_stray = |tail: &[u8]| matches!(tail, [.., b'%'] | [.., b'%', _]);
     let completes = char.is_ascii_hexdigit() && is_stray(normal.as_bytes());
     !char.is_control() && !RESERVED.contains(char) && !completes
 }
 
-/// The character whose UTF-8 is escaped at the beginning of a text.
+/// Decodes the escaped character at the beginning of a text.
 fn escaped_char(escaped: &str) -> Option<char> {
     let (mut bytes, mut len) = ([0; CHAR_BYTES_MAX], 0);
     let mut rest = escaped;
@@ -79,7 +78,7 @@ fn escaped_char(escaped: &str) -> Option<char> {
     None
 }
 
-/// The byte of the escape that a text begins with, if it begins with one.
+/// Decodes the escaped byte at the beginning of a text.
 fn escaped_byte(text: &str) -> Option<u8> {
     let [b'%', high, low, ..] = text.as_bytes() else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

@@ -1,24 +1,23 @@
-//! Receipts: what a client is given for an acknowledged event.
+//! Receipts of acknowledged events.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::log::Partition;
+use crate::subjects::Partition;
 
-/// Where an event lies: `<partition>-<stream sequence>-<line in the envelope>`, `0-4711-0`.
-///
-/// Orders as the log does within a partition.
+/// Position of an event in the log: `<partition>-<stream sequence>-<line in the envelope>`, `0-4711-0`. Receipts of a
+/// partition are ordered like its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt {
-    /// The slice of the log.
+    /// Partition of the event.
     pub partition: Partition,
-    /// The envelope's sequence in the partition's stream, from 1.
+    /// Sequence of the envelope in the partition's stream, from 1.
     pub sequence: u64,
-    /// The event's line in the envelope, from 0.
+    /// Line of the event in the envelope, from 0.
     pub line: u32,
 }
 
-/// A text that is no receipt.
+/// Error about a text that is no receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a receipt reads <partition>-<sequence>-<line>, such as 0-4711-0")]
 pub struct InvalidReceipt;

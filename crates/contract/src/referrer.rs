@@ -1,7 +1,6 @@
-//! Where a visit came from: what the client sent of it, and what is counted of that.
+//! Referrers: URLs of the pages from which visitors came, as browsers have them in `document.referrer`.
 //!
-//! A referrer is the URL of the page that led here, as browsers have it in `document.referrer`. Of its URL only the host
-//! is counted. Nothing about it is ever a reason to refuse an event: what cannot be read is counted as that.
+//! Only the host of the URL is counted. No referrer makes an event invalid: unreadable ones are counted as such.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -10,56 +9,56 @@ use url::Url;
 
 use crate::field::{OTHER, SiteId};
 
-/// Bytes of a host: what a domain name may have. A longer one is unreadable.
+/// Maximum bytes of a host, as of a domain name. A longer one is unreadable.
 pub const HOST_BYTES_MAX: usize = 253;
 
-/// URLs that lead from somewhere: the web's, and Android's, which name an app as others name a host. A file, a browser's
-/// extension or a piece of script is no place that could be counted.
+/// Schemes of referrers that are counted: those of the web, and that of Android apps, which have a name in place of a host.
+/// Files, browser extensions and scripts are not counted.
 const SCHEMES: [&str; 3] = ["http", "https", "android-app"];
 
-/// The field `referrer` as it was sent, if there was more in it than null or an empty text.
+/// Value of the field `referrer`, unless it is null or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SentReferrer<'a> {
-    /// Text; whether it is a URL is for [`Referrer::of`] to say.
+    /// A text, which need not be a URL.
     Text(Cow<'a, str>),
-    /// Text with half a surrogate pair in it, which is U+FFFD here.
+    /// A text with a lone surrogate, which is U+FFFD here.
     Repaired(Cow<'a, str>),
-    /// A number or an object, say, or the field twice.
+    /// A number or an object, for example, or a repeated field.
     NotText,
 }
 
-/// What is counted of a referrer. In the order of [`Referrer::kind`] and host, as read models sort it.
+/// Counted part of a referrer, in the order of [`Referrer::kind`] and host, as in read models.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Referrer {
     /// Another site.
     Host(Host),
-    /// None was sent: typed in, a bookmark, or the browser does not say.
+    /// No referrer: a typed address, a bookmark, or a browser that sends none.
     None,
-    /// The site itself.
+    /// The site of the event.
     Own,
-    /// Something was sent, but no URL with a host: not text, control characters, another scheme, too long a host.
+    /// A value that is no URL with a host: no text, control characters, another scheme, or a host that is too long.
     Unreadable,
 }
 
-/// A host: lower case, without port and trailing dot, ASCII (`xn--…` for others). A leading `www.` is part of it, because
-/// there are sites where it makes a difference. 1 to 253 bytes.
+/// A host of 1 to 253 bytes: lower case, without port and trailing dot, in ASCII (`xn--…` for other characters). A leading
+/// `www.` is kept, because on some sites it makes a difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host(String);
 
-/// What a URL says of where it leads.
+/// Host and port of a URL.
 struct Origin {
     host: Host,
-    /// That of its scheme, where it names none. Names of apps have none.
+    /// Port of the URL, or of its scheme. Apps have none.
     port: Option<u16>,
 }
 
 impl Referrer {
-    /// What an event of this site counts, whose field `referrer` is this.
+    /// The counted part of a referrer in an event of a site.
     ///
-    /// The site itself is a host that is its `site_id`, with or without `www.` before either. A `site_id` may name a port, as
-    /// `localhost:8080` does: then only URLs with that port are the site's own, and `http://example.com/` has port 80. Without
-    /// one every port is. An IPv6 address stands in a `site_id` without brackets, and so without a port. A `site_id` that is no
-    /// host's name has no referrers of its own.
+    /// A referrer is the site's own if its host is the `site_id`, with or without `www.` before either. If the `site_id` has a
+    /// port, as `localhost:8080`, the port has to be equal; `http://example.com/` has port 80. Without one any port matches. An
+    /// IPv6 address stands in a `site_id` without brackets, and so without a port. A `site_id` that is no host has no own
+    /// referrers.
     pub fn of(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
         match Self::read(sent, |origin| origin.is_own(site_id.as_str())) {
             Self::Host(host) if host.0 == OTHER => Self::Unreadable,
@@ -67,8 +66,7 @@ impl Referrer {
         }
     }
 
-    /// What the fold counted before its fifth version: a `site_id` with a port was no host's name, and text with half a surrogate
-    /// pair was no text.
+    /// The counted part before fold version 5: a `site_id` with a port was no host, and a text with a lone surrogate was no text.
     pub fn without_ports(sent: Option<&SentReferrer<'_>>, site_id: &SiteId<'_>) -> Self {
         let is_repaired = matches!(sent, Some(SentReferrer::Repaired(_)));
         let sent = if is_repaired { Some(&SentReferrer::NotText) } else { sent };
@@ -88,12 +86,12 @@ impl Referrer {
         }
     }
 
-    /// What views are counted under whose site has too many hosts. No URL counts as this one.
+    /// Referrer in read models for events of a site with too many hosts. No URL has this host.
     pub fn other() -> Self {
         Self::Host(Host(OTHER.to_owned()))
     }
 
-    /// The word for it in read models: `host`, `none`, `own` or `unreadable`.
+    /// Kind in read models: `host`, `none`, `own` or `unreadable`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Host(_) => "host",
@@ -103,14 +101,14 @@ impl Referrer {
         }
     }
 
-    /// The other site, if it is one.
+    /// The host, if another site is the referrer.
     pub fn host(&self) -> Option<&Host> {
         if let Self::Host(host) = self { Some(host) } else { None }
     }
 }
 
 impl Host {
-    /// The text itself.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,26 +116,26 @@ impl Host {
 
 impl Origin {
     fn of_url(text: &str) -> Option<Self> {
-        // Browsers pass over line breaks and tabs in a URL. Nobody sends them but to be mistaken for somebody else.
+        // Browsers ignore line breaks and tabs in a URL; only forged URLs contain them.
         if text.contains(char::is_control) {
             return None;
         }
         let (scheme, rest) = text.trim_matches(' ').split_once("://")?;
         let is_known = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-        // To browsers `http:///page` and `http://\xe4.example` are hosts, too: `page` and `xe4`. Here such a thing has lost
-        // its host on the way.
+        // Browsers read `page` and `xe4` as the hosts of `http:///page` and `http://\xe4.example`. Here the host counts as
+        // missing.
         let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.contains('\\'));
         if !is_known || authority.is_none_or(str::is_empty) {
             return None;
         }
         let url = Url::parse(text).ok()?;
-        // Hosts of the web are lower case already, names of apps are not.
+        // Hosts of the web are in lower case already, names of apps are not.
         let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
         let is_short = (1..=HOST_BYTES_MAX).contains(&host.len());
         is_short.then(|| Self { host: Host(host), port: url.port_or_known_default() })
     }
 
-    /// Whether it is what a site is named after.
+    /// Whether the origin is that of the site.
     fn is_own(&self, site_id: &str) -> bool {
         let host = self.host.as_str();
         if let Ok(address) = site_id.parse::<Ipv6Addr>() {

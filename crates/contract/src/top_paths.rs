@@ -1,28 +1,28 @@
-//! The paths with the most views, as read models keep them beside the views of a site, event type and day.
+//! Lists of the paths with the most views, which read models store for each site, event type and day.
 //!
-//! Views only ever grow. So the list can be kept exact by looking at nothing but the paths that were viewed since: every
-//! other path outside of it has at most as many views as the last one in it, which has not fewer now.
+//! Views only grow. So a list stays exact if only the paths with new views are considered: every other path outside of the
+//! list has at most as many views as its last one.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 
-/// Paths in a list. A report asks for three, a dashboard for ten; and over several days a path can only be told to be
-/// among the first if it is not left out of too many lists.
+/// Maximum paths of a list. A report shows three, a dashboard ten; and a ranking over several days is only sure for paths
+/// that are in most of the lists.
 pub const TOP_PATHS_KEPT: usize = 16;
 
-/// The first of all paths: more views first, equal ones in byte order.
+/// The top paths, by descending views, then in byte order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopPaths {
     paths: Vec<(String, u64)>,
 }
 
-/// A stored list that is none. It has to be computed again from the log.
+/// Error about a damaged stored list, which has to be computed again from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored top paths are damaged")]
 pub struct CorruptTopPaths;
 
 impl TopPaths {
-    /// Takes in some paths with all the views that each has now. A path that has none of these must not have changed.
+    /// Updates the list with the paths whose views have changed, and their total views now.
     pub fn update<'a>(&mut self, changed: impl IntoIterator<Item = (&'a str, u64)>) {
         let floor = self.floor();
         let changed: Vec<_> = changed.into_iter().filter(|(_, views)| *views >= floor).collect();
@@ -37,35 +37,35 @@ impl TopPaths {
         self.paths = all.into_iter().map(|(path, views)| (path.to_owned(), views)).collect();
     }
 
-    /// The paths and their views, the first one first.
+    /// The paths and their views, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.paths.iter().map(|(path, views)| (path.as_str(), *views))
     }
 
-    /// The most views that a path outside of the list can have: none if all paths are in it.
+    /// Maximum views of a path outside of the list; 0 if all paths are in the list.
     pub fn floor(&self) -> u64 {
         self.paths.get(TOP_PATHS_KEPT - 1).map_or(0, |(_, views)| *views)
     }
 
-    /// Bytes that it takes in memory, about.
+    /// Approximate bytes in memory.
     pub fn bytes(&self) -> usize {
         self.paths.iter().map(|(path, _)| size_of::<(String, u64)>() + path.len()).sum()
     }
 
-    /// As it is stored: `[["/pricing",700],["/",250]]`. Equal lists have equal texts.
+    /// Serializes the list: `[["/pricing",700],["/",250]]`. Equal lists have equal texts.
     ///
     /// # Panics
     ///
-    /// Never: texts and numbers can be written.
+    /// Never: texts and numbers can be serialized.
     pub fn to_json(&self) -> String {
         serde_json::to_string(&self.paths).expect("texts and numbers can be written")
     }
 
-    /// Reads what is stored.
+    /// Parses a stored list.
     ///
     /// # Errors
     ///
-    /// It is no list of this form, too long, or not in order.
+    /// The text is not a list of this form, is too long, or not in order.
     pub fn from_json(stored: &str) -> Result<Self, CorruptTopPaths> {
         let paths: Vec<(String, u64)> = serde_json::from_str(stored).map_err(|_| CorruptTopPaths)?;
         let is_in_order = paths.is_sorted_by(|(one, views), (other, fewer)| {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes in which batches, the list is what sorting everything would make.
+        /// For any batches the list equals that of sorting all paths.
         #[test]
         fn it_is_what_sorting_all_paths_makes(batches in prop::collection::vec(
             prop::collection::vec((0u8..40, 1u64..4), 1..30), 1..30,

@@ -1,14 +1,14 @@
-//! One reader of database URLs, which takes what `psql` takes of one server: IPv6 addresses in brackets, also with a zone,
-//! and users without a host. The client library leaves the brackets in the host's name, and refuses the rest.
+//! Parser of database URLs, which accepts the same URLs of one server as `psql`: with IPv6 addresses in brackets, also with a
+//! zone, and with a user but no host. sqlx leaves the brackets in the host, and refuses the others.
 
 use std::net::Ipv6Addr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// Both of them mean the same.
+/// Schemes of database URLs, which are equivalent.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// Why a URL names no database. The message has no part of the URL in it that could be a password.
+/// Error about an invalid URL. The message contains no part of the URL that could be a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is no URL of a Postgres database: {lack}")]
 pub struct InvalidAddress {
@@ -16,11 +16,11 @@ pub struct InvalidAddress {
     lack: String,
 }
 
-/// How a connection to the database is made that the URL in `variable` names.
+/// Parses the URL in the environment variable `variable`.
 ///
 /// # Errors
 ///
-/// The URL cannot be read.
+/// The URL is invalid.
 pub fn options(variable: &'static str, url: &str) -> Result<PgConnectOptions, InvalidAddress> {
     let invalid = |lack: String| InvalidAddress { variable, lack };
     let url = normalised(url).map_err(|lack| invalid(lack.to_owned()))?;
@@ -28,13 +28,13 @@ pub fn options(variable: &'static str, url: &str) -> Result<PgConnectOptions, In
     if options.get_host().contains(',') {
         return Err(invalid(ONE_SERVER.to_owned()));
     }
-    // Numbers come in binary form, which this does not change; but poolers refuse a connection that asks for it.
+    // Numbers are sent in binary form, where this setting has no effect; but poolers refuse connections that request it.
     Ok(options.extra_float_digits(None))
 }
 
 const ONE_SERVER: &str = "it must name one server; a list of hosts is not supported";
 
-/// The URL in the form that the client library reads.
+/// Rewrites a URL to the form that sqlx parses.
 fn normalised(url: &str) -> Result<String, &'static str> {
     let scheme = SCHEMES.iter().find(|scheme| url.starts_with(**scheme));
     let rest = &url[scheme.ok_or("it must begin with postgres:// or postgresql://")?.len()..];
@@ -61,7 +61,7 @@ fn normalised(url: &str) -> Result<String, &'static str> {
     }
 }
 
-/// An IPv6 address as a value of a query. A zone, as in `fe80::1%eth0`, is written with `%` or, as URLs have it, with `%25`.
+/// Formats an IPv6 address as the value of a query. A zone, as in `fe80::1%eth0`, follows `%` or, as in URLs, `%25`.
 fn host(address: &str) -> Result<String, &'static str> {
     const NONE: &str = "what is in its brackets is no IPv6 address";
     let (address, zone) = match address.split_once('%') {
@@ -80,7 +80,7 @@ fn host(address: &str) -> Result<String, &'static str> {
     }
 }
 
-/// In a query a plus is a space.
+/// Escapes a text for a query, in which a plus means a space.
 fn in_query(text: &str) -> String {
     text.replace('+', "%2B").replace('&', "%26").replace('#', "%23")
 }

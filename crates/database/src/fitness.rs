@@ -1,5 +1,5 @@
-//! What is asked of a database before it is used. What a process relies on and cannot change is asked at its start: it
-//! ends with a sentence instead of waiting for what does not pass.
+//! Checks of a database before it is used. A process ends with an error at its start if the database lacks something that
+//! the process needs and cannot change, instead of waiting in vain.
 
 use std::time::Duration;
 
@@ -7,93 +7,93 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::timeout;
 
-/// The longest time for all questions together. A caller that waits asks again while the server starts or has no connection left.
-const ASKING_MAX: Duration = Duration::from_secs(10);
+/// Timeout of all checks together. Callers retry while the server starts or has no free connection.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The oldest that has all functions that the schema uses: `hash_record_extended` and `bit_xor` came with it.
+/// Oldest version with all functions that the schema uses, such as `hash_record_extended` and `bit_xor`.
 const OLDEST_VERSION: i32 = 14;
 
-/// Tries to find two clients on one connection of a pooler that hands them out in turn.
+/// Attempts to find two clients on one connection of a pooler that assigns connections in turn.
 const POOLER_TRIES: usize = 3;
 
-/// What a database is used for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Reports are read.
+    /// Reading reports.
     Reading,
-    /// Read models are written.
+    /// Writing read models.
     Writing,
 }
 
-/// Why a database cannot be used.
+/// Reason for which a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// The database cannot store all texts.
+    /// The encoding of the database cannot represent all texts.
     #[error(
         "the database of {variable} has the encoding {encoding}, which lacks characters that events have; make another one \
          with `create database NAME template template0 encoding 'UTF8'`"
     )]
     Encoding {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
-        /// Its encoding.
+        /// Encoding of the database.
         encoding: String,
     },
     /// The server is too old.
     #[error("the server of {variable} is Postgres {version}; it must be {OLDEST_VERSION} or newer")]
     Version {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
-        /// Its version.
+        /// Version of the server.
         version: i32,
     },
-    /// Something stands before it that gives the server's connections to other clients in between.
+    /// A pooler assigns the server's connections to other clients between transactions.
     #[error(
         "{variable} leads to a pooler that gives a connection to another client after each transaction, and takes settings, \
          prepared statements and LISTEN away with it; set the pooler to `pool_mode = session`, or name Postgres itself"
     )]
     Pooled {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
     },
-    /// Something stands before it that refuses how connections are made.
+    /// A pooler refuses a startup parameter.
     #[error("{variable} leads to a pooler that refuses the connection: {message}; take `options` out of the URL")]
     Refused {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
-        /// What it says.
+        /// Message of the pooler.
         message: String,
     },
     /// The server is a standby, which may be promoted.
     #[error("the database of {variable} is a standby, which cannot be written")]
     Standby {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
     },
-    /// It does not answer, or says no.
+    /// The server does not answer, or refuses.
     #[error("asking the database of {variable} what it is")]
     Database {
-        /// Which of our variables names it.
+        /// Variable that names the database.
         variable: &'static str,
-        /// What it said.
+        /// Error of the client.
         source: sqlx::Error,
     },
 }
 
 impl Unfit {
-    /// Whether waiting does not help.
+    /// Whether retries are useless.
     pub fn is_lasting(&self) -> bool {
         !matches!(self, Self::Standby { .. } | Self::Database { .. })
     }
 }
 
-/// Asks the database that `variable` names whether it can be used.
+/// Checks the database that `variable` names.
 ///
 /// # Errors
 ///
-/// See [`Unfit`].
+/// The database cannot be used, or could not be checked.
 pub async fn check(variable: &'static str, options: &PgConnectOptions, purpose: Use) -> Result<(), Unfit> {
-    match timeout(ASKING_MAX, ask(variable, options, purpose)).await {
+    match timeout(CHECK_TIMEOUT, ask(variable, options, purpose)).await {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(unfit))) => Err(unfit),
         Ok(Err(source)) => Err(refusal(variable, source)),
@@ -110,7 +110,7 @@ fn refusal(variable: &'static str, source: sqlx::Error) -> Unfit {
 
 async fn ask(variable: &'static str, options: &PgConnectOptions, purpose: Use) -> sqlx::Result<Option<Unfit>> {
     let mut db = PgConnection::connect_with(options).await?;
-    // Not prepared: a pooler may lose that.
+    // Without a prepared statement, which a pooler may lose.
     let found = sqlx::raw_sql(
         "select current_setting('server_encoding') as encoding,
                 current_setting('server_version_num')::int / 10000 as version,
@@ -132,7 +132,7 @@ async fn ask(variable: &'static str, options: &PgConnectOptions, purpose: Use) -
     Ok((is_standby && purpose == Use::Writing).then_some(Unfit::Standby { variable }))
 }
 
-/// Whether two clients that are both connected share a connection of the server, or one of them is given several.
+/// Whether two connected clients share a connection of the server, or one client gets several.
 async fn is_pooled(one: &mut PgConnection, options: &PgConnectOptions) -> sqlx::Result<bool> {
     let mut other = PgConnection::connect_with(options).await?;
     let first = backend(one).await?;
@@ -140,7 +140,7 @@ async fn is_pooled(one: &mut PgConnection, options: &PgConnectOptions) -> sqlx::
         if backend(&mut other).await? == first {
             return Ok(true);
         }
-        // Keeps what it was given to the end of the transaction.
+        // The client keeps its connection until the end of the transaction.
         sqlx::raw_sql("begin").execute(&mut other).await?;
         let is_same = backend(&mut other).await? != first && backend(one).await? == first;
         sqlx::raw_sql("rollback").execute(&mut other).await?;
@@ -152,7 +152,7 @@ async fn is_pooled(one: &mut PgConnection, options: &PgConnectOptions) -> sqlx::
     Ok(false)
 }
 
-/// Which process of which server answers.
+/// Identity of the server process that answers.
 async fn backend(db: &mut PgConnection) -> sqlx::Result<String> {
     let backend = sqlx::raw_sql("select pg_backend_pid() || ' ' || pg_postmaster_start_time() as backend");
     backend.fetch_one(db).await?.try_get("backend")

@@ -1,15 +1,10 @@
-//! Postgres as projector and query use it: how it is addressed, what each connection is set to, and whether it can be
-//! worked with. A crate of its own, because ingest has no client of Postgres.
-
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
-/// One reader of database URLs.
 mod address;
 
-/// Settings of a connection.
 mod session;
 
-/// What is asked before anything else.
 mod fitness;
 
 pub use address::{InvalidAddress, options};

@@ -1,29 +1,29 @@
-//! Settings of a connection. They are set by a statement once it is made, and not with the startup packet: poolers refuse
-//! parameters there that they do not know.
+//! Session settings of a connection. They are set by a statement and not in the startup packet, because poolers refuse
+//! unknown parameters there.
 
 use sqlx::PgConnection;
 
-/// What the statements of both processes rely on, whatever the server, the database or the role has been set to.
+/// Settings that the statements of all processes need, independent of settings of the server, the database or the role.
 const COMMON: [(&str, &str); 5] = [
     ("timezone", "UTC"),
     ("datestyle", "ISO, MDY"),
     ("standard_conforming_strings", "on"),
-    // A commit that waits for another one has to see what that has done.
+    // A transaction that waits for another one has to see its result.
     ("default_transaction_isolation", "read committed"),
-    // Rows that a policy hides would be missing from reports: an error says so.
+    // Rows that a policy hides would be missing in reports; with this setting the server returns an error instead.
     ("row_security", "off"),
 ];
 
-/// All tables lie in this schema, so it is searched before all that the database or the role is set to.
+/// Prepends the schema of all tables to the search path of the database or role.
 const SEARCH_PATH: &str =
     "set_config('search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), false)";
 
-/// The settings of a process' connections, as one statement.
+/// Session settings as one statement.
 #[derive(Debug, Clone)]
 pub struct Session(String);
 
 impl Session {
-    /// These settings, and those that all processes have.
+    /// Combines `settings` with those of all processes.
     pub fn of(settings: &[(&str, &str)]) -> Self {
         let quoted = |text: &str| text.replace('\'', "''");
         let set = |(name, value): &(&str, &str)| format!("set_config('{}', '{}', false)", quoted(name), quoted(value));
@@ -31,7 +31,7 @@ impl Session {
         Self(format!("select {SEARCH_PATH}, {}", all.join(", ")))
     }
 
-    /// Sets a connection, which has to be a new one.
+    /// Applies the settings to a new connection.
     ///
     /// # Errors
     ///

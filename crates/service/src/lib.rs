@@ -1,8 +1,4 @@
-//! What every process of Tidemark needs to run, and none of what it does: configuration, logs, traces, shutdown, an HTTP
-//! server with bounds, probes and metrics, access. Knows neither events nor the log nor the database.
-//!
-//! [`access`] and [`listener`] build on [`http`] and do not know one another.
-
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 pub mod config;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 use contract::SketchKey;
-use contract::log::{SCHEMA_V1, UNREADABLE_HEADERS};
+use contract::subjects::{SCHEMA_V1, UNREADABLE_HEADERS};
 use event_log::headers::{Headers, SCHEMA_BYTES_MAX, storable};
 use fold::{DedupState, DedupWindow, Fold, Message, WHOLE_ENVELOPE};
 

@@ -84,7 +84,9 @@ impl Bodies {
         loop {
             let frame = timeout_at(pace.deadline(), body.frame()).await.map_err(|_| Pace::refusal())?;
             let Some(frame) = frame else { return Ok(received.whole()) };
-            let Ok(frame) = frame else { return Err(ApiError::bad_request("body_broke_off", "the body broke off")) };
+            let Ok(frame) = frame else {
+                return Err(ApiError::bad_request("body_broke_off", "the connection broke before the end of the body"));
+            };
             let Ok(data) = frame.into_data() else { continue };
             if received.bytes() + data.len() > request.bytes_max {
                 return Err(gzip::too_large(request.bytes_max));

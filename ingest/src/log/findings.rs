@@ -1,4 +1,4 @@
-//! What the checks of the log have found so far, and for how long each answer counts.
+//! Findings of the checks of the log so far, and the time for which each answer counts.
 
 use contract::Partition;
 use tokio::time::Instant;
@@ -14,10 +14,10 @@ pub(super) struct Findings {
     /// The connection over which streams were asked.
     pub(super) connection: ConnectionEpoch,
     pub(super) streams: Streams,
-    /// When each stream answered last, by the partition's number.
+    /// Last answer of each stream, by the partition's number.
     stream_answers: Vec<Instant>,
     pub(super) servers: Servers,
-    /// When the last successful check began.
+    /// Begin of the last successful check.
     pub(super) kept: Option<Instant>,
     /// Whether a promise was broken, and no complete check has found since that all are kept.
     pub(super) is_broken: bool,
@@ -25,7 +25,7 @@ pub(super) struct Findings {
     short_of_copies: usize,
 }
 
-/// What a check is made for.
+/// Cause of a check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// The connection is a new one, or an envelope got no answer.

@@ -16,7 +16,7 @@ pub(super) enum Status {
     Refused(Problem),
 }
 
-/// What is wrong with the log.
+/// Problem of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) kind: ProblemKind,
@@ -51,14 +51,14 @@ impl fmt::Display for ProblemKind {
         f.write_str(match self {
             Self::NotConnected => "the log is not connected",
             Self::ServerSilent => "a server of the log does not answer at its monitoring address",
-            Self::ServerUnwell => "the log's server is not well",
+            Self::ServerUnwell => "the log's server reports that it is not healthy",
             Self::CannotWrite => "the log's server cannot write",
             Self::NotSynced => {
                 "the log acknowledges events before they are on disk: its servers need `sync_interval: always`"
             }
-            Self::PeerUnknown => "a server that stores events has not told whether it syncs before it acknowledges",
+            Self::PeerUnknown => "a server that stores events has not confirmed that it syncs before it acknowledges",
             Self::ClocksDiffer => "the clocks of ingest and of the log differ by more than 5 minutes",
-            Self::TakesTooLittle => "the log takes no event of the largest size",
+            Self::TakesTooLittle => "the log does not accept events of the maximum size",
             Self::StreamSilent => "a stream of the log does not answer",
             Self::StreamBroken => "a stream of the log breaks a promise",
             Self::NotPermitted => "the log refuses what ingest publishes",

@@ -10,7 +10,7 @@ use crate::metrics;
 /// Interval between two readings; a disk does not fill within seconds.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How metrics name the servers.
+/// Names of the servers in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerNames {
     /// Host and port, where only operators see them.

@@ -34,7 +34,7 @@ pub(super) struct Servers {
 /// elected leader at once, others after `AWAY_MIN`.
 #[derive(Debug)]
 struct Away {
-    /// When a stream noticed it first.
+    /// Moment at which a stream noticed the absence first.
     since: Instant,
     /// Streams that have noticed it.
     streams: BTreeSet<String>,
@@ -78,7 +78,7 @@ impl Servers {
             return Ok(());
         }
         let detail = format!(
-            "server {server} stores stream {stream}, and has not told whether it syncs before it acknowledges: \
+            "server {server} stores stream {stream}, and has not confirmed that it syncs before it acknowledges: \
              NATS_MONITOR_URLS must have the monitoring address of each of the log's servers, and ingest must reach it"
         );
         Err(Problem { kind: ProblemKind::PeerUnknown, detail })

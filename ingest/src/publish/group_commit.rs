@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::context;
 use async_nats::jetstream::message::PublishMessage;
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
-use contract::log::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
+use contract::subjects::{EVENT_COUNT_HEADER, SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER};
 use contract::{Partition, Receipt};
 use service::Span;
 use service::traces::{self, SpanKind};

@@ -62,7 +62,7 @@ impl PublishQueue {
     ///
     /// # Errors
     ///
-    /// It is unsure whether the events are stored.
+    /// The events may not be stored.
     pub(crate) async fn publish(
         &self,
         submission: Submission,

@@ -67,7 +67,7 @@ fn members() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(Config { failure_persistence: None, cases: 2_000, ..Config::default() })]
 
-    /// Under a name that nobody knows, any value was always passed over. Both names have eight letters, so that errors
+    /// Under an unknown name, any value was always passed over. Both names have eight letters, so that errors
     /// stand at the same place.
     #[test]
     fn a_referrer_is_as_harmless_as_a_field_that_nobody_knows(members in members()) {

@@ -1,7 +1,7 @@
-//! An event's JSON, taken apart: its known fields, whatever their types. Unknown ones are passed over.
+//! Known fields of an event's JSON, before their rules are checked. Unknown fields are skipped.
 //!
-//! The fields with a rule are there once. `referrer` came later, and old logs and clients have whatever they like under that
-//! name: it may be there several times, so that no event is lost by it.
+//! A repeated field makes the event invalid, except `referrer`: it was added later, and old logs may have any values under
+//! that name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::{Event, InvalidEvent};
 use crate::field::{self, EventId, EventPath, EventType, SiteId, UserId};
 use crate::referrer::SentReferrer;
 
-/// The values of the known fields, as they are written; `None` is absent.
+/// Raw values of the known fields; `None` is absent.
 #[derive(Default)]
 pub(super) struct Sent<'a> {
     site_id: Option<&'a RawValue>,
@@ -24,7 +24,7 @@ pub(super) struct Sent<'a> {
     timestamp: Option<&'a RawValue>,
     user_id: Option<&'a RawValue>,
     event_id: Option<&'a RawValue>,
-    /// All that stand under this name.
+    /// All values of the field.
     referrers: Vec<&'a RawValue>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Sent<'a> {
         })
     }
 
-    /// Bytes of which nothing is counted: the query and the fragment of the path, and the referrer.
+    /// Bytes that are not counted: the query and the fragment of the path, and the referrer.
     pub(super) fn dropped_bytes(&self) -> usize {
         let of_referrers: usize = self.referrers.iter().map(|value| value.get().len()).sum();
         of_referrers + self.path.map_or(0, dropped_path_bytes)
@@ -85,7 +85,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Sent<'a> {
     }
 }
 
-/// Takes the fields in whatever order they come.
+/// Visits the fields in any order.
 struct SentVisitor;
 
 impl<'de> Visitor<'de> for SentVisitor {
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for SentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let mut sent = Sent::default();
-        // Names are looked at as they are written: a lone surrogate in one is none of the known ones.
+        // Raw names: a name with a lone surrogate cannot be decoded, and is unknown.
         while let Some(name) = fields.next_key::<&RawValue>()? {
             let (place, field) = match &*text(name.get()) {
                 SiteId::FIELD => (&mut sent.site_id, SiteId::FIELD),

@@ -1,18 +1,17 @@
-//! JSON strings as text.
+//! Decodes JSON strings, also with lone surrogates.
 //!
-//! RFC 8259 allows an escape that stands for half a character, a lone surrogate: browsers write one where a text was cut
-//! in the middle of an emoji. No text in UTF-8 has it, so it is read as U+FFFD, as browsers do when they encode text.
-//! The log keeps what was sent.
+//! RFC 8259 permits escapes of lone surrogates, and browsers write them for a text that was cut within an emoji. UTF-8 has
+//! no such character, so it is decoded as U+FFFD, as browsers do when they encode text. The log keeps the original.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// The character that stands for a lone surrogate, in UTF-8: U+FFFD.
+/// U+FFFD in UTF-8, the replacement of a lone surrogate.
 const REPLACEMENT: [u8; 3] = [0xef, 0xbf, 0xbd];
 
-/// The text that a valid JSON string stands for, borrowed where the string has no escapes.
+/// Decodes a valid JSON string; the result is borrowed if there are no escapes.
 pub(super) fn text(string: &str) -> Cow<'_, str> {
     let content = &string[1..string.len() - 1];
     if !content.contains('\\') {
@@ -29,7 +28,7 @@ pub(super) fn has_lone_surrogate(string: &str) -> bool {
 fn with_replacements(string: &str) -> String {
     let Wtf8(mut bytes) = serde_json::from_str(string).expect("a valid JSON string can be read as bytes");
     for start in 0..bytes.len().saturating_sub(2) {
-        // In UTF-8 the byte 0xed has a byte below 0xa0 behind it: U+D7FF is the last character before the surrogates.
+        // In UTF-8 a byte below 0xa0 follows 0xed: U+D7FF is the last character before the surrogates.
         if bytes[start] == 0xed && bytes[start + 1] >= 0xa0 {
             bytes[start..start + 3].copy_from_slice(&REPLACEMENT);
         }
@@ -37,7 +36,7 @@ fn with_replacements(string: &str) -> String {
     String::from_utf8(bytes).expect("without surrogates WTF-8 is UTF-8")
 }
 
-/// A string as `serde_json` reads one into bytes: UTF-8 in which surrogates stand as if they were characters.
+/// A string that `serde_json` has decoded into bytes: UTF-8 in which surrogates are encoded like characters (WTF-8).
 struct Wtf8(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Wtf8 {

@@ -3,7 +3,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 
-/// What is counted, in one word: the host, or the kind in brackets.
+/// The counted part as a text: the host, or the kind in brackets.
 fn counted(text: &str) -> String {
     counted_by("site-abc-123", text)
 }

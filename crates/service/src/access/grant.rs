@@ -68,7 +68,7 @@ impl Grant {
 
     /// The error of a site that the key does not permit.
     pub fn refusal() -> ApiError {
-        ApiError::forbidden("site_not_allowed", "the key is not good for this site")
+        ApiError::forbidden("site_not_allowed", "the key does not permit this site")
     }
 
     /// The permitted sites in byte order; `None` is all of them.

@@ -51,14 +51,12 @@ impl Rejection {
             ),
             Self::InvalidKey => ApiError::unauthorized("invalid_key", "the key is not known here"),
             Self::RevokedKey => ApiError::unauthorized("revoked_key", "the key was revoked"),
-            Self::Origin => ApiError::forbidden("origin_not_allowed", "the key is not good for pages of this origin"),
+            Self::Origin => ApiError::forbidden("origin_not_allowed", "the key does not permit pages of this origin"),
             Self::UnlistedOrigin => ApiError::forbidden(
                 "origin_not_allowed",
                 "pages of this origin may not read reports; QUERY_ORIGINS names those that may",
             ),
-            Self::NotForAllSites => {
-                ApiError::forbidden("all_sites_required", "this takes a key that is good for all sites")
-            }
+            Self::NotForAllSites => ApiError::forbidden("all_sites_required", "this requires a key for all sites"),
             Self::Rate(exceeded) => exceeded.error(),
         }
     }

@@ -56,9 +56,9 @@ impl From<Rate> for String {
 /// Reason for which an allowance does not suffice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// It suffices after this time.
+    /// The allowance suffices after this time.
     Wait(Duration),
-    /// It never suffices: this is the maximum at once.
+    /// The allowance never suffices: this is the maximum at once.
     Never(u32),
 }
 

@@ -49,7 +49,7 @@ async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next
     let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let (status, is_probe) = (response.status(), route == METRICS_PATH || PROBE_PATHS.contains(&route));
     if !is_probe {
-        series.count(route, (method, status), begun.elapsed());
+        series.count(route, Answer { method, status }, begun.elapsed());
     }
     if let Some(ErrorCode(code)) = response.extensions().get()
         && (!is_probe || status.is_client_error())
@@ -79,20 +79,27 @@ struct Series {
     routes: RwLock<HashMap<String, Route>>,
 }
 
+/// Labels of an answer, beside its route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Answer {
+    method: &'static str,
+    status: StatusCode,
+}
+
 struct Route {
     duration: Histogram,
-    answers: HashMap<(&'static str, StatusCode), Counter>,
+    answers: HashMap<Answer, Counter>,
 }
 
 impl Series {
-    fn count(&self, route: &str, answer: (&'static str, StatusCode), took: Duration) {
+    fn count(&self, route: &str, answer: Answer, took: Duration) {
         if !self.count_known(route, answer, took) {
-            self.make(route, answer);
+            self.create(route, answer);
             self.count_known(route, answer, took);
         }
     }
 
-    fn count_known(&self, route: &str, answer: (&'static str, StatusCode), took: Duration) -> bool {
+    fn count_known(&self, route: &str, answer: Answer, took: Duration) -> bool {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = routes.get(route) else { return false };
         let Some(answers) = known.answers.get(&answer) else { return false };
@@ -101,15 +108,15 @@ impl Series {
         true
     }
 
-    fn make(&self, route: &str, (method, status): (&'static str, StatusCode)) {
+    fn create(&self, route: &str, answer: Answer) {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let known = routes.entry(route.to_owned()).or_insert_with(|| Route {
             duration: metrics::histogram!(DURATION_S, "route" => route.to_owned()),
             answers: HashMap::new(),
         });
-        known.answers.entry((method, status)).or_insert_with(|| {
-            let (route, status) = (route.to_owned(), status.as_str().to_owned());
-            metrics::counter!(REQUESTS, "route" => route, "method" => method, "status" => status)
+        known.answers.entry(answer).or_insert_with(|| {
+            let (route, status) = (route.to_owned(), answer.status.as_str().to_owned());
+            metrics::counter!(REQUESTS, "route" => route, "method" => answer.method, "status" => status)
         });
     }
 }

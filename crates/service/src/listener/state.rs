@@ -39,9 +39,9 @@ pub(super) struct State {
     is_serial: AtomicBool,
     /// Whether an answer without an end is in progress.
     is_streaming: AtomicBool,
-    /// When the connection became idle, in milliseconds since its opening.
+    /// Begin of the idle time, in milliseconds since its opening.
     idle_since_ms: AtomicU64,
-    /// When the headers of the current request began, in milliseconds since the opening, or `NEVER`.
+    /// Begin of the current request's headers, in milliseconds since the opening, or `NEVER`.
     headers_since_ms: AtomicU64,
     /// Number of the next request.
     next_request: AtomicU64,

@@ -299,7 +299,7 @@ async fn a_server_with_a_copy_that_nobody_can_ask_is_not_trusted() -> Result<()>
     let answer = running.stack.ingest_client.get("/readyz").await?;
     assert_eq!(
         (answer.status, answer.error().as_str()),
-        (503, "a server that stores events has not told whether it syncs before it acknowledges")
+        (503, "a server that stores events has not confirmed that it syncs before it acknowledges")
     );
     Ok(())
 }

@@ -2,7 +2,7 @@ use anyhow::Result;
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::Config;
-use contract::log::{LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
+use contract::subjects::{LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
 use sqlx::PgPool;
 use testkit::stack::{DATABASE, Stack};
 

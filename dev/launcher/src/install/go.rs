@@ -19,7 +19,7 @@ const FOLDER: &str = "go-1.26.6";
 ///
 /// # Errors
 ///
-/// It is not there, and pip cannot install it.
+/// Go is missing, and pip cannot install it.
 pub(super) async fn go(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(go) = find(workspace) {
         return Ok(go);

@@ -14,7 +14,7 @@ use launcher::servers::postgres::Postgres;
 /// Tells the parent where to work; unset in an ordinary run.
 const FOLDER: &str = "TIDEMARK_ORPHAN_TEST";
 
-/// How long a parent may take to start its servers, and its children to die.
+/// Maximum time for a parent to start its servers, and for its children to die.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Not a test in an ordinary run: the parent that gets killed.
@@ -84,7 +84,7 @@ fn below(parent: &str) -> Vec<String> {
     pids.filter(|pid| stat(pid).is_some_and(|(_, ppid)| ppid == parent)).collect()
 }
 
-/// A zombie is dead; it only waits for somebody to read its exit status.
+/// Whether a process is alive; a zombie only waits until its exit status is read.
 fn is_alive(pid: &str) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z")
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use contract::Partition;
-use contract::log::SCHEMA_HEADER;
+use contract::subjects::SCHEMA_HEADER;
 use rand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 

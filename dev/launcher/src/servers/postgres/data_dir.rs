@@ -126,7 +126,7 @@ pub(super) fn command(program: &Path) -> Command {
 ///
 /// # Errors
 ///
-/// This process is root and the machine has no user without privileges, or the folder cannot be created.
+/// The process is root and the machine has no user without privileges, or the folder cannot be created.
 pub(crate) fn create_data_dir(dir: &Path) -> Result<PathBuf> {
     if !dir.exists() {
         match OsUser::unprivileged()? {

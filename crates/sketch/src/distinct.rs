@@ -1,43 +1,43 @@
-//! Several sets, of which the members are wanted once.
+//! Distinct users of several sets, with bounds from the counts of the sets.
 //!
-//! A sketch estimates. Together with what is known of its parts the answer stays plausible: several sets have at least
-//! as many members as the largest of them, and at most as many as all of them together.
+//! The estimate of a union alone may contradict the counts of its parts. A union has at least as many users as its largest
+//! part, and at most as many as all parts together, so the estimate is kept between these bounds.
 
-use super::{Accuracy, NotAdded, RELATIVE_STD_ERROR, SealedSketch, Union};
+use crate::{Accuracy, NotAdded, RELATIVE_STD_ERROR, SealedSketch, Union};
 
-/// How sure it is that the truth is between the bounds of an estimate.
+/// Confidence that the true number is between the bounds of an estimate.
 pub const INTERVAL_CONFIDENCE: f64 = 0.95;
 
-/// Standard errors to either side that give that confidence.
+/// Standard errors to either side that give [`INTERVAL_CONFIDENCE`].
 const INTERVAL_STD_ERRORS: f64 = 1.96;
 
-/// How many users there are, and how sure that is.
+/// A number of users with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// That many.
+    /// Number of users.
     pub users: u64,
-    /// How the number came about.
+    /// Accuracy of the number.
     pub accuracy: Accuracy,
-    /// Between `low` and `high` is the truth, if it is estimated; if not, both are `users`.
+    /// Lower end of the confidence interval; equal to `users` if the number is not estimated.
     pub low: u64,
-    /// See `low`.
+    /// Upper end of the confidence interval; equal to `users` if the number is not estimated.
     pub high: u64,
 }
 
-/// What the counts of some sets say about all of them together.
+/// Bounds of a union, from the counts of its parts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// What the largest set counts to.
+    /// Count of the largest part.
     pub least: u64,
-    /// What all of them come to if they have nobody in common.
+    /// Sum of the counts, if the parts have no user in common.
     pub most: u64,
-    /// The truth is at least what the lowest end of any set says.
+    /// Lower bound of the true number: the highest lower end of a part.
     pub low: u64,
-    /// And at most what all highest ends say together.
+    /// Upper bound of the true number: the sum of the upper ends.
     pub high: u64,
 }
 
-/// Sets of which the members are wanted once.
+/// Union of several sets, with the bounds from their counts.
 #[derive(Debug, Default)]
 pub struct Members {
     union: Union,
@@ -45,7 +45,7 @@ pub struct Members {
 }
 
 impl Count {
-    /// What a sketch counts to.
+    /// The number of users of a sketch.
     pub fn new(users: u64, accuracy: Accuracy) -> Self {
         let margin = match accuracy {
             Accuracy::Listed => 0,
@@ -56,7 +56,7 @@ impl Count {
 }
 
 impl Default for Count {
-    /// Nobody, for sure.
+    /// No users, with certainty.
     fn default() -> Self {
         Self::new(0, Accuracy::Listed)
     }
@@ -80,27 +80,27 @@ impl Bounds {
 }
 
 impl Members {
-    /// Adds a set, or several whose sketch is one already: what is known of them, and their stored sketch.
+    /// Adds a set, or a union of sets: its bounds, and its stored sketch.
     ///
     /// # Errors
     ///
-    /// It is damaged, or was made under another key than those before it.
+    /// The sketch is damaged, or has another key than those before.
     pub fn add(&mut self, bounds: Bounds, sketch: &[u8]) -> Result<(), NotAdded> {
         self.union.add(sketch)?;
         self.bounds = self.bounds.and(bounds);
         Ok(())
     }
 
-    /// What is known of all sets so far.
+    /// Bounds of all sets so far.
     pub fn bounds(&self) -> Bounds {
         self.bounds
     }
 
-    /// What all sets together count to, and their sketch; none, if there are no sets.
+    /// The number of users of all sets together, and their sketch; `None` without any set.
     ///
     /// # Errors
     ///
-    /// One of the sketches had registers that cannot be.
+    /// A sketch had impossible registers.
     pub fn end(self) -> Result<Option<(Count, Vec<u8>)>, NotAdded> {
         let Some(mut sketch) = self.union.into_sketch()? else { return Ok(None) };
         let SealedSketch { users, accuracy, bytes, .. } = sketch.seal();

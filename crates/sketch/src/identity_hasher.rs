@@ -1,17 +1,17 @@
-//! A hasher that passes digests through. They are well mixed already, and the standard library promises no hash that
-//! stays the same from one version to the next.
+//! Hasher that returns digests unchanged. They are well mixed already, and the hashes of the standard library may change
+//! with its version.
 
 use std::hash::{BuildHasher, Hasher};
 
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(super) struct PassThrough;
+pub(crate) struct IdentityHasher;
 
 #[derive(Debug, Default)]
-pub(super) struct DigestHasher(u64);
+pub(crate) struct DigestHasher(u64);
 
-impl BuildHasher for PassThrough {
+impl BuildHasher for IdentityHasher {
     type Hasher = DigestHasher;
 
     fn build_hasher(&self) -> DigestHasher {

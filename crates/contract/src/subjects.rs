@@ -1,30 +1,30 @@
-//! Names in the log. Nothing a client sends becomes part of one.
+//! Names in the log: streams, subjects, headers. Nothing that a client sends becomes a part of one.
 
 use std::fmt;
 
 use crate::field::SiteId;
 
-/// Header that names how an envelope's body is written. Absent means [`SCHEMA_V1`].
+/// Header with the schema of an envelope's body. Absent means [`SCHEMA_V1`].
 pub const SCHEMA_HEADER: &str = "Schema";
 
-/// Header with the number of events in an envelope, for people and tools; readers count themselves.
+/// Header with the number of events in an envelope, for people and tools; readers count the lines.
 pub const EVENT_COUNT_HEADER: &str = "Event-Count";
 
-/// Header of an amendment: when the log stored the envelope that it stands for, RFC 3339 with nanoseconds.
+/// Header of a redaction: time at which the log stored the original envelope, RFC 3339 with nanoseconds.
 pub const LOGGED_AT_HEADER: &str = "Logged-At";
 
-/// Header with the time of ingest's own clock when it sent an envelope, RFC 3339 in UTC with milliseconds. Log time
-/// believes the log's clock only where this one agrees. Absent from envelopes of older versions, and of other publishers.
+/// Header with the time of sending by ingest's clock, RFC 3339 in UTC with milliseconds. Log time trusts the log's clock only
+/// if this time agrees. Absent from envelopes of older versions, and of other publishers.
 pub const SENT_AT_HEADER: &str = "Sent-At";
 
-/// Header with the place of an envelope in the trace of one of its requests, as W3C Trace Context writes it. Absent unless
-/// somebody traces; means nothing to what is counted.
+/// Header with the position of an envelope in the trace of one of its requests (W3C Trace Context). Absent unless a request
+/// is traced; without influence on counting.
 pub const TRACE_HEADER: &str = "traceparent";
 
-/// What the schema of an envelope begins with whose headers cannot be read. What follows are these headers, escaped.
+/// Prefix of the schema of an envelope whose headers cannot be parsed; the escaped headers follow.
 pub const UNREADABLE_HEADERS: &str = "unreadable headers: ";
 
-/// One event of version 1 a line.
+/// Schema with one event of version 1 on each line.
 pub const SCHEMA_V1: &str = "event.v1";
 
 const STREAM_PREFIX: &str = "EVENTS_";
@@ -32,27 +32,28 @@ const SUBJECT_PREFIX: &str = "events.";
 const AMENDMENTS_PREFIX: &str = "AMENDED_";
 const AMENDED_PREFIX: &str = "amended.";
 
-/// An independent slice of the log: one stream, one fold, one checkpoint.
+/// An independent part of the log with its own stream and checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u16);
 
 impl Partition {
-    /// Partitions a deployment may have: their numbers have at most three digits.
+    /// Maximum partitions of a deployment: their numbers have at most three digits.
     pub const COUNT_MAX: u16 = 1_000;
 
-    /// The partition a site lives in when there are `count`, at least one, of them: the FNV-1a hash of NATS' own `partition()`.
+    /// The partition of a site among `count` partitions, of which there is at least one. The hash is FNV-1a, as in `partition()`
+    /// of NATS.
     pub fn of(site_id: &SiteId<'_>, count: u16) -> Self {
         assert!(count > 0, "a log has at least one partition");
         let hash = fnv1a32(site_id.as_str().as_bytes());
         Self(u16::try_from(hash % u32::from(count)).expect("a remainder is smaller than its divisor"))
     }
 
-    /// All of them, when there are `count`.
+    /// All of `count` partitions.
     pub fn all(count: u16) -> impl Iterator<Item = Self> {
         (0..count).map(Self)
     }
 
-    /// The partition a stream holds, if it is one of ours.
+    /// The partition of a stream; `None` if the name is not that of a partition's stream.
     pub fn of_stream(name: &str) -> Option<Self> {
         let digits = name.strip_prefix(STREAM_PREFIX)?;
         let partition = Self(digits.parse().ok().filter(|number| *number < Self::COUNT_MAX)?);
@@ -60,46 +61,46 @@ impl Partition {
         (partition.stream() == name).then_some(partition)
     }
 
-    /// Its number, from 0.
+    /// Number of the partition, from 0.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// The partition of that number, if it can be one.
+    /// The partition of a number, if it is below the maximum.
     pub fn numbered(number: u16) -> Option<Self> {
         (number < Self::COUNT_MAX).then_some(Self(number))
     }
 
-    /// Its stream, `EVENTS_0`.
+    /// Name of the partition's stream, `EVENTS_0`.
     pub fn stream(self) -> String {
         format!("{STREAM_PREFIX}{}", self.0)
     }
 
-    /// Its subject, `events.0`.
+    /// Subject of the partition's stream, `events.0`.
     pub fn subject(self) -> String {
         format!("{SUBJECT_PREFIX}{}", self.0)
     }
 
-    /// The stream of its amendments, `AMENDED_0`: what is left of envelopes that something was erased from.
+    /// Name of the stream of redactions, `AMENDED_0`: what is left of envelopes from which events were erased.
     pub fn amendments_stream(self) -> String {
         format!("{AMENDMENTS_PREFIX}{}", self.0)
     }
 
-    /// The subjects of all of these, `amended.0.*`.
+    /// Subjects of all redactions, `amended.0.*`.
     pub fn amendments_subjects(self) -> String {
         format!("{AMENDED_PREFIX}{}.*", self.0)
     }
 
-    /// The subject of what is left of one envelope, `amended.0.4711`. The last message there is what counts.
+    /// Subject of the redaction of one envelope, `amended.0.4711`. The last message of the subject counts.
     pub fn amendment_subject(self, sequence: u64) -> String {
         format!("{AMENDED_PREFIX}{}.{sequence}", self.0)
     }
 
-    /// The sequence of the envelope that a message of such a subject stands for.
+    /// Sequence of the envelope that a redaction with this subject replaces.
     pub fn amended_sequence(self, subject: &str) -> Option<u64> {
         let (partition, sequence) = subject.strip_prefix(AMENDED_PREFIX)?.split_once('.')?;
         let sequence = sequence.parse().ok()?;
-        // `amended.0.+7` stands for nothing.
+        // `amended.0.+7` is not the subject of a redaction.
         (partition == self.to_string() && subject == self.amendment_subject(sequence)).then_some(sequence)
     }
 }

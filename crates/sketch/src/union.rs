@@ -1,31 +1,29 @@
-//! Several stored sketches, merged without each being opened: a report on a year has hundreds of them.
+//! Union of stored sketches, without opening each: a report on a year has hundreds of them.
 
-use super::codes::{self, List};
-use super::stored::{self, Parts};
-use super::{CorruptSketch, KeysDiffer, Sketch};
-use crate::digest::KeyId;
+use crate::encoding::{self, Parts};
+use crate::sparse::{self, List};
+use crate::{CorruptSketch, KeyId, KeysDiffer, Sketch};
 
-/// Codes that are kept until each is written once: a few lists full, 64 KB. Sorting more of them at once takes longer than it
-/// spares.
+/// Codes that are collected before duplicates are removed: some lists, 64 KB. Sorting more at once takes longer than it saves.
 const CODES_MAX: usize = 1 << 14;
 
-/// Users of several sketches, each counted once.
+/// Union of the users of several sketches.
 #[derive(Debug, Default)]
 pub struct Union {
     key_id: Option<KeyId>,
-    /// Of those that are lists, while all of them may still be one list.
+    /// Codes of lists, while the union may still be a list.
     codes: Vec<u32>,
-    /// The registers of the others, packed as they are stored.
+    /// Packed registers, once the union is no list.
     words: Option<Vec<u32>>,
 }
 
-/// A sketch that cannot be added to a union.
+/// Reason for which a sketch cannot be added to a union.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdded {
-    /// It is damaged.
+    /// The sketch is damaged.
     #[error(transparent)]
     Corrupt(#[from] CorruptSketch),
-    /// It was made under another key than those before it.
+    /// The sketch has another key than those before.
     #[error(transparent)]
     KeysDiffer(#[from] KeysDiffer),
 }
@@ -35,13 +33,13 @@ impl Union {
     ///
     /// # Errors
     ///
-    /// See [`NotAdded`]; the union is as it was.
+    /// The sketch is damaged or has another key; the union is unchanged.
     pub fn add(&mut self, stored: &[u8]) -> Result<(), NotAdded> {
-        let (key_id, parts) = stored::parts(stored)?;
+        let (key_id, parts) = encoding::parts(stored)?;
         self.check(key_id)?;
         match parts {
-            Parts::Registers(body) => self.add_words(stored::words(body)?),
-            Parts::List(body) => self.add_codes(codes::read(body)?)?,
+            Parts::Registers(body) => self.add_words(encoding::words(body)?),
+            Parts::List(body) => self.add_codes(sparse::read(body)?)?,
         }
         self.key_id = Some(key_id);
         Ok(())
@@ -66,14 +64,14 @@ impl Union {
             }
         }
         if self.words.is_some() || self.codes.len() > CODES_MAX {
-            self.settle();
+            self.compact();
         }
         Ok(())
     }
 
-    /// Keeps each code once, or none: where they are too many for a list, or there are registers, they become registers.
-    /// What is a list and what is not has to be told as the crate tells it: equal sets have equal bytes.
-    fn settle(&mut self) {
+    /// Removes duplicate codes, or moves all codes into registers if they are too many for a list. The limit must be that of
+    /// `hyperloglogplus`, because equal sets have equal bytes.
+    fn compact(&mut self) {
         if self.words.is_none() {
             self.codes.sort_unstable();
             self.codes.dedup();
@@ -81,23 +79,23 @@ impl Union {
                 return;
             }
         }
-        let words = self.words.get_or_insert_with(stored::no_words);
+        let words = self.words.get_or_insert_with(encoding::no_words);
         for code in self.codes.drain(..) {
-            stored::raise(words, code);
+            encoding::raise(words, code);
         }
     }
 
-    /// The sketch of all users; none, if nothing was added.
+    /// The sketch of all users; `None` if nothing was added.
     ///
     /// # Errors
     ///
-    /// One of the sketches had registers that cannot be.
+    /// A sketch had impossible registers.
     pub fn into_sketch(mut self) -> Result<Option<Sketch>, CorruptSketch> {
         let Some(key_id) = self.key_id else { return Ok(None) };
-        self.settle();
+        self.compact();
         match self.words {
-            Some(words) => stored::from_words(key_id, words).map(Some),
-            None => Ok(stored::from_codes(key_id, &self.codes)),
+            Some(words) => encoding::from_words(key_id, words).map(Some),
+            None => Ok(encoding::from_codes(key_id, &self.codes)),
         }
     }
 
@@ -107,10 +105,10 @@ impl Union {
     }
 }
 
-/// The larger of two registers, for all five of a word at once.
+/// Compares the five registers of two words at once, and returns the larger of each pair.
 ///
-/// Every other register is set aside, so that each has room above it. There a bit is set, the other register
-/// subtracted, and the bit is left exactly where that was not larger.
+/// Every second register is masked out, so that each has a free bit above it. That bit is set and the other register
+/// subtracted; the bit remains exactly where the other register was not larger.
 fn larger(one: u32, other: u32) -> u32 {
     const EVEN: u32 = 0x3f03_f03f;
     const ROOM: u32 = 0x4004_0040;

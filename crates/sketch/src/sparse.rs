@@ -1,30 +1,30 @@
-//! Users of a small sketch, one code each: enough of a digest to tell its register, and hundreds of registers of a finer
-//! sketch. A list of them is written in as few bytes as they need.
+//! Sparse representation of small sketches: a list with one code for each user. A code has enough bits of a digest for its
+//! register of precision 14, and for its register of precision 25.
 
 use serde::{Deserialize, Serialize};
 
-use super::{CorruptSketch, PRECISION};
+use crate::{CorruptSketch, PRECISION};
 
-/// Bits of a digest that a code keeps.
-pub(super) const CODE_PRECISION: u8 = 25;
-/// A longer list gives way to registers: as many bytes as those take.
-pub(super) const LIST_BYTES_MAX: usize = 4 * (1 << PRECISION) / 5;
+/// Number of bits of a digest in a code.
+pub(crate) const CODE_PRECISION: u8 = 25;
+/// Maximum bytes of a list: the size of the registers that replace a longer one.
+pub(crate) const LIST_BYTES_MAX: usize = 4 * (1 << PRECISION) / 5;
 
-/// Bits of a code between those that choose its register and its end.
+/// Number of bits of a code after those that select its register.
 const BITS_BETWEEN: u32 = (CODE_PRECISION - PRECISION) as u32;
 const BETWEEN: u32 = (1 << BITS_BETWEEN) - 1;
 
-/// Rising codes, as the crate has them: LEB128 of the differences.
+/// Rising codes as `hyperloglogplus` has them: LEB128 of the differences.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct List {
+pub(crate) struct List {
     count: u64,
     last: u32,
     differences: Vec<u8>,
 }
 
 impl List {
-    /// The list of rising codes; none if they are too many for one.
-    pub(super) fn of(codes: &[u32]) -> Option<Self> {
+    /// The list of rising codes; `None` if they are too many for a list.
+    pub(crate) fn of(codes: &[u32]) -> Option<Self> {
         let mut list = Self::default();
         for code in codes {
             write_number(&mut list.differences, code - list.last);
@@ -36,8 +36,8 @@ impl List {
         Some(list)
     }
 
-    /// Reads one that is stored.
-    pub(super) fn read(body: &[u8]) -> Result<Self, CorruptSketch> {
+    /// Reads a stored list.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, CorruptSketch> {
         let mut list = Self { differences: body.to_vec(), ..Self::default() };
         for code in read(body)? {
             (list.last, list.count) = (code?, list.count + 1);
@@ -45,14 +45,14 @@ impl List {
         Ok(list)
     }
 
-    /// As it is stored.
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// The list in its stored form.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.differences
     }
 }
 
-/// The codes of a stored list, up to the first one that cannot be.
-pub(super) fn read(body: &[u8]) -> Result<impl Iterator<Item = Result<u32, CorruptSketch>>, CorruptSketch> {
+/// The codes of a stored list, up to the first one that is invalid.
+pub(crate) fn read(body: &[u8]) -> Result<impl Iterator<Item = Result<u32, CorruptSketch>>, CorruptSketch> {
     if body.len() > LIST_BYTES_MAX {
         return Err(CorruptSketch::Content);
     }
@@ -61,17 +61,17 @@ pub(super) fn read(body: &[u8]) -> Result<impl Iterator<Item = Result<u32, Corru
         if rest.is_empty() {
             return None;
         }
-        let Some((code, behind)) = read_code(rest, last) else {
+        let Some((code, remaining)) = read_code(rest, last) else {
             rest = &[];
             return Some(Err(CorruptSketch::Content));
         };
-        (rest, last) = (behind, Some(code));
+        (rest, last) = (remaining, Some(code));
         Some(Ok(code))
     }))
 }
 
-/// The register that a code belongs to, and what it raises it to.
-pub(super) fn register(code: u32) -> (usize, u32) {
+/// Index and rank of the register of a code.
+pub(crate) fn register(code: u32) -> (usize, u32) {
     let (index, rank) = if code & 1 == 0 {
         let index = code >> 1;
         (index >> BITS_BETWEEN, 1 + (index << (u32::BITS - BITS_BETWEEN)).leading_zeros())
@@ -81,15 +81,15 @@ pub(super) fn register(code: u32) -> (usize, u32) {
     (index as usize, rank)
 }
 
-/// A code behind another one, and what follows it.
+/// Reads a code that follows `last`, and returns it with the remaining bytes.
 fn read_code(bytes: &[u8], last: Option<u32>) -> Option<(u32, &[u8])> {
-    let (difference, behind) = read_number(bytes)?;
+    let (difference, remaining) = read_number(bytes)?;
     let code = last.unwrap_or(0).checked_add(difference)?;
-    (last.is_none_or(|last| last < code) && is_code(code)).then_some((code, behind))
+    (last.is_none_or(|last| last < code) && is_code(code)).then_some((code, remaining))
 }
 
-/// A code is either an index of 25 bits and a 0, or an index of 25 bits, a rank of 6 and a 1. The second form is for
-/// digests whose bits between the two precisions are all zero: only then does the rank say more than the index does.
+/// Whether a code is valid. It is either an index of 25 bits and a 0, or an index of 25 bits, a rank of 6 and a 1. The second
+/// form is for digests whose bits between the two precisions are all zero, where the index does not determine the rank.
 fn is_code(code: u32) -> bool {
     if code & 1 == 0 {
         let index = code >> 1;
@@ -100,7 +100,7 @@ fn is_code(code: u32) -> bool {
     }
 }
 
-/// LEB128, in its shortest form only.
+/// Reads LEB128, in its shortest form only.
 fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut number: u64 = 0;
     for (index, byte) in bytes.iter().enumerate().take(5) {

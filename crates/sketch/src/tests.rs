@@ -1,18 +1,16 @@
-use super::*;
-use crate::digest::SketchKey;
-use crate::field::UserId;
+use siphasher::sip::SipHasher13;
 
-fn key() -> SketchKey {
-    "000102030405060708090a0b0c0d0e0f".parse().expect("a key")
-}
+use super::*;
+
+const KEY: KeyId = KeyId(0xca32_7118);
 
 fn digests(users: std::ops::Range<u32>) -> impl Iterator<Item = Digest> {
-    let key = key();
-    users.map(move |user| key.digest(&UserId::try_from(format!("user-{user}")).expect("a user")))
+    let key = SipHasher13::new_with_key(&std::array::from_fn(|index| u8::try_from(index).expect("16 bytes")));
+    users.map(move |user| Digest(key.hash(format!("user-{user}").as_bytes())))
 }
 
 fn sketch_of(users: impl IntoIterator<Item = Digest>) -> Sketch {
-    let mut sketch = Sketch::new(key().id());
+    let mut sketch = Sketch::new(KEY);
     users.into_iter().for_each(|user| sketch.insert(user));
     sketch
 }
@@ -35,8 +33,8 @@ fn a_stored_sketch_begins_with_how_it_counts() {
     assert_eq!((few.accuracy, many.accuracy), (Accuracy::Listed, Accuracy::Estimated));
     for sealed in [few, many] {
         assert_eq!(Accuracy::of_stored(&sealed.bytes), Ok(sealed.accuracy));
-        assert_eq!(Accuracy::of_stored(&sealed.bytes[..stored::HEADER_BYTES]), Ok(sealed.accuracy));
-        assert_eq!(Accuracy::of_stored(&sealed.bytes[..stored::HEADER_BYTES - 1]), Err(CorruptSketch::Unknown));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..encoding::HEADER_BYTES]), Ok(sealed.accuracy));
+        assert_eq!(Accuracy::of_stored(&sealed.bytes[..encoding::HEADER_BYTES - 1]), Err(CorruptSketch::Unknown));
         assert_eq!(Accuracy::of_stored(&sealed.bytes[1..]), Err(CorruptSketch::Unknown));
     }
 }
@@ -81,7 +79,7 @@ fn the_stored_form_never_changes() {
 #[test]
 fn sketches_of_different_keys_do_not_merge() {
     let mut ours = sketch_of(digests(0..3));
-    let theirs = Sketch::new(SketchKey::for_development().id());
+    let theirs = Sketch::new(KeyId(1));
     assert!(ours.merge(&theirs).is_err());
     assert_eq!(ours.seal().users, 3);
 }

@@ -1,27 +1,15 @@
-//! The stored form of a sketch:
+//! Stored form of a sketch, which the README describes.
 //!
-//! | bytes | what |
-//! |---|---|
-//! | 4 | `TMS1` |
-//! | 1 | precision, 14 |
-//! | 1 | 0: a list of codes, 1: registers |
-//! | 2 | zero |
-//! | 4 | key id, little-endian |
-//! | … | the codes in rising order, each as LEB128 of the difference to the one before; or 3,277 words, little-endian, of five 6-bit registers each |
-//! | 4 | CRC-32 of all before, little-endian |
-//!
-//! The crate behind sketches keeps its registers to itself, but writes them with serde: `Layout` mirrors what it
-//! writes. The version is pinned, a golden test would notice another layout. It checks nothing when it reads, so all
-//! is checked here.
+//! `Layout` mirrors what `hyperloglogplus` serializes. It checks nothing when it deserializes, so everything is checked
+//! here.
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::{self, CODE_PRECISION, LIST_BYTES_MAX, List};
-use super::{Accuracy, PRECISION, Registers, Sketch};
-use crate::digest::KeyId;
+use crate::sparse::{self, CODE_PRECISION, LIST_BYTES_MAX, List};
+use crate::{Accuracy, KeyId, PRECISION, Registers, Sketch};
 
 const MAGIC: &[u8; 4] = b"TMS1";
-pub(super) const HEADER_BYTES: usize = 12;
+pub(crate) const HEADER_BYTES: usize = 12;
 const CHECKSUM_BYTES: usize = 4;
 const LIST: u8 = 0;
 const REGISTERS: u8 = 1;
@@ -30,31 +18,31 @@ const REGISTER_COUNT: u64 = 1 << PRECISION;
 const REGISTERS_PER_WORD: usize = 5;
 const REGISTER_BITS: usize = 6;
 const WORD_COUNT: usize = (1usize << PRECISION).div_ceil(REGISTERS_PER_WORD);
-/// The most zeros a digest can begin with behind the bits that choose its register, and one.
+/// Maximum rank: all bits after those that select the register are zero.
 const RANK_MAX: u32 = 64 - PRECISION as u32 + 1;
 
-/// Bytes that are no sketch. It has to be computed again from the log.
+/// Error about bytes that are no sketch, which has to be computed again from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CorruptSketch {
-    /// Too short, or not marked as a sketch of a version and precision that we know.
+    /// The header is not that of a known version and precision.
     #[error("not a sketch of a known version")]
     Unknown,
-    /// The checksum is another one.
+    /// The checksum does not match.
     #[error("the checksum of a sketch is wrong")]
     Checksum,
-    /// The checksum is right, the content cannot be.
+    /// The checksum matches, and the content is impossible.
     #[error("the content of a sketch is impossible")]
     Content,
 }
 
-/// What the crate writes of itself, field by field.
+/// The fields that `hyperloglogplus` serializes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     builder: (),
     precision: u8,
-    /// Registers, registers of linear counting in a list, bytes a list may have.
+    /// Registers, registers of linear counting in a list, maximum bytes of a list.
     counts: (u64, u64, u64),
-    /// Codes not yet in the list; none after `count()`.
+    /// Codes that are not in the list yet; none after `count()`.
     unlisted: Vec<u32>,
     list: List,
     registers: Option<Words>,
@@ -69,24 +57,24 @@ struct Words {
 }
 
 impl Layout {
-    /// Looks into registers whose `count()` was called just before.
-    pub(super) fn of(registers: &Registers) -> Self {
+    /// The fields of registers, whose `count()` must have been called just before.
+    pub(crate) fn of(registers: &Registers) -> Self {
         let written = postcard::to_allocvec(registers).expect("writing to memory cannot fail");
         let layout: Self = postcard::from_bytes(&written).expect("the mirror of a pinned layout");
         assert!(layout.unlisted.is_empty(), "count() lists every code");
         layout
     }
 
-    pub(super) fn accuracy(&self) -> Accuracy {
+    pub(crate) fn accuracy(&self) -> Accuracy {
         if self.registers.is_none() { Accuracy::Listed } else { Accuracy::Estimated }
     }
 
-    /// None where there are no registers.
-    pub(super) fn empty_registers(&self) -> u64 {
+    /// Number of empty registers; 0 of a list.
+    pub(crate) fn empty_registers(&self) -> u64 {
         self.registers.as_ref().map_or(0, |registers| registers.zeros)
     }
 
-    pub(super) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, key_id: KeyId) -> Vec<u8> {
         let body = self.registers.as_ref().map_or(self.list.bytes().len(), |registers| 4 * registers.packed.len());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body + CHECKSUM_BYTES);
         bytes.extend(MAGIC);
@@ -117,15 +105,15 @@ impl Layout {
     }
 }
 
-/// What a stored sketch is made of: none of it has been looked at.
-pub(super) enum Parts<'a> {
-    /// See [`words`].
+/// Unchecked content of a stored sketch.
+pub(crate) enum Parts<'a> {
+    /// Content for [`words`].
     Registers(&'a [u8]),
-    /// See [`codes::read`].
+    /// Content for [`sparse::read`].
     List(&'a [u8]),
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
     let (accuracy, key_id, body) = open(bytes)?;
     match accuracy {
         Accuracy::Listed => Ok(sketch(key_id, &Layout::from_parts(List::read(body)?, None))),
@@ -133,8 +121,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sketch, CorruptSketch> {
     }
 }
 
-/// Takes a stored sketch apart.
-pub(super) fn parts(bytes: &[u8]) -> Result<(KeyId, Parts<'_>), CorruptSketch> {
+/// Checks header and checksum of a stored sketch, and returns its content.
+pub(crate) fn parts(bytes: &[u8]) -> Result<(KeyId, Parts<'_>), CorruptSketch> {
     let (accuracy, key_id, body) = open(bytes)?;
     let parts = match accuracy {
         Accuracy::Listed => Parts::List(body),
@@ -143,31 +131,31 @@ pub(super) fn parts(bytes: &[u8]) -> Result<(KeyId, Parts<'_>), CorruptSketch> {
     Ok((key_id, parts))
 }
 
-/// The sketch with these registers.
-pub(super) fn from_words(key_id: KeyId, words: Vec<u32>) -> Result<Sketch, CorruptSketch> {
+/// The sketch with these packed registers.
+pub(crate) fn from_words(key_id: KeyId, words: Vec<u32>) -> Result<Sketch, CorruptSketch> {
     Ok(sketch(key_id, &Layout::from_parts(List::default(), Some(read_registers(words)?))))
 }
 
-/// Registers of nobody.
-pub(super) fn no_words() -> Vec<u32> {
+/// Packed registers of the empty set.
+pub(crate) fn no_words() -> Vec<u32> {
     vec![0; WORD_COUNT]
 }
 
-/// The sketch with these codes, which rise; none if they are too many for a list.
-pub(super) fn from_codes(key_id: KeyId, codes: &[u32]) -> Option<Sketch> {
+/// The sketch with these rising codes; `None` if they are too many for a list.
+pub(crate) fn from_codes(key_id: KeyId, codes: &[u32]) -> Option<Sketch> {
     List::of(codes).map(|list| sketch(key_id, &Layout::from_parts(list, None)))
 }
 
-/// Puts a user of a list into registers, as the crate does when the list is full.
-pub(super) fn raise(words: &mut [u32], code: u32) {
-    let (index, rank) = codes::register(code);
+/// Adds a user of a list to registers, as `hyperloglogplus` does when a list is full.
+pub(crate) fn raise(words: &mut [u32], code: u32) {
+    let (index, rank) = sparse::register(code);
     let (word, shift) = (&mut words[index / REGISTERS_PER_WORD], index % REGISTERS_PER_WORD * REGISTER_BITS);
     if (*word >> shift) & 0x3f < rank {
         *word = *word & !(0x3f << shift) | rank << shift;
     }
 }
 
-/// Looks at the header and the checksum, and answers what is between.
+/// Checks header and checksum, and returns the bytes between them.
 fn open(bytes: &[u8]) -> Result<(Accuracy, KeyId, &[u8]), CorruptSketch> {
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptSketch::Unknown)?;
     let (header, body) = content.split_first_chunk().ok_or(CorruptSketch::Unknown)?;
@@ -184,7 +172,7 @@ fn sketch(key_id: KeyId, layout: &Layout) -> Sketch {
     Sketch { key_id, registers }
 }
 
-pub(super) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyId), CorruptSketch> {
+pub(crate) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyId), CorruptSketch> {
     let [m0, m1, m2, m3, PRECISION, mode @ (LIST | REGISTERS), 0, 0, k0, k1, k2, k3] = *header else {
         return Err(CorruptSketch::Unknown);
     };
@@ -195,22 +183,22 @@ pub(super) fn read_header(header: &[u8; HEADER_BYTES]) -> Result<(Accuracy, KeyI
     Ok((accuracy, KeyId(u32::from_le_bytes([k0, k1, k2, k3]))))
 }
 
-/// See [`Sketch::stored_has`].
-pub(super) fn has(bytes: &[u8], user: u64) -> bool {
+/// Implements [`Sketch::stored_has`].
+pub(crate) fn has(bytes: &[u8], user: u64) -> bool {
     let Some((header, body)) = bytes.split_first_chunk() else { return false };
     if !matches!(read_header(header), Ok((Accuracy::Estimated, _))) {
         return false;
     }
     let index = usize::try_from(user >> (u64::BITS - u32::from(PRECISION))).expect("14 bits");
-    // A bit behind the last one of the digest ends the zeros there.
+    // The additional bit after the last one of the digest ends the zeros.
     let rank = 1 + ((user << PRECISION) | 1 << (PRECISION - 1)).leading_zeros();
     let word = body.get(4 * (index / REGISTERS_PER_WORD)..).and_then(|words| words.first_chunk());
     let shift = index % REGISTERS_PER_WORD * REGISTER_BITS;
     word.is_some_and(|word| (u32::from_le_bytes(*word) >> shift) & 0x3f >= rank)
 }
 
-/// Registers, five in a word, as they are stored.
-pub(super) fn words(body: &[u8]) -> Result<impl Iterator<Item = u32>, CorruptSketch> {
+/// Reads packed registers, five in a word.
+pub(crate) fn words(body: &[u8]) -> Result<impl Iterator<Item = u32>, CorruptSketch> {
     let (words, []) = body.as_chunks() else { return Err(CorruptSketch::Content) };
     if words.len() == WORD_COUNT {
         Ok(words.iter().map(|word| u32::from_le_bytes(*word)))
