@@ -10,10 +10,10 @@ use event_log::connect::Access;
 use fold::{FoldVersion, WindowSeconds};
 use serde::{Deserialize, Serialize};
 use service::Address;
-use service::command::TRACES;
+use service::cli::TRACES;
 use service::config::Variable;
+use service::listener::tls::check_authorities;
 use service::logging::LogFormat;
-use service::tls::check_authorities;
 use sqlx::postgres::PgConnectOptions;
 
 /// The longest a statement may take; then the batch is begun again.

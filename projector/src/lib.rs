@@ -94,7 +94,7 @@ pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(listener: TcpListener, ops: axum::Router, shutdown: CancellationToken) -> anyhow::Result<()> {
-    service::server::serve(listener, service::server::Connections::default(), ops, shutdown).await;
+    service::listener::serve(listener, service::listener::Connections::default(), ops, shutdown).await;
     Ok(())
 }
 

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use projector::config::{Config, MigrateConfig, VARIABLES};
-use service::command::Options;
+use service::cli::Options;
 
 /// Folds the log into Postgres read models, exactly once. Configured by the environment: see .env.example.
 #[derive(Parser)]
-#[command(version = service::VERSION, after_help = service::command::help(&VARIABLES))]
+#[command(version = service::VERSION, after_help = service::cli::help(&VARIABLES))]
 struct Arguments {
     #[command(flatten)]
     options: Options,
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let Arguments { options, command } = Arguments::parse();
     if options.check_config {
         let config: Config = service::config::from_env()?;
-        service::command::answer_check(&config, config.check())?;
+        service::cli::answer_check(&config, config.check())?;
         return Ok(ExitCode::SUCCESS);
     }
     match command.unwrap_or(Command::Run) {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{ConnectError, ConnectOptions, Event, jetstream};
 use service::Address;
-use service::tls::check_authorities;
+use service::listener::tls::check_authorities;
 use tokio_util::sync::CancellationToken;
 
 /// One question to the server.

@@ -7,7 +7,7 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER};
+use contract::subjects::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER};
 use service::traces::{self, SpanContext};
 
 use super::error::{LogError, log_error};

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike, Utc};
-use contract::log::{SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER, UNREADABLE_HEADERS};
+use contract::subjects::{SCHEMA_HEADER, SCHEMA_V1, SENT_AT_HEADER, TRACE_HEADER, UNREADABLE_HEADERS};
 
 /// Bytes of what is kept of a schema: a quarter of what the log's server takes as headers, so that it can be published
 /// again beside others. A schema that is known is shorter than 64.

@@ -48,8 +48,13 @@ impl Server {
 /// Serves as our services do.
 async fn serve(port: u16, router: Router) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.context("listening")?;
-    service::server::serve(listener, service::server::Connections::default(), router, service::shutdown::on_signal()?)
-        .await;
+    service::listener::serve(
+        listener,
+        service::listener::Connections::default(),
+        router,
+        service::shutdown::on_signal()?,
+    )
+    .await;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use axum::http::Uri;
 use chrono::NaiveDate;
 use query::Target;
-use service::query_string::{NotEncoded, pairs, written};
+use service::http::query_string::{NotEncoded, pairs, written};
 
 /// A request that is accepted is read again, as the same, from the form that it is written in; all else is a client's error
 /// with a code. Pairs that can be decoded are read again from what is written of them. Only what can be in an address is

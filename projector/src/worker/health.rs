@@ -19,7 +19,7 @@ pub(crate) fn router(pool: PgPool, generations: Generations, stall_max: Duration
         sampled.sample();
         metrics::connections(&connections);
     };
-    let router = service::health::router(move || readiness(pool.clone(), generations.clone(), stall_max), sample);
+    let router = service::http::health::router(move || readiness(pool.clone(), generations.clone(), stall_max), sample);
     // After the line above, which installs the recorder that takes descriptions.
     metrics::describe();
     router

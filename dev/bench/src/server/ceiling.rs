@@ -16,7 +16,7 @@ use ingest::http::EVENT_BODY_BYTES_MAX;
 use ingest::http::body::{Bodies, BodyRequest};
 use ingest::submission::{self, Rules};
 use serde::Serialize;
-use service::Refusal;
+use service::ApiError;
 
 use crate::rig::PARTITIONS;
 
@@ -41,10 +41,10 @@ async fn post_event(
     State(bodies): State<Arc<Bodies>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Accepted>, Refusal> {
+) -> Result<Json<Accepted>, ApiError> {
     let body = bodies.read(request(&headers, EVENT_BODY_BYTES_MAX), body).await?;
     let checked = submission::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS));
-    let submission = checked.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
+    let submission = checked.map_err(|reason| ApiError::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(u64::from(submission.events)))
 }
 
@@ -52,12 +52,12 @@ async fn post_events(
     State(bodies): State<Arc<Bodies>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Accepted>, Refusal> {
+) -> Result<Json<Accepted>, ApiError> {
     let body = bodies.read(request(&headers, BATCH_BYTES_MAX), body).await?;
     let parsing =
         tokio::task::spawn_blocking(move || Batch::parse(&body.bytes, &Rules::open(clock::now(), PARTITIONS)));
-    let parsed = parsing.await.map_err(|_| Refusal::unavailable("not_read", "the batch could not be read"))?;
-    let batch = parsed.map_err(|reason| Refusal::bad_request(reason.code(), reason.to_string()))?;
+    let parsed = parsing.await.map_err(|_| ApiError::unavailable("not_read", "the batch could not be read"))?;
+    let batch = parsed.map_err(|reason| ApiError::bad_request(reason.code(), reason.to_string()))?;
     Ok(accepted(batch.accepted as u64))
 }
 

@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::Refusal;
+use service::ApiError;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(port: u16) -> Result<()> {
     super::serve(port, router).await
 }
 
-async fn insert(State(pool): State<PgPool>, Json(event): Json<Sent>) -> Result<Json<Value>, Refusal> {
+async fn insert(State(pool): State<PgPool>, Json(event): Json<Sent>) -> Result<Json<Value>, ApiError> {
     sqlx::query("insert into event (site_id, event_type, path, user_id, happened_at) values ($1, $2, $3, $4, $5)")
         .bind(event.site_id)
         .bind(event.event_type)
@@ -57,7 +57,7 @@ async fn insert(State(pool): State<PgPool>, Json(event): Json<Sent>) -> Result<J
     Ok(Json(json!({ "success": true })))
 }
 
-async fn stats(State(pool): State<PgPool>, Query(asked): Query<Asked>) -> Result<Json<Value>, Refusal> {
+async fn stats(State(pool): State<PgPool>, Query(asked): Query<Asked>) -> Result<Json<Value>, ApiError> {
     let (from, to) = (asked.date, asked.date.map(|day| day + Days::new(1)));
     let (views, users): (i64, i64) = sqlx::query_as(
         "select count(*), count(distinct user_id) from event
@@ -83,6 +83,6 @@ async fn stats(State(pool): State<PgPool>, Query(asked): Query<Asked>) -> Result
     Ok(Json(json!({ "site_id": asked.site_id, "total_views": views, "unique_users": users, "top_paths": paths })))
 }
 
-fn unavailable(_: sqlx::Error) -> Refusal {
-    Refusal::unavailable("database", "Postgres")
+fn unavailable(_: sqlx::Error) -> ApiError {
+    ApiError::unavailable("database", "Postgres")
 }

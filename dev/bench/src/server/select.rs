@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use service::Refusal;
+use service::ApiError;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -18,10 +18,10 @@ pub(crate) async fn run(port: u16) -> Result<()> {
     super::serve(port, Router::new().route("/stats", get(select)).with_state(pool)).await
 }
 
-async fn select(State(pool): State<PgPool>) -> Result<Json<Value>, Refusal> {
+async fn select(State(pool): State<PgPool>) -> Result<Json<Value>, ApiError> {
     let one: i32 = sqlx::query_scalar("select 1")
         .fetch_one(&pool)
         .await
-        .map_err(|_| Refusal::unavailable("database", "Postgres"))?;
+        .map_err(|_| ApiError::unavailable("database", "Postgres"))?;
     Ok(Json(json!({ "one": one })))
 }

@@ -13,7 +13,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
 use chrono::{DateTime, SecondsFormat, Utc};
 use contract::Partition;
-use contract::log::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
+use contract::subjects::{EVENT_COUNT_HEADER, LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
 use futures_util::TryStreamExt;
 
 use super::subject::Remainder;
