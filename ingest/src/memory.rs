@@ -38,7 +38,7 @@ pub(crate) enum Owner {
     Key(String),
 }
 
-/// Why nothing can be reserved.
+/// Reason for which nothing can be reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
     /// All clients together have reached the bound.

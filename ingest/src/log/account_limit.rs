@@ -1,6 +1,6 @@
-//! Bytes of a message that the log's server takes from ingest's account. A server announces its own `max_payload`. The one of
-//! an account is told behind that, where the client library does not look: it shows when the server closes the connection for
-//! a message that is larger. Each time, ingest halves what it sends.
+//! Maximum bytes of a message that the log's server accepts from ingest's account. A server announces its own `max_payload`
+//! when a connection opens, and that of the account later, which the client library ignores. So ingest finds it out: each time
+//! the server closes the connection because of a message that is too large, ingest halves the maximum.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use contract::envelope::ENVELOPE_BYTES_MAX;
 
 use super::message_size::{HEADERS_BYTES_MAX, MESSAGE_BYTES_MIN};
 
-/// The bound as far as it is known. It holds until ingest restarts: an account that takes more again does not say so.
+/// The known bound, which is kept until ingest restarts: a server does not announce that an account may send more again.
 #[derive(Debug)]
 pub(super) struct AccountLimit(AtomicUsize);
 
@@ -30,7 +30,7 @@ impl AccountLimit {
             let half = bytes.min(ENVELOPE_BYTES_MAX + HEADERS_BYTES_MAX) / 2;
             Some(if bytes > MESSAGE_BYTES_MIN { half.max(MESSAGE_BYTES_MIN) } else { half })
         };
-        // The function always answers.
+        // Cannot fail, because `halve` always returns a value.
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, halve);
     }
 }
