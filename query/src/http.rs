@@ -4,7 +4,7 @@
 pub(crate) mod lists;
 
 /// The answer of a list, as JSON or CSV.
-mod list;
+mod list_answer;
 
 /// Lists as rows and columns.
 mod columns;

@@ -1,7 +1,7 @@
 //! Lists as rows and columns.
 
 use super::csv::{Cell, Table};
-use super::list::ListReport;
+use super::list_answer::ListReport;
 use crate::reports::lists::event_types::EventTypes;
 use crate::reports::lists::paths::Paths;
 use crate::reports::lists::sites::Sites;

@@ -10,7 +10,7 @@ use service::access::Grant;
 use service::refusal::RefusalBody;
 
 use super::measured;
-use crate::http::list;
+use crate::http::list_answer;
 use crate::params::descriptions::{
     DayParams, EventTypeParam, FormatParam, PageParams, PathParams, SiteParam, SitesParams, TimeseriesParams,
 };
@@ -60,7 +60,7 @@ pub(crate) async fn timeseries(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(list::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list_answer::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// All paths of a site, the most viewed first, page by page.
@@ -95,7 +95,7 @@ pub(crate) async fn paths(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(list::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list_answer::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The event types of a site, those with the most events first.
@@ -126,7 +126,7 @@ pub(crate) async fn event_types(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(list::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list_answer::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
 /// The sites with events, in byte order, page by page.
@@ -160,5 +160,5 @@ pub(crate) async fn sites(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    measured(list::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
+    measured(list_answer::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }

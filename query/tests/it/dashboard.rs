@@ -145,8 +145,8 @@ async fn pages_without_numbers_say_what_to_do() {
     }
     for (query, sentence) in [
         ("site=a&from=2025-11-13&to=2025-11-12", "The first day must not be later than the last."),
-        ("site=a&site=b", "The address has a parameter twice"),
-        ("site=a&search=%00", "A search has at most 100 characters"),
+        ("site=a&site=b", "A parameter of the address is repeated"),
+        ("site=a&search=%00", "Use at most 100 characters"),
     ] {
         let page = service.get(&format!("/?{query}")).await;
         assert_eq!((page.status, is_html(&page)), (400, true), "{query}");
