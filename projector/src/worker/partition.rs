@@ -171,7 +171,7 @@ impl PartitionWorker {
         loop {
             let slot = self.wide_slot(&mut position, &stream).await?;
             let opened = LogReader::open(&stream, self.slice.consumer(), position.checkpoint.into()).await;
-            let mut source = Batcher::new(self.recording_halts(opened, stream.created).await?);
+            let mut batcher = Batcher::new(self.recording_halts(opened, stream.created).await?);
             halt::clear(pool, self.slice).await.map_err(PartitionError::Checkpoint)?;
             self.partitions.set(self.slice.partition, PartitionState::Following);
             if !std::mem::replace(&mut is_told, true) {
@@ -184,9 +184,9 @@ impl PartitionWorker {
                     "Following the log behind the checkpoint"
                 );
             }
-            let folded = self.fold(&mut source, &mut position, slot.as_ref(), term).await;
+            let folded = self.fold(&mut batcher, &mut position, slot.as_ref(), term).await;
             self.recording_halts(folded, stream.created).await?;
-            drop((source, slot));
+            drop((batcher, slot));
             sleep(position.limit.rest()).await;
             position.limit.wait_above(position.checkpoint.sequence).await.map_err(PartitionError::Checkpoint)?;
             stream = Stream::find(jetstream, self.slice.partition).await?;
@@ -221,7 +221,7 @@ impl PartitionWorker {
             Ok(value) => return Ok(value),
             Err(err) => err.into(),
         };
-        if let PartitionError::Source(LogError::History(fault)) = &err {
+        if let PartitionError::Log(LogError::History(fault)) = &err {
             if let HistoryError::Gap { from, to } = *fault {
                 let passed = halt::pass_acknowledged(&self.context.pool, self.slice, created, from..=to).await;
                 if passed.map_err(PartitionError::Checkpoint)? {
@@ -238,7 +238,7 @@ impl PartitionWorker {
     /// pace is in the way for longer than a reader stays fresh without being read.
     async fn fold(
         &self,
-        source: &mut Batcher,
+        batcher: &mut Batcher,
         position: &mut Position,
         slot: Option<&Slot>,
         term: &mut Term,
@@ -252,14 +252,14 @@ impl PartitionWorker {
             // What is built may rest for as long as it likes; what reports come from may not.
             self.partitions.hold(self.slice.partition, !position.limit.is_active());
             if self.isolation.is_found(from.sequence) {
-                return Err(self.park_refused(source, position, term).await);
+                return Err(self.park_refused(batcher, position, term).await);
             }
             let until = self.isolation.until(from.sequence, until);
             let limits = self.limits(&position.limit, slot);
-            let batch = source.next_batch(&self.fold, &mut position.window, limits, until).await?;
+            let batch = batcher.next_batch(&self.fold, &mut position.window, limits, until).await?;
             let read_at = Instant::now();
             // What is built anew was traced when it was counted first.
-            let span = if position.limit.is_active() { source.span(self.slice.partition) } else { None };
+            let span = if position.limit.is_active() { batcher.span(self.slice.partition) } else { None };
             let committed = commit::commit(&self.context.pool, &mut position.writer, from, &batch).await;
             commit::end_span(span, &batch, &committed);
             let width = if slot.is_some() { &self.wide } else { &self.ordinary };

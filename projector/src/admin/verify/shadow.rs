@@ -188,16 +188,16 @@ impl ShadowPartition {
             if self.checkpoint.sequence >= until {
                 return Ok(());
             }
-            let mut source =
+            let mut batcher =
                 Batcher::new(LogReader::open(&stream, self.slice.consumer(), self.checkpoint.into()).await?);
             let mut read_at = Instant::now();
             while self.checkpoint.sequence < until && read_at.elapsed() < REST_MAX {
                 if self.isolation.is_found(self.checkpoint.sequence) {
-                    self.park_refused(&mut source).await?;
+                    self.park_refused(&mut batcher).await?;
                     break;
                 }
                 let until = self.isolation.until(self.checkpoint.sequence, until);
-                let batch = source.next_batch(&self.fold, &mut self.recent, limits, until).await?;
+                let batch = batcher.next_batch(&self.fold, &mut self.recent, limits, until).await?;
                 read_at = Instant::now();
                 let committed = commit(pool, &mut SliceWriter::new(self.slice), self.checkpoint, &batch).await;
                 match &committed {
@@ -212,9 +212,9 @@ impl ShadowPartition {
     }
 
     /// Parks what Postgres refuses of the envelope behind the checkpoint.
-    async fn park_refused(&mut self, source: &mut Batcher) -> anyhow::Result<()> {
+    async fn park_refused(&mut self, batcher: &mut Batcher) -> anyhow::Result<()> {
         let Context { pool, window, .. } = &self.context;
-        let lines = source.next_lines(&self.fold, &mut self.recent).await?;
+        let lines = batcher.next_lines(&self.fold, &mut self.recent).await?;
         let isolated = commit_lines(pool, self.slice, self.checkpoint, lines).await?;
         self.isolation.parked();
         self.checkpoint = isolated.checkpoint;

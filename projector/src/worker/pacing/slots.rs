@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 /// Wide batches that a projector folds or commits at a time, if it is the only one: one for each of two processors.
-const TURNS: u32 = 2;
+const SLOTS: u32 = 2;
 
 /// The lock in Postgres of who is alone. Any number that nothing else uses there: this one is `tidewide`.
 const ALONE: i64 = 0x7469_6465_7769_6465;
@@ -16,7 +16,7 @@ const ALONE: i64 = 0x7469_6465_7769_6465;
 /// Between two tries to be alone. A batch takes seconds.
 const TRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The turns of a projector.
+/// Number of slots of a projector.
 #[derive(Debug, Clone)]
 pub struct Slots(Arc<Semaphore>);
 
@@ -30,14 +30,14 @@ pub struct Slot {
 impl Default for Slots {
     /// All slots are free.
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(TURNS as usize)))
+        Self(Arc::new(Semaphore::new(SLOTS as usize)))
     }
 }
 
 impl Slots {
     /// Waits for a slot, where there are so many projectors.
     pub async fn take(&self, projectors: usize) -> Slot {
-        Slot { _permit: self.permit(turns_of_one(projectors)).await, _alone: None }
+        Slot { _permit: self.permit(slots_of_one(projectors)).await, _alone: None }
     }
 
     /// Waits for a slot like [`Slots::take`], but exclusive among all paced builds of all projectors, which leave
@@ -48,8 +48,8 @@ impl Slots {
     ///
     /// The database is away.
     pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Slot> {
-        let permit = self.permit(TURNS).await;
-        // A connection of its own: in the pool the lock would outlive the turn, or a waiter that was stopped.
+        let permit = self.permit(SLOTS).await;
+        // A connection of its own: in the pool the lock would outlive the slot, or a waiter that was stopped.
         let mut alone = pool.acquire().await?.detach();
         // No projector keeps the lock for longer, not even one that hangs: a batch is read within 100 seconds, and its
         // commit is given up after 60.
@@ -60,8 +60,8 @@ impl Slots {
         Ok(Slot { _permit: permit, _alone: Some(alone) })
     }
 
-    async fn permit(&self, turns: u32) -> OwnedSemaphorePermit {
-        self.0.clone().acquire_many_owned(turns).await.expect("the semaphore is never closed")
+    async fn permit(&self, slots: u32) -> OwnedSemaphorePermit {
+        self.0.clone().acquire_many_owned(slots).await.expect("the semaphore is never closed")
     }
 }
 
@@ -69,7 +69,7 @@ async fn try_lock(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_alone!""#, ALONE).fetch_one(db).await
 }
 
-/// How many of its turns a projector takes for a wide batch, where there are so many projectors.
-fn turns_of_one(projectors: usize) -> u32 {
-    u32::try_from(projectors).unwrap_or(TURNS).clamp(1, TURNS)
+/// How many of its slots a projector takes for a wide batch, where there are so many projectors.
+fn slots_of_one(projectors: usize) -> u32 {
+    u32::try_from(projectors).unwrap_or(SLOTS).clamp(1, SLOTS)
 }

@@ -16,12 +16,12 @@ pub(super) enum PartitionError {
     #[error("an event was parked that Postgres refuses")]
     Parked,
     #[error(transparent)]
-    Source(#[from] LogError),
+    Log(#[from] LogError),
     #[error(transparent)]
     Commit(#[from] CommitError),
     #[error(transparent)]
-    Recent(#[from] DedupStoreError),
-    #[error("loading the checkpoint")]
+    DedupStore(#[from] DedupStoreError),
+    #[error("reading or writing the state of the partition")]
     Checkpoint(#[source] sqlx::Error),
 }
 
@@ -30,9 +30,9 @@ impl PartitionError {
     pub(super) fn is_lasting(&self) -> bool {
         matches!(
             self,
-            Self::Source(LogError::History(_))
+            Self::Log(LogError::History(_))
                 | Self::Commit(CommitError::Sketch(_) | CommitError::TopPaths(_) | CommitError::Unkept(_))
-                | Self::Recent(DedupStoreError::Corrupt(_))
+                | Self::DedupStore(DedupStoreError::Corrupt(_))
         )
     }
 

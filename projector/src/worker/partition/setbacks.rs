@@ -43,11 +43,11 @@ impl PartitionWorker {
     /// the partition is to be read anew then.
     pub(super) async fn park_refused(
         &self,
-        source: &mut Batcher,
+        batcher: &mut Batcher,
         position: &mut Position,
         term: &mut Term,
     ) -> PartitionError {
-        let lines = match source.next_lines(&self.fold, &mut position.window).await {
+        let lines = match batcher.next_lines(&self.fold, &mut position.window).await {
             Ok(lines) => lines,
             Err(fault) => return fault.into(),
         };
