@@ -49,7 +49,7 @@ enum Counted {
 pub struct Parked {
     /// The envelope's sequence.
     pub sequence: u64,
-    /// The line in it, from 0, or [`WHOLE_ENVELOPE`].
+    /// The line in it, from 0, or [`WHOLE_ENVELOPE`](crate::WHOLE_ENVELOPE).
     pub line: i32,
     /// Why it cannot be read.
     pub reason: String,

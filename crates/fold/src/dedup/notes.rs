@@ -12,7 +12,7 @@ const STORED_BYTES: usize = 8 + 4;
 pub struct SeenIds {
     /// What the next batch goes on from; none where the batch says nothing of it.
     pub state: Option<DedupState>,
-    /// Ids and slots, as [`DedupWindow::remember`] reads them.
+    /// Ids and slots, as [`DedupWindow::remember`](crate::DedupWindow::remember) reads them.
     pub stored: Vec<u8>,
     /// Ids that were forgotten because of the bound.
     pub forgotten: u64,
