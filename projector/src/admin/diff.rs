@@ -7,7 +7,7 @@ use sqlx::{Connection, PgPool};
 
 use super::scope_args::ScopeArgs;
 use crate::cutover::positions;
-use crate::read_models::compare::{self, Side, Watcher};
+use crate::read_models::compare::{self, Extent, Side, Watcher};
 use crate::read_models::generation;
 
 /// What is compared.
@@ -58,7 +58,7 @@ pub async fn diff(pool: &PgPool, options: Options) -> anyhow::Result<ExitCode> {
     let watcher = &mut Watcher { difference: &mut difference, progress: &mut |_| {} };
     let fold = expected.identity.fold_version.min(found.identity.fold_version);
     let sides = (Side { db: &mut one, generation: expected.id }, Side { db: &mut other, generation: found.id });
-    let comparison = compare::compare(sides.0, sides.1, (&scope, fold), watcher).await?;
+    let comparison = compare::compare(sides.0, sides.1, Extent { scope: &scope, fold_version: fold }, watcher).await?;
     println!("{} rows compared, {} differ.", comparison.rows, comparison.differences);
     Ok(if comparison.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -20,7 +20,7 @@ use super::rebuild::stream_start;
 use super::scope_args::ScopeArgs;
 use crate::cutover::{Positions, positions};
 use crate::read_models::compare::month_summaries;
-use crate::read_models::compare::{self, Comparison, Scope, Side, Watcher};
+use crate::read_models::compare::{self, Comparison, Extent, Side, Watcher};
 use crate::read_models::generation::{self, Generation};
 use crate::read_models::month_summary::NotSummed;
 use crate::read_models::slice::Slice;
@@ -49,10 +49,11 @@ pub(crate) async fn verify(context: &Context, narrow: ScopeArgs) -> anyhow::Resu
 pub(super) async fn differences(context: &Context, narrow: ScopeArgs) -> anyhow::Result<u64> {
     let generations = generation::list(&context.pool).await?;
     let active = context.active(&generations)?;
+    let verification = Verification { context, active, narrow: &narrow };
     let mut shadow = Shadow::make(context, active.identity).await?;
     let id = shadow.id;
     let outcome = tokio::select! {
-        outcome = try_verify(context, active, &mut shadow, &narrow) => outcome,
+        outcome = verification.run(&mut shadow) => outcome,
         err = Shadow::keep(context, id) => Err(err.into()),
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped: nothing was verified")),
     };
@@ -61,103 +62,145 @@ pub(super) async fn differences(context: &Context, narrow: ScopeArgs) -> anyhow:
     Ok(outcome?.differences)
 }
 
-async fn try_verify(
-    context: &Context,
-    active: &Generation,
-    shadow: &mut Shadow,
-    narrow: &ScopeArgs,
-) -> anyhow::Result<Comparison> {
-    let scope = &narrow.scope();
-    let mut db = context.pool.acquire().await?;
-    let now = positions(&mut db, active.id).await?;
-    let mut misplaced = add_partition(context, active, shadow, (scope, &now)).await?;
-    fold(shadow, &now).await?;
-    let mut snapshot = db.begin().await?;
-    sqlx::query!("set transaction isolation level repeatable read").execute(&mut *snapshot).await?;
-    sqlx::query!("set local statement_timeout = '1h'").execute(&mut *snapshot).await?;
-    sqlx::query!("set local idle_in_transaction_session_timeout = '10min'").execute(&mut *snapshot).await?;
-    let place = positions(&mut snapshot, active.id).await?;
-    misplaced.append(&mut beyond_the_end(context, &place).await?);
-    fold(shadow, &place).await?;
-    if narrow.with_ids {
-        misplaced.append(&mut shadow.other_ids(&mut snapshot, active.id).await?);
-    }
-
-    let mut other = context.pool.acquire().await?;
-    sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
-    let counts = shadow.counts();
-    let (envelopes, events) = (counts.envelopes.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
-    let compared = compare(&mut other, shadow, (&mut snapshot, active), narrow).await;
-    // Its settings are not those of the others.
-    other.close_on_drop();
-    let mut comparison = compared?;
-    let summed = check_months(&mut snapshot, active, narrow).await?;
-    comparison.rows += summed.rows;
-    comparison.differences += summed.differences + misplaced.len() as u64;
-    for told in &misplaced {
-        println!("{told}");
-    }
-    println!(
-        "Generation {} at {place}: {events} events in {envelopes} envelopes were folded, {} rows compared: {}.",
-        active.id,
-        comparison.rows,
-        if comparison.differences == 0 {
-            "nothing differs".to_owned()
-        } else {
-            format!("{} differ", comparison.differences)
-        }
-    );
-    Ok(comparison)
+/// A verification of the active generation.
+struct Verification<'a> {
+    context: &'a Context,
+    active: &'a Generation,
+    narrow: &'a ScopeArgs,
 }
 
-/// Takes up every partition of the read models; answers what cannot be.
-async fn add_partition(
-    context: &Context,
-    active: &Generation,
-    shadow: &mut Shadow,
-    (scope, now): (&Scope, &Positions),
-) -> anyhow::Result<Vec<String>> {
-    let mut fold = context.fold(active);
-    if let Some(site_id) = &scope.site_id {
-        fold = fold.only(SiteId::try_from(site_id.clone()).context("--site")?.as_str().to_owned());
+impl Verification<'_> {
+    async fn run(&self, shadow: &mut Shadow) -> anyhow::Result<Comparison> {
+        let Self { context, active, narrow } = self;
+        let mut db = context.pool.acquire().await?;
+        let now = positions(&mut db, active.id).await?;
+        let mut misplaced = self.add_partitions(shadow, &now).await?;
+        fold(shadow, &now).await?;
+        let mut snapshot = db.begin().await?;
+        sqlx::query!("set transaction isolation level repeatable read").execute(&mut *snapshot).await?;
+        sqlx::query!("set local statement_timeout = '1h'").execute(&mut *snapshot).await?;
+        sqlx::query!("set local idle_in_transaction_session_timeout = '10min'").execute(&mut *snapshot).await?;
+        let place = positions(&mut snapshot, active.id).await?;
+        misplaced.append(&mut self.beyond_the_end(&place).await?);
+        fold(shadow, &place).await?;
+        if narrow.with_ids {
+            misplaced.append(&mut shadow.other_ids(&mut snapshot, active.id).await?);
+        }
+
+        let mut other = context.pool.acquire().await?;
+        sqlx::query!("set statement_timeout = '1h'").execute(&mut *other).await?;
+        let counts = shadow.counts();
+        let (envelopes, events) = (counts.envelopes.load(Ordering::Relaxed), counts.events.load(Ordering::Relaxed));
+        let compared = self.compare(&mut other, shadow, &mut snapshot).await;
+        // Its settings are not those of the others.
+        other.close_on_drop();
+        let mut comparison = compared?;
+        let summed = self.check_months(&mut snapshot).await?;
+        comparison.rows += summed.rows;
+        comparison.differences += summed.differences + misplaced.len() as u64;
+        for told in &misplaced {
+            println!("{told}");
+        }
+        println!(
+            "Generation {} at {place}: {events} events in {envelopes} envelopes were folded, {} rows compared: {}.",
+            active.id,
+            comparison.rows,
+            if comparison.differences == 0 {
+                "nothing differs".to_owned()
+            } else {
+                format!("{} differ", comparison.differences)
+            }
+        );
+        Ok(comparison)
     }
-    let mut misplaced = Vec::new();
-    for number in now.0.keys() {
-        let partition = u16::try_from(*number).ok().and_then(Partition::numbered);
-        let partition = partition.with_context(|| format!("{number} is no partition"))?;
-        match Stream::find(&context.jetstream, partition).await {
-            Ok(stream) => {
-                let counted_in = Slice { generation: active.id, partition };
-                let missing = stream_start::missing_until(&context.pool, counted_in, &stream).await?;
-                ensure!(
-                    missing == 0,
-                    "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \
+
+    /// Takes up every partition of the read models; answers what cannot be.
+    async fn add_partitions(&self, shadow: &mut Shadow, now: &Positions) -> anyhow::Result<Vec<String>> {
+        let Self { context, active, narrow } = self;
+        let scope = narrow.scope();
+        let mut fold = context.fold(active);
+        if let Some(site_id) = &scope.site_id {
+            fold = fold.only(SiteId::try_from(site_id.clone()).context("--site")?.as_str().to_owned());
+        }
+        let mut misplaced = Vec::new();
+        for number in now.0.keys() {
+            let partition = u16::try_from(*number).ok().and_then(Partition::numbered);
+            let partition = partition.with_context(|| format!("{number} is no partition"))?;
+            match Stream::find(&context.jetstream, partition).await {
+                Ok(stream) => {
+                    let counted_in = Slice { generation: active.id, partition };
+                    let missing = stream_start::missing_until(&context.pool, counted_in, &stream).await?;
+                    ensure!(
+                        missing == 0,
+                        "the log of partition {partition} begins at sequence {}: nothing can be proved about what was \
                      counted before",
-                    missing + 1
-                );
-                shadow.add_partition(context, &fold, Slice { generation: shadow.id, partition }).await?;
+                        missing + 1
+                    );
+                    shadow.add_partition(context, &fold, Slice { generation: shadow.id, partition }).await?;
+                }
+                Err(err) if err.is_missing_stream() => {
+                    misplaced.push(format!("checkpoint of partition {partition}: the log has no such partition"));
+                }
+                Err(err) => return Err(err.into()),
             }
-            Err(err) if err.is_missing_stream() => {
-                misplaced.push(format!("checkpoint of partition {partition}: the log has no such partition"));
-            }
-            Err(err) => return Err(err.into()),
         }
+        Ok(misplaced)
     }
-    Ok(misplaced)
-}
 
-/// Checkpoints that lie behind the end of the log.
-async fn beyond_the_end(context: &Context, place: &Positions) -> anyhow::Result<Vec<String>> {
-    let mut misplaced = Vec::new();
-    for (number, sequence) in &place.0 {
-        let Some(partition) = u16::try_from(*number).ok().and_then(Partition::numbered) else { continue };
-        let Ok(stream) = Stream::find(&context.jetstream, partition).await else { continue };
-        let last = i64::try_from(stream.last_sequence()).unwrap_or(i64::MAX);
-        if *sequence > last {
-            misplaced.push(format!("checkpoint of partition {partition}: expected {last} at most, found {sequence}"));
+    /// Checkpoints that lie behind the end of the log.
+    async fn beyond_the_end(&self, place: &Positions) -> anyhow::Result<Vec<String>> {
+        let context = self.context;
+        let mut misplaced = Vec::new();
+        for (number, sequence) in &place.0 {
+            let Some(partition) = u16::try_from(*number).ok().and_then(Partition::numbered) else { continue };
+            let Ok(stream) = Stream::find(&context.jetstream, partition).await else { continue };
+            let last = i64::try_from(stream.last_sequence()).unwrap_or(i64::MAX);
+            if *sequence > last {
+                misplaced
+                    .push(format!("checkpoint of partition {partition}: expected {last} at most, found {sequence}"));
+            }
         }
+        Ok(misplaced)
     }
-    Ok(misplaced)
+
+    async fn compare(
+        &self,
+        other: &mut PgConnection,
+        shadow: &Shadow,
+        snapshot: &mut PgConnection,
+    ) -> sqlx::Result<Comparison> {
+        let Self { active, narrow, .. } = self;
+        let mut difference = narrow.printer();
+        let mut progress = CommandProgress::of("Comparing", 0, "rows");
+        let watcher = &mut Watcher { difference: &mut difference, progress: &mut |rows| progress.set(rows, rows) };
+        let expected = Side { db: other, generation: shadow.id };
+        let found = Side { db: snapshot, generation: active.id };
+        let scope = narrow.scope();
+        let extent = Extent { scope: &scope, fold_version: active.identity.fold_version };
+        let compared = compare::compare(expected, found, extent, watcher).await;
+        progress.end();
+        compared
+    }
+
+    /// Compares the summaries of months with their days, which have been compared with the log.
+    async fn check_months(&self, snapshot: &mut PgConnection) -> Result<Comparison, NotSummed> {
+        let Self { active, narrow, .. } = self;
+        let mut left = narrow.limit;
+        let mut difference = |difference: &str| {
+            if left > 0 {
+                println!("{difference}");
+            }
+            left = left.saturating_sub(1);
+        };
+        let mut progress = CommandProgress::of("Checking", 0, "months");
+        let watcher = &mut month_summaries::Watcher {
+            difference: &mut difference,
+            progress: &mut |months| progress.set(months, months),
+        };
+        let checked = month_summaries::check(snapshot, active.id, &narrow.scope(), watcher).await;
+        progress.end();
+        checked
+    }
 }
 
 /// Folds up to a place, or to the end of the log where that comes first, and shows how far it is.
@@ -180,43 +223,4 @@ async fn fold(shadow: &mut Shadow, place: &Positions) -> anyhow::Result<()> {
             }
         }
     }
-}
-
-async fn compare(
-    other: &mut PgConnection,
-    shadow: &Shadow,
-    (snapshot, active): (&mut PgConnection, &Generation),
-    narrow: &ScopeArgs,
-) -> sqlx::Result<Comparison> {
-    let mut difference = narrow.printer();
-    let mut progress = CommandProgress::of("Comparing", 0, "rows");
-    let watcher = &mut Watcher { difference: &mut difference, progress: &mut |rows| progress.set(rows, rows) };
-    let expected = Side { db: other, generation: shadow.id };
-    let found = Side { db: snapshot, generation: active.id };
-    let compared = compare::compare(expected, found, (&narrow.scope(), active.identity.fold_version), watcher).await;
-    progress.end();
-    compared
-}
-
-/// Compares the summaries of months with their days, which have been compared with the log.
-async fn check_months(
-    snapshot: &mut PgConnection,
-    active: &Generation,
-    narrow: &ScopeArgs,
-) -> Result<Comparison, NotSummed> {
-    let mut left = narrow.limit;
-    let mut difference = |difference: &str| {
-        if left > 0 {
-            println!("{difference}");
-        }
-        left = left.saturating_sub(1);
-    };
-    let mut progress = CommandProgress::of("Checking", 0, "months");
-    let watcher = &mut month_summaries::Watcher {
-        difference: &mut difference,
-        progress: &mut |months| progress.set(months, months),
-    };
-    let checked = month_summaries::check(snapshot, active.id, &narrow.scope(), watcher).await;
-    progress.end();
-    checked
 }

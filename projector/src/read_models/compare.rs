@@ -45,6 +45,15 @@ pub(crate) struct Scope {
     pub(crate) last: Option<NaiveDate>,
 }
 
+/// Extent of a comparison: what both generations have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent<'a> {
+    /// The part that is compared.
+    pub(crate) scope: &'a Scope,
+    /// Fold version of the older generation.
+    pub(crate) fold_version: i32,
+}
+
 /// What a comparison has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
@@ -100,8 +109,8 @@ impl Scope {
     }
 }
 
-/// Compares all of two generations, first by a digest of each read model: Postgres makes one in a fraction of the
-/// time that rows take to be read here. Where digests are others, row by row.
+/// Compares all of two generations, first by a checksum of each read model: Postgres makes one in a fraction of the
+/// time that rows take to be read here. Where checksums differ, row by row.
 ///
 /// # Errors
 ///
@@ -116,14 +125,15 @@ pub(crate) async fn compare_all(
     for model in Scope::default().models(fold_version) {
         let (ours, theirs) = futures_util::try_join!(expected.checksum(model), found.checksum(model))?;
         if ours != theirs {
-            return compare(expected, found, (&Scope::default(), fold_version), watcher).await;
+            let extent = Extent { scope: &Scope::default(), fold_version };
+            return compare(expected, found, extent, watcher).await;
         }
         rows += ours.rows;
     }
     Ok(Comparison { rows, differences: 0 })
 }
 
-/// Compares all read models that both have; `fold_version` is the older one of the two.
+/// Compares all read models that both have, row by row.
 ///
 /// # Errors
 ///
@@ -131,7 +141,7 @@ pub(crate) async fn compare_all(
 pub(crate) async fn compare(
     expected: Side<'_>,
     found: Side<'_>,
-    (scope, fold_version): (&Scope, i32),
+    Extent { scope, fold_version }: Extent<'_>,
     watcher: &mut Watcher<'_>,
 ) -> sqlx::Result<Comparison> {
     let mut sum = Comparison::default();
