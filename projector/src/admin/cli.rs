@@ -140,8 +140,9 @@ impl Admin {
             ParkedTask::Show(selection) => parked::show(pool, selection).await,
             ParkedTask::Discard { selection, by } => parked::discard(pool, selection, &by).await,
             ParkedTask::Retry { selection, by } => {
-                let (key, window) = (self.config.key(), self.config.window()?);
-                parked::retry(pool, (&key, window), selection, &by).await
+                let key = self.config.key();
+                let settings = parked::FoldSettings { key: &key, window: self.config.window()? };
+                parked::retry(pool, settings, selection, &by).await
             }
         }
     }

@@ -154,7 +154,7 @@ async fn prove(
     }
     let mut progress = CommandProgress::of("Searching", 1, "envelopes");
     let passed = &mut |done, steps| progress.set(done, steps);
-    let found = residue::search((&context.pool, &context.jetstream), subject, ends, passed).await?;
+    let found = residue::search(context, subject, ends, passed).await?;
     progress.end();
     println!("Searched log, read models and parked events: {found}.");
     if !found.is_nothing() {

@@ -38,6 +38,15 @@ pub struct Selection {
     pub line: Option<i32>,
 }
 
+/// Settings that a generation is built with, beside the version of its fold.
+#[derive(Debug, Clone, Copy)]
+pub struct FoldSettings<'a> {
+    /// Secret under which users are counted.
+    pub key: &'a SketchKey,
+    /// Deduplication window.
+    pub window: WindowSeconds,
+}
+
 /// One parked event.
 struct Row {
     slice: Slice,
@@ -110,12 +119,7 @@ pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::R
 /// # Errors
 ///
 /// The database is away, or the read models were built with another key or window.
-pub async fn retry(
-    pool: &PgPool,
-    (key, window): (&SketchKey, WindowSeconds),
-    selection: Selection,
-    by: &str,
-) -> anyhow::Result<()> {
+pub async fn retry(pool: &PgPool, settings: FoldSettings<'_>, selection: Selection, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
     let mut pages = Pages::of(selection);
     let mut sum = Retried::default();
@@ -126,7 +130,7 @@ pub async fn retry(
         }
         let mut db = pool.acquire().await?;
         for rows in slices.values() {
-            let retried = retry_slice(&mut db, (key, window), rows, by).await;
+            let retried = retry_slice(&mut db, settings, rows, by).await;
             sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
         }
     }
@@ -136,14 +140,15 @@ pub async fn retry(
 
 async fn retry_slice(
     db: &mut PgConnection,
-    (key, window): (&SketchKey, WindowSeconds),
+    settings: FoldSettings<'_>,
     rows: &[Row],
     by: &str,
 ) -> anyhow::Result<Retried> {
     let slice = rows[0].slice;
     let mut tx = db.begin_with(write::BEGIN).await?;
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
-    let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, (key, window)).await?);
+    let FoldSettings { key, window } = settings;
+    let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, settings).await?);
     let digests = rows.iter().flat_map(|row| fold.digests(row.message()));
     let unknown = LateDedup::new(window, checkpoint.dedup, digests);
     let mut ids = dedup_store::recall(&mut tx, slice, unknown.clone()).await?;
@@ -171,7 +176,7 @@ async fn retry_slice(
 async fn fold_version(
     db: &mut PgConnection,
     generation: GenerationId,
-    (key, window): (&SketchKey, WindowSeconds),
+    settings: FoldSettings<'_>,
 ) -> anyhow::Result<FoldVersion> {
     let built_with = sqlx::query!(
         "select fold_version, sketch_key_id, event_id_window_s from generation where generation_id = $1",
@@ -179,6 +184,7 @@ async fn fold_version(
     )
     .fetch_one(db)
     .await?;
+    let FoldSettings { key, window } = settings;
     let is_our_key = built_with.sketch_key_id == i64::from(key.id().0);
     ensure!(is_our_key, "the generation was built with another SKETCH_KEY");
     let seconds = i64::from(built_with.event_id_window_s);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{EventDigest, SketchKey};
 use fold::{DedupState, DedupWindow, Fold, FoldVersion, Message, SeenIds, WindowSeconds};
-use projector::admin::parked::{self, Selection};
+use projector::admin::parked::{self, FoldSettings, Selection};
 use projector::read_models::checkpoint;
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::dedup_store;
@@ -75,7 +75,8 @@ impl Projector<'_> {
         let fix = sqlx::query("update parked_event set schema = 'event.v1' where state = 'parked'");
         fix.execute(pool).await.expect("Postgres answers");
         let key = SketchKey::for_development();
-        parked::retry(pool, (&key, window()), Selection::default(), "operator").await.expect("they are retried");
+        let settings = FoldSettings { key: &key, window: window() };
+        parked::retry(pool, settings, Selection::default(), "operator").await.expect("they are retried");
     }
 }
 

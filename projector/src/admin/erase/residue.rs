@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
 use super::subject::Subject;
+use crate::worker::context::Context;
 use event_log::connect::Log;
 use event_log::redactions;
 use event_log::scan;
@@ -46,19 +47,20 @@ impl fmt::Display for Found {
     }
 }
 
-/// Searches everywhere. `passed` hears how many envelopes were looked at, and of how many.
+/// Searches everywhere. `passed` is called with the number of envelopes that were read, and of all.
 ///
 /// # Errors
 ///
 /// The log or the database is away.
 pub(crate) async fn search(
-    (pool, log): (&PgPool, &Log),
+    context: &Context,
     subject: &Subject,
     ends: &Ends,
     passed: &mut impl FnMut(u64, u64),
 ) -> anyhow::Result<Found> {
-    let mut found = Found { rows: rows(pool, subject).await?, ..Found::default() };
-    search_log(log, subject, ends, (&mut found, passed)).await?;
+    let Context { pool, jetstream, .. } = context;
+    let rows = rows(pool, subject).await?;
+    let mut found = Found { rows, ..search_log(jetstream, subject, ends, passed).await? };
     search_parked(pool, subject, ends, &mut found).await?;
     Ok(found)
 }
@@ -67,8 +69,9 @@ async fn search_log(
     log: &Log,
     subject: &Subject,
     ends: &Ends,
-    (found, passed): (&mut Found, &mut impl FnMut(u64, u64)),
-) -> anyhow::Result<()> {
+    passed: &mut impl FnMut(u64, u64),
+) -> anyhow::Result<Found> {
+    let mut found = Found::default();
     let mut scans = scan::all(log).await?;
     let (mut done, steps) = (0, scans.iter().map(scan::LogScan::until).sum());
     for scan in &mut scans {
@@ -86,7 +89,7 @@ async fn search_log(
         }
         done += scan.until();
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Sequences that something stands for, and how much has been taken the place of and is still there.
