@@ -1,6 +1,6 @@
 //! Accepts events over HTTP and acknowledges each once the log has it on disk. Knows nothing of read models.
 //!
-//! Way of an event: [`http`] (body) → [`submission`] or [`batch`] (checks) → [`publish`] (group commit) → [`log`], and the
+//! Way of an event: `http` (body) → `submission` or `batch` (checks) → `publish` (group commit) → `log`, and the
 //! `PubAck` all the way back.
 
 pub mod config;

@@ -101,7 +101,7 @@ impl Share {
         self.small + self.large
     }
 
-    /// This without what was a part of it, and with something in its place.
+    /// The share with `after` in place of `before`.
     fn with(self, before: Self, after: Self) -> Self {
         Self { small: self.small - before.small + after.small, large: self.large - before.large + after.large }
     }
