@@ -256,10 +256,11 @@ impl Config {
     /// (as received, as copied while they grow, as lines), the queue twice (as lines, as envelopes), answers twice (their
     /// buffers double when they are full). `MemoryMax` of the unit has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
-        let connections = u64::from(self.http_connections_max.get());
+        let tls = self.tls_cert_file.as_ref().map_or(0, |_| listener::tls_memory_bytes_max(self.http_connections_max));
         let (bodies, queue) = (self.bodies_bytes_max as u64, self.queue_bytes_max as u64);
         PROCESS_BYTES
-            + connections * (listener::CONNECTION_BYTES + listener::SOCKET_BYTES)
+            + listener::memory_bytes_max(self.http_connections_max)
+            + tls
             + AnswerLimits::default().memory_bytes_max()
             + 3 * bodies
             + 2 * queue
@@ -282,13 +283,15 @@ mod tests {
         let config = Config::default();
         let unit = UnitLimits::read(include_str!("../../deploy/systemd/tidemark-ingest.service")).expect("limits");
         let needed = config.memory_bytes_max();
-        assert!((needed..2 * needed).contains(&unit.memory_bytes_max), "{needed} of {}", unit.memory_bytes_max);
+        let with_tls = Config { tls_cert_file: Some(PathBuf::new()), ..config.clone() }.memory_bytes_max();
+        assert!((with_tls..2 * needed).contains(&unit.memory_bytes_max), "{with_tls} of {}", unit.memory_bytes_max);
         assert!(unit.files_max >= u64::from(config.http_connections_max.get()) + 1_000, "{}", unit.files_max);
         let compose = include_str!("../../compose.yaml");
         let (_, ingest) = compose.split_once("\n  ingest:\n").expect("the service");
         let (_, limit) = ingest.split_once("mem_limit: ").expect("a limit");
         assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
-        let documented = format!("{} MiB", needed >> 20).replace("1664", "1,664");
+        let documented = format!("{} MiB, with TLS {} MiB", needed >> 20, with_tls >> 20);
+        let documented = documented.replace("1664", "1,664").replace("2304", "2,304");
         let limits = include_str!("../../docs/limits.md");
         assert!(limits.contains(&documented), "docs/limits.md does not say {documented}");
     }

@@ -9,6 +9,7 @@ mod settings;
 mod slots;
 mod socket;
 mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -34,12 +35,13 @@ use protocol::Accepted;
 use slots::Slots;
 use socket::Socket;
 use state::State;
+use streams::Streams;
 use watch::Watch;
 
 pub use answer::EndsWithClient;
 pub use settings::{
     CONNECTION_BYTES, CONNECTIONS_MAX, Connections, IDLE_TIMEOUT_S, SOCKET_BYTES, VARIABLES, default_connections_max,
-    default_idle_timeout_s,
+    default_idle_timeout_s, memory_bytes_max, tls_memory_bytes_max,
 };
 pub use state::HEADERS_TIMEOUT;
 
@@ -80,7 +82,7 @@ pub async fn serve_operators(
 pub async fn serve(listener: TcpListener, settings: Connections, router: Router, shutdown: CancellationToken) {
     metrics::describe();
     let (slots, tasks) = (Arc::new(Slots::new(&settings)), TaskTracker::new());
-    let router = TowerToHyperService::new(router);
+    let (router, streams) = (TowerToHyperService::new(router), Streams::new(settings.proxies.clone()));
     loop {
         let (stream, peer) = tokio::select! {
             biased;
@@ -94,7 +96,8 @@ pub async fn serve(listener: TcpListener, settings: Connections, router: Router,
             continue;
         };
         let socket = Socket::new(stream, slot.state().clone());
-        let answers = Answers { router: router.clone(), peer: Peer(peer), state: slot.state().clone() };
+        let answers =
+            Answers { router: router.clone(), peer: Peer(peer), state: slot.state().clone(), streams: streams.clone() };
         let watch = Watch {
             slot,
             ending: socket.ending(),

@@ -34,9 +34,10 @@ impl Config {
     /// The most memory that the process takes within its limits, with the kernel's part of its connections. `MemoryMax` of its
     /// unit has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
-        let connections = u64::from(self.http_connections_max.get());
+        let tls = self.tls_cert_file.as_ref().map_or(0, |_| server::tls_memory_bytes_max(self.http_connections_max));
         PROCESS_BYTES
-            + connections * (server::CONNECTION_BYTES + server::SOCKET_BYTES)
+            + server::memory_bytes_max(self.http_connections_max)
+            + tls
             + self.answers().memory_bytes_max()
             + u64::from(self.query_live_clients_max.get()) * LIVE_CLIENT_BYTES
             + u64::from(self.query_connections_max.get()) * READ_BYTES
@@ -53,13 +54,16 @@ mod tests {
         let config = super::super::tests::config(5_000, None);
         let unit = UnitLimits::read(include_str!("../../../deploy/systemd/tidemark-query.service")).expect("limits");
         let needed = config.memory_bytes_max();
-        assert!((needed..2 * needed).contains(&unit.memory_bytes_max), "{needed} of {}", unit.memory_bytes_max);
+        let with_tls =
+            super::Config { tls_cert_file: Some(std::path::PathBuf::new()), ..config.clone() }.memory_bytes_max();
+        assert!((with_tls..2 * needed).contains(&unit.memory_bytes_max), "{with_tls} of {}", unit.memory_bytes_max);
         assert!(unit.files_max >= u64::from(config.http_connections_max.get()) + 1_000, "{}", unit.files_max);
         let compose = include_str!("../../../compose.yaml");
         let (_, query) = compose.split_once("\n  query:\n").expect("the service");
         let (_, limit) = query.split_once("mem_limit: ").expect("a limit");
         assert!(limit.starts_with(&format!("{}m\n", unit.memory_bytes_max >> 20)), "{}", &limit[..10]);
-        let documented = format!("{} MiB", needed >> 20).replace("1436", "1,436");
+        let documented = format!("{} MiB, with TLS {} MiB", needed >> 20, with_tls >> 20);
+        let documented = documented.replace("1436", "1,436").replace("2076", "2,076");
         let limits = include_str!("../../../docs/limits.md");
         assert!(limits.contains(&documented), "docs/limits.md does not say {documented}");
     }

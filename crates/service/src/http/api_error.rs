@@ -91,6 +91,12 @@ impl ApiError {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", error)
     }
 
+    /// 431: the request has more header fields than any client needs.
+    pub(crate) fn too_many_fields(fields_max: usize) -> Self {
+        let error = format!("the request has more than {fields_max} header fields; send fewer");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", error)
+    }
+
     /// 405: the path has no such method.
     pub fn wrong_method() -> Self {
         let error = "this path takes another method; the interface is described at /api-docs";

@@ -41,6 +41,11 @@ pub(crate) fn describe_metrics() {
     metrics::describe_histogram!(DURATION_S, Unit::Seconds, "Time from a request's headers to those of its answer");
 }
 
+/// Counts a request that was refused before it had a route.
+pub(crate) fn refused(code: &'static str) {
+    metrics::counter!(REFUSALS, "route" => UNMATCHED, "code" => code).increment(1);
+}
+
 async fn measure(State(series): State<Arc<Series>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = method_name(request.method());

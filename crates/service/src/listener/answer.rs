@@ -7,11 +7,15 @@ use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::response::IntoResponse;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 
 use super::state::State;
+use super::streams::{FIELDS_MAX, Streams};
 use crate::http::client_ip::Peer;
+use crate::http::places::Place;
+use crate::http::{ApiError, request_metrics};
 
 /// Maximum bytes that are handed to hyper at once. The client's pace is measured in such pieces.
 const PIECE_BYTES: usize = 16 << 10;
@@ -27,18 +31,27 @@ pub(super) struct Answers {
     pub(super) router: TowerToHyperService<Router>,
     pub(super) peer: Peer,
     pub(super) state: Arc<State>,
+    pub(super) streams: Streams,
 }
 
 /// A request in progress, until this is dropped.
 struct Answering {
     state: Arc<State>,
     request: u64,
+    _stream: Option<Place>,
 }
 
 /// Future of an answer.
 pub(super) struct Answer {
-    routed: TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>,
+    outcome: Outcome,
     answering: Option<Arc<Answering>>,
+}
+
+/// Where an answer comes from.
+#[expect(clippy::large_enum_variant, reason = "nearly all answers are routed")]
+enum Outcome {
+    Routed(TowerToHyperServiceFuture<Router, hyper::Request<Incoming>>),
+    Refused(Option<ApiError>),
 }
 
 /// Body of an answer. The request is in progress until the body was sent completely.
@@ -62,8 +75,29 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Answers {
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Answer {
         request.extensions_mut().insert(self.peer);
-        let answering = Arc::new(Answering { request: self.state.begin(), state: self.state.clone() });
-        Answer { routed: hyper::service::Service::call(&self.router, request), answering: Some(answering) }
+        let number = self.state.begin();
+        let (outcome, stream) = match self.admit(&request) {
+            Ok(stream) => (Outcome::Routed(hyper::service::Service::call(&self.router, request)), stream),
+            Err(error) => {
+                request_metrics::refused(error.code());
+                (Outcome::Refused(Some(error)), None)
+            }
+        };
+        Answer {
+            outcome,
+            answering: Some(Arc::new(Answering { state: self.state.clone(), request: number, _stream: stream })),
+        }
+    }
+}
+
+impl Answers {
+    /// Bounds the memory of a request before anything is done with it.
+    fn admit(&self, request: &hyper::Request<Incoming>) -> Result<Option<Place>, ApiError> {
+        if request.headers().len() > FIELDS_MAX {
+            return Err(ApiError::too_many_fields(FIELDS_MAX));
+        }
+        let is_first = self.state.in_progress() == 1;
+        if is_first { Ok(None) } else { self.streams.take(self.peer, request.headers()).map(Some) }
     }
 }
 
@@ -96,7 +130,10 @@ impl Future for Answer {
     type Output = Result<hyper::Response<Answered>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(Pin::new(&mut self.routed).poll(cx))?;
+        let response = match &mut self.outcome {
+            Outcome::Routed(routed) => ready!(Pin::new(routed).poll(cx))?,
+            Outcome::Refused(error) => error.take().expect("a completed future is not polled again").into_response(),
+        };
         let answering = self.answering.take().expect("a completed future is not polled again");
         if let Some(EndsWithClient) = response.extensions().get() {
             answering.state.stream();

@@ -19,10 +19,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Maximum bytes of a request's headers in HTTP/2, which counts 32 bytes more for each field.
-const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
+const HEADER_LIST_BYTES_MAX: u32 = 8 * 1024;
 
-/// Maximum concurrent requests of an HTTP/2 connection.
-const STREAMS_MAX: u32 = 100;
+/// Maximum concurrent requests of an HTTP/2 connection: the clients of `GET /live` in a browser share one.
+const STREAMS_MAX: u32 = 32;
 
 /// Maximum requests that a client may reset before they are handled (rapid reset), or that break a rule.
 const RESETS_MAX: usize = 20;
@@ -32,7 +32,7 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 
 /// Maximum bytes of one answer that may wait to be sent.
-const SEND_BUFFER_BYTES_MAX: usize = 64 << 10;
+const SEND_BUFFER_BYTES_MAX: usize = 16 << 10;
 
 /// Silence after which an HTTP/2 client is pinged, and the maximum time until it answers.
 const PING_INTERVAL: Duration = Duration::from_secs(30);

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::tls::Tls;
+use super::streams::{FURTHER_STREAMS_MAX, STREAM_BYTES};
+use super::tls::{TLS_BYTES, Tls};
 use crate::config::Variable;
 use crate::http::client_ip::Proxies;
 
@@ -29,6 +30,17 @@ pub const CONNECTION_BYTES: u64 = 48 << 10;
 
 /// Average memory of a connection in the kernel: bytes that are not read yet, and bytes that are not acknowledged.
 pub const SOCKET_BYTES: u64 = 16 << 10;
+
+/// Maximum memory of so many connections, without what TLS and HTTP/2 add.
+pub fn memory_bytes_max(connections_max: NonZeroU32) -> u64 {
+    u64::from(connections_max.get()) * (CONNECTION_BYTES + SOCKET_BYTES)
+}
+
+/// Maximum memory that TLS and HTTP/2 add to so many connections: 32 KiB for each, and 32 KiB for each of 4,096 requests beside
+/// others of the same connection.
+pub fn tls_memory_bytes_max(connections_max: NonZeroU32) -> u64 {
+    u64::from(connections_max.get()) * TLS_BYTES + FURTHER_STREAMS_MAX as u64 * STREAM_BYTES
+}
 
 /// Default seconds until an idle connection is closed. Load balancers keep theirs for 60 s (ALB, nginx), 350 s (NLB) or
 /// 600 s (GCP), and a connection that is closed on this side first sometimes loses a request.

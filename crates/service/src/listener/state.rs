@@ -147,6 +147,11 @@ impl State {
         self.is_streaming.load(Ordering::Acquire)
     }
 
+    /// Number of requests in progress.
+    pub(super) fn in_progress(&self) -> u32 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
     /// Whether a request of HTTP/1.1 is in progress.
     pub(super) fn is_answering_one(&self) -> bool {
         self.is_serial.load(Ordering::Acquire) && self.in_flight.load(Ordering::Acquire) > 0

@@ -4,10 +4,11 @@ use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::http::client_ip::Proxies;
 
 /// More than kernels keep for a connection.
 const LARGE_BYTES: usize = 16 << 20;
@@ -16,11 +17,18 @@ const LARGE_BYTES: usize = 16 << 20;
 const TOO_LONG: Duration = Duration::from_mins(2);
 
 fn router() -> Router {
-    Router::new().route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
+    Router::new()
+        .route("/large", get(|| async { vec![b'x'; LARGE_BYTES] }))
+        .route("/never", get(std::future::pending::<()>))
+        .route("/", get(|| async { "ok" }))
+}
+
+async fn connection() -> (TcpStream, Accepted, Socket) {
+    connection_with(&Streams::new(Proxies::default())).await
 }
 
 /// A connection with a small buffer at its client's end, and what serves it at the other.
-async fn connection() -> (TcpStream, Accepted, Socket) {
+async fn connection_with(streams: &Streams) -> (TcpStream, Accepted, Socket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
@@ -30,7 +38,7 @@ async fn connection() -> (TcpStream, Accepted, Socket) {
     let slot = slots.take(State::new(peer.ip(), false)).expect("a slot");
     let socket = Socket::new(stream, slot.state().clone());
     let router = TowerToHyperService::new(router());
-    let answers = Answers { router, peer: Peer(peer), state: slot.state().clone() };
+    let answers = Answers { router, peer: Peer(peer), state: slot.state().clone(), streams: streams.clone() };
     let watch = Watch {
         slot,
         ending: socket.ending(),
@@ -85,4 +93,51 @@ async fn an_answer_that_is_taken_comes_whole() {
     let text = String::from_utf8_lossy(&heard[..200]).to_lowercase();
     assert!(text.contains(&format!("content-length: {LARGE_BYTES}\r\n")), "{text}");
     assert!(heard.len() > LARGE_BYTES && heard.iter().rev().take(LARGE_BYTES).all(|byte| *byte == b'x'));
+}
+
+/// A client of HTTP/2 whose requests go to the router above.
+async fn http2(streams: &Streams) -> hyper::client::conn::http2::SendRequest<String> {
+    let (client, accepted, socket) = connection_with(streams).await;
+    tokio::spawn(accepted.serve_http2(socket));
+    let (requests, speaking) =
+        Builder::new(TokioExecutor::new()).handshake(TokioIo::new(client)).await.expect("HTTP/2");
+    tokio::spawn(speaking);
+    requests
+}
+
+fn request(path: &str) -> Request<String> {
+    Request::get(format!("http://localhost{path}")).body(String::new()).expect("a request")
+}
+
+#[tokio::test]
+async fn requests_beside_others_of_a_connection_share_a_maximum() {
+    let streams = Streams::with_limits(Proxies::default(), 3, 2);
+    let (mut first, mut second) = (http2(&streams).await, http2(&streams).await);
+    let mut waiting = JoinSet::new();
+    for _ in 0..3 {
+        waiting.spawn(first.send_request(request("/never")));
+    }
+    // Each request arrives behind those that were sent before.
+    let refused = first.send_request(request("/")).await.expect("an answer");
+    assert_eq!(refused.status(), 503, "its client has two beside the first");
+    let alone = second.send_request(request("/")).await.expect("an answer");
+    assert_eq!(alone.status(), 200, "alone on its connection");
+    // What is given up is free again.
+    waiting.shutdown().await;
+    timeout(TOO_LONG, async { while first.send_request(request("/")).await.expect("an answer").status() != 200 {} })
+        .await
+        .expect("a place again");
+}
+
+#[tokio::test]
+async fn a_request_has_so_many_header_fields_and_no_more() {
+    let mut requests = http2(&Streams::new(Proxies::default())).await;
+    for (fields, status) in [(100, 200), (101, 431), (300, 431)] {
+        let mut request = request("/");
+        for _ in 0..fields {
+            request.headers_mut().append("a", "b".parse().expect("a value"));
+        }
+        let answer = requests.send_request(request).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{fields} fields");
+    }
 }

@@ -29,6 +29,12 @@ pub const VARIABLES: [Variable; 2] = [
     },
 ];
 
+/// Maximum bytes of a record of TLS.
+const RECORD_BYTES_MAX: usize = 16 << 10;
+
+/// Memory of a connection's TLS: one record that is being received, and one that is being sent.
+pub(super) const TLS_BYTES: u64 = 2 * RECORD_BYTES_MAX as u64;
+
 /// Maximum bytes of a file: hundreds of certificates of 2 kB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -100,13 +106,15 @@ impl Tls {
         file_watch::follow(Files { what: "certificates", paths, read, measure }).map(Self)
     }
 
-    /// Performs the TLS handshake with a client.
+    /// Performs the TLS handshake with a client. Then at most one record waits to be sent.
     pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let config = self.0.borrow().clone();
-        TlsAcceptor::from(config).accept(stream).await
+        let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+        stream.get_mut().1.set_buffer_limit(Some(RECORD_BYTES_MAX));
+        Ok(stream)
     }
 }
 
