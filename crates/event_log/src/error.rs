@@ -54,19 +54,21 @@ pub enum HistoryError {
     /// A backup was restored.
     #[error(
         "the stream ends at sequence {last}, but sequence {checkpoint} was counted: it was restored to an older state. \
-         Restore a newer one, or acknowledge that what follows is new"
+         Restore a newer one, or acknowledge that what follows sequence {resume} is new"
     )]
     Rewound {
         /// Where the stream ends.
         last: u64,
         /// Where the checkpoint stands.
         checkpoint: u64,
+        /// Behind it everything is younger than what was counted.
+        resume: u64,
     },
     /// A backup was restored, and new events came behind it before anybody looked.
     #[error(
         "the log stored sequence {sequence} at {found}, what was counted under it at {known}: the stream was restored \
-         to an older state and has grown since. Restore a newer one, or acknowledge that it goes on behind that sequence \
-         and that what took the place of counted events is not counted"
+         to an older state and has grown since. Restore a newer one, or acknowledge that what follows sequence {resume} \
+         is new"
     )]
     Replaced {
         /// Where the checkpoint stands.
@@ -75,6 +77,24 @@ pub enum HistoryError {
         known: DateTime<Utc>,
         /// When what is there was stored.
         found: DateTime<Utc>,
+        /// Behind it everything is younger than what was counted.
+        resume: u64,
+    },
+    /// A backup was restored after an operator had decided about another state of the stream.
+    #[error(
+        "the log stored sequence {sequence} at {found}, but what was counted before the last decision about the stream \
+         was stored until {until}: another state was restored since. Restore the one that was decided about, or \
+         acknowledge that what follows sequence {resume} is new"
+    )]
+    Shifted {
+        /// What should have been stored before that time, or after it.
+        sequence: u64,
+        /// When it was stored.
+        found: DateTime<Utc>,
+        /// Everything that was counted was stored at this time or before.
+        until: DateTime<Utc>,
+        /// Behind it everything is younger than what was counted.
+        resume: u64,
     },
     /// The stream was deleted and made anew.
     #[error(
@@ -108,8 +128,7 @@ impl HistoryError {
     pub fn resume_at(&self) -> u64 {
         match self {
             Self::Gap { to, .. } => *to,
-            Self::Rewound { last, .. } => *last,
-            Self::Replaced { sequence, .. } => *sequence,
+            Self::Rewound { resume, .. } | Self::Replaced { resume, .. } | Self::Shifted { resume, .. } => *resume,
             Self::Recreated { .. } => 0,
         }
     }

@@ -6,6 +6,9 @@ pub mod connect;
 /// The streams that the log has, and their ends.
 pub mod streams;
 
+/// Positions in the log.
+pub mod position;
+
 /// One partition's stream, and whether it continues what was read.
 pub mod stream;
 

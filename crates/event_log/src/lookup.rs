@@ -29,9 +29,12 @@ pub struct StoredMessage {
     pub body: Bytes,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Request {
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<DateTime<Utc>>,
     #[serde(rename = "next_by_subj", skip_serializing_if = "Option::is_none")]
     next_by_subject: Option<&'static str>,
 }
@@ -47,7 +50,7 @@ struct Found {
 ///
 /// The log is away, or has no such stream.
 pub async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result<Option<StoredMessage>, LogError> {
-    ask(log, stream, Request { seq: sequence, next_by_subject: None }).await
+    ask(log, stream, Request { seq: Some(sequence), ..Request::default() }).await
 }
 
 /// The first message of a sequence or behind it, if the stream has one: no sequence before that has one.
@@ -60,7 +63,22 @@ pub async fn first_from(
     stream: &str,
     sequence: u64,
 ) -> Result<Option<StoredMessage>, LogError> {
-    ask(log, stream, Request { seq: sequence, next_by_subject: Some(ALL_SUBJECTS) }).await
+    let next_by_subject = Some(ALL_SUBJECTS);
+    ask(log, stream, Request { seq: Some(sequence), next_by_subject, ..Request::default() }).await
+}
+
+/// The first message that the log stored at a time or after it, if the stream has one.
+///
+/// # Errors
+///
+/// The log is away, or has no such stream.
+pub async fn first_since(
+    log: &jetstream::Context,
+    stream: &str,
+    time: DateTime<Utc>,
+) -> Result<Option<StoredMessage>, LogError> {
+    let next_by_subject = Some(ALL_SUBJECTS);
+    ask(log, stream, Request { start_time: Some(time), next_by_subject, ..Request::default() }).await
 }
 
 async fn ask(log: &jetstream::Context, stream: &str, request: Request) -> Result<Option<StoredMessage>, LogError> {

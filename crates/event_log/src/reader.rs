@@ -9,15 +9,15 @@ mod deliveries;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use chrono::{DateTime, Utc};
 use contract::Partition;
 use tokio::time::timeout;
 
 use super::connect::Log;
 use super::entry::Entry;
-use super::error::{HistoryError, LogError};
+use super::error::LogError;
+use super::position::Position;
 use super::redactions::Redactions;
-use super::stream::{self, Position, Stream};
+use super::stream::{self, Stream, as_stored};
 use super::{headers, lookup};
 use deliveries::Deliveries;
 
@@ -177,7 +177,7 @@ impl LogReader {
         self.seen_missing = 0;
         if logged.sequence < self.expected {
             // The last one, or a consumer that the client made anew begins too early.
-            self.check_counted(logged.sequence, logged.logged_at)?;
+            self.check_counted(&logged)?;
         } else {
             self.held = Some(logged);
         }
@@ -213,7 +213,12 @@ impl LogReader {
         }
     }
 
-    fn check_counted(&self, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
-        stream::check_counted(self.position, sequence, published)
+    /// Where another envelope comes under the position's sequence, the log is asked what that means: by opening it again.
+    fn check_counted(&self, logged: &Entry) -> Result<(), LogError> {
+        let is_other = self.position.check_at(as_stored(logged.logged_at)).is_err();
+        if logged.sequence == self.position.sequence && is_other {
+            return Err(LogError::Lost { expected: self.expected, found: logged.sequence });
+        }
+        Ok(())
     }
 }

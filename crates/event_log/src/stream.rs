@@ -1,13 +1,19 @@
 //! A partition's stream: whether it continues what was folded, and the way to read on.
 
+use std::cmp::Ordering;
+
 use async_nats::jetstream;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use contract::Partition;
 
 use super::connect::Log;
 use super::error::{HistoryError, LogError, log_error};
 use super::lookup::{self, StoredMessage};
+use super::position::{Mismatch, Position};
 use super::redactions::Redactions;
+
+/// Times are compared as Postgres keeps them, in microseconds.
+const STORED_PRECISION: TimeDelta = TimeDelta::microseconds(1);
 
 /// What a stream says of itself.
 pub struct Stream {
@@ -16,17 +22,6 @@ pub struct Stream {
     pub(super) handle: jetstream::stream::Stream,
     /// When it was made.
     pub created: DateTime<Utc>,
-}
-
-/// The last envelope that was read of a partition. A stream continues a position if it still holds that envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Sequence of the envelope; 0 before the first.
-    pub sequence: u64,
-    /// Creation time of the stream whose sequence it is.
-    pub stream_created: DateTime<Utc>,
-    /// Time at which the log stored the envelope, if that is known.
-    pub logged_at: Option<DateTime<Utc>>,
 }
 
 impl Stream {
@@ -74,7 +69,7 @@ impl Stream {
 
     /// A position in this very stream.
     pub fn position(&self, sequence: u64) -> Position {
-        Position { sequence, stream_created: self.created, logged_at: None }
+        Position { sequence, stream_created: self.created, logged_at: None, counted_until: None }
     }
 
     /// Checks that the stream continues a position, and answers its first envelope behind it, if there is one. What is
@@ -89,28 +84,28 @@ impl Stream {
         amendments: &mut Redactions,
     ) -> Result<Option<StoredMessage>, LogError> {
         let (last, events, expected) = (self.last_sequence(), self.partition.stream(), position.sequence + 1);
-        self.check_history(last, position)?;
-        // Where the last envelope's time is known: is it still the one that was folded?
-        if position.logged_at.is_some()
-            && let Some(counted) = lookup::at(&self.log, &events, position.sequence).await?
-        {
-            check_counted(position, counted.sequence, counted.logged_at)?;
-        }
-        let first = lookup::first_from(&self.log, &events, expected).await?;
-        match gap(amendments, expected, first.as_ref().map(|first| first.sequence), last).await? {
-            Some(gap) => Err(gap.into()),
-            None => Ok(first),
-        }
-    }
-
-    fn check_history(&self, last: u64, position: Position) -> Result<(), HistoryError> {
         if self.created != position.stream_created && !self.reaches_back_to(position) {
-            return Err(HistoryError::Recreated { known: position.stream_created, found: self.created });
+            return Err(HistoryError::Recreated { known: position.stream_created, found: self.created }.into());
         }
         if last < position.sequence {
-            return Err(HistoryError::Rewound { last, checkpoint: position.sequence });
+            let resume = counted_end(&self.log, self.partition, position).await?.unwrap_or(last);
+            return Err(HistoryError::Rewound { last, checkpoint: position.sequence, resume }.into());
         }
-        Ok(())
+        // Where a time is known: is the last envelope still the one that was folded?
+        if position.sequence > 0
+            && position.counted_until().is_some()
+            && let Some(counted) = lookup::at(&self.log, &events, position.sequence).await?
+        {
+            check_counted(&self.log, self.partition, position, &counted).await?;
+        }
+        let first = lookup::first_from(&self.log, &events, expected).await?;
+        if let Some(gap) = gap(amendments, expected, first.as_ref().map(|first| first.sequence), last).await? {
+            return Err(gap.into());
+        }
+        if let Some(first) = &first {
+            check_counted(&self.log, self.partition, position, first).await?;
+        }
+        Ok(first)
     }
 
     /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
@@ -119,8 +114,17 @@ impl Stream {
     fn reaches_back_to(&self, position: Position) -> bool {
         let state = &self.handle.cached_info().state;
         let is_older = |counted| as_stored(state.first_timestamp) <= counted;
-        state.messages > 0 && state.first_sequence <= position.sequence && position.logged_at.is_some_and(is_older)
+        let counted_until = position.counted_until();
+        state.messages > 0 && state.first_sequence <= position.sequence && counted_until.is_some_and(is_older)
     }
+}
+
+/// The last sequence before all that is younger than what was counted, whatever came meanwhile; none where nothing is
+/// younger, or where it is not known until when was counted.
+async fn counted_end(log: &Log, partition: Partition, position: Position) -> Result<Option<u64>, LogError> {
+    let Some(until) = position.counted_until() else { return Ok(None) };
+    let first_new = lookup::first_since(log, &partition.stream(), until + STORED_PRECISION).await?;
+    Ok(first_new.map(|first| first.sequence - 1))
 }
 
 /// The gap that begins with an expected sequence, where the log has said that `first` is the first that it has from there
@@ -139,15 +143,34 @@ pub(super) async fn gap(
     Ok(Some(HistoryError::Gap { from: expected, to: amendments.gap_end(expected, end) }))
 }
 
-/// Whether an envelope is still the one at a position, where it has its sequence.
-pub(super) fn check_counted(position: Position, sequence: u64, published: DateTime<Utc>) -> Result<(), HistoryError> {
-    let found = as_stored(published);
-    match position.logged_at {
-        Some(known) if sequence == position.sequence && known != found => {
-            Err(HistoryError::Replaced { sequence, known, found })
-        }
-        _ => Ok(()),
+/// Whether an envelope that the log has at a position is still the one that was counted, or one behind it is new.
+///
+/// # Errors
+///
+/// The history is another, or the log is away.
+pub(super) async fn check_counted(
+    log: &Log,
+    partition: Partition,
+    position: Position,
+    envelope: &StoredMessage,
+) -> Result<(), LogError> {
+    let (sequence, found) = (envelope.sequence, as_stored(envelope.logged_at));
+    let checked = match sequence.cmp(&position.sequence) {
+        Ordering::Less => Ok(()),
+        Ordering::Equal => position.check_at(found),
+        Ordering::Greater => position.check_behind(found),
+    };
+    let Err(mismatch) = checked else { return Ok(()) };
+    // Where nothing is younger than what was counted, all that the log has was.
+    let resume = match counted_end(log, partition, position).await? {
+        Some(resume) => resume,
+        None => Stream::find(log, partition).await?.last_sequence(),
+    };
+    Err(match mismatch {
+        Mismatch::Replaced { known } => HistoryError::Replaced { sequence, known, found, resume },
+        Mismatch::Shifted { until } => HistoryError::Shifted { sequence, found, until, resume },
     }
+    .into())
 }
 
 /// Postgres keeps microseconds.

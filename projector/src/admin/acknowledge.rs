@@ -4,18 +4,29 @@
 pub(super) mod confirm;
 
 use anyhow::{Context as _, ensure};
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::read_models::dedup_store;
 
-/// Moves the checkpoint of a partition that stands still to where it said it would go on.
+/// Where a partition goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Resume {
+    /// Behind this sequence.
+    pub sequence: u64,
+    /// When the log stored the envelope that has it, if it has one.
+    pub logged_at: Option<DateTime<Utc>>,
+}
+
+/// Moves the checkpoint of a partition that stands still to where it said it would go on. Until when everything was stored
+/// that has been counted is kept with it: a stream that is restored later is told by that.
 ///
 /// # Errors
 ///
 /// The partition does not stand still, or says another sequence: what was decided is not what is there now.
-pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) -> anyhow::Result<()> {
+pub async fn acknowledge(pool: &PgPool, partition_id: u16, resume: Resume, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
-    let (partition_id, to) = (i32::from(partition_id), i64::try_from(to).context("--to is no sequence")?);
+    let (partition_id, to) = (i32::from(partition_id), i64::try_from(resume.sequence).context("--to is no sequence")?);
     let mut db = pool.acquire().await?;
     let mut tx = db.begin().await?;
     let halted = sqlx::query!(
@@ -36,12 +47,13 @@ pub async fn acknowledge(pool: &PgPool, partition_id: u16, to: u64, by: &str) ->
         // The epoch changes, so an owner that has read on from the old place cannot commit.
         sqlx::query!(
             "update checkpoint
-             set stream_sequence = resume_sequence, stream_created = resume_stream_created, logged_at = null,
-                 epoch = epoch + 1, owner = null, lease_until = null,
+             set stream_sequence = resume_sequence, stream_created = resume_stream_created, logged_at = $3,
+                 counted_until = greatest(counted_until, logged_at), epoch = epoch + 1, owner = null, lease_until = null,
                  halted_reason = null, resume_sequence = null, resume_stream_created = null
              where generation_id = $1 and partition_id = $2",
             row.generation_id,
             partition_id,
+            resume.logged_at,
         )
         .execute(&mut *tx)
         .await?;

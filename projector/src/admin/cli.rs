@@ -124,8 +124,8 @@ impl Admin {
             Task::Archive(options) => Box::pin(archive::archive(&self.context().await?, options)).await?,
             Task::Restore(options) => restore::restore(&self.context().await?, options).await?,
             Task::Acknowledge { partition, to, by } => {
-                confirm::confirm(&self.context().await?, partition, to).await?;
-                acknowledge::acknowledge(pool, partition, to, &by).await?;
+                let resume = confirm::confirm(&self.context().await?, partition, to).await?;
+                acknowledge::acknowledge(pool, partition, resume, &by).await?;
             }
             Task::Parked(task) => self.run_parked(task).await?,
             Task::Repeats { site } => repeats::print(pool, site.as_deref()).await?,

@@ -18,6 +18,8 @@ pub struct Checkpoint {
     pub stream_created: DateTime<Utc>,
     /// When the log stored the last envelope, where that is known.
     pub logged_at: Option<DateTime<Utc>>,
+    /// Everything that was counted was stored until then, where a decision moved the checkpoint since the last commit.
+    pub counted_until: Option<DateTime<Utc>>,
     /// What recognising repeats goes on from.
     pub dedup: DedupState,
 }
@@ -28,6 +30,7 @@ pub(crate) struct CheckpointRow {
     pub(crate) epoch: i64,
     pub(crate) stream_created: DateTime<Utc>,
     pub(crate) logged_at: Option<DateTime<Utc>>,
+    pub(crate) counted_until: Option<DateTime<Utc>>,
     pub(crate) log_slot: i64,
     pub(crate) log_time_ms: Option<i64>,
     pub(crate) doubted_time_ms: Option<i64>,
@@ -50,6 +53,7 @@ impl From<CheckpointRow> for Checkpoint {
             epoch: row.epoch,
             stream_created: row.stream_created,
             logged_at: row.logged_at,
+            counted_until: row.counted_until,
             dedup: DedupState {
                 log_slot: row.log_slot.unsigned_abs(),
                 clock,
@@ -97,7 +101,7 @@ pub enum Unmoved {
 pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<Checkpoint>> {
     let row = sqlx::query_as!(
         CheckpointRow,
-        "select stream_sequence, epoch, stream_created, logged_at,
+        "select stream_sequence, epoch, stream_created, logged_at, counted_until,
                 log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot
          from checkpoint
          where generation_id = $1 and partition_id = $2",
@@ -153,14 +157,15 @@ pub(crate) async fn create_at(
 pub(crate) async fn advance(
     db: &mut PgConnection,
     slice: Slice,
-    advance: Advance,
+    advance: &Advance,
 ) -> sqlx::Result<Result<Checkpoint, Unmoved>> {
-    let Advance { from, to, events } = advance;
+    let Advance { from, to, events } = *advance;
     let DedupState { log_slot, clock, kept_from_slot } = to.dedup;
     let log_time_ms = (clock.now_ms > 0).then_some(clock.now_ms);
     let advanced = sqlx::query!(
         "update checkpoint
-         set stream_sequence = $5, log_slot = $6, logged_at = $7, events = events + $8, updated_at = now(),
+         set stream_sequence = $5, log_slot = $6, logged_at = $7, counted_until = null,
+             events = events + $8, updated_at = now(),
              log_time_ms = $9, doubted_time_ms = $10, stored_time_ms = $11, sent_time_ms = $12, kept_from_slot = $13
          where generation_id = $1 and partition_id = $2 and stream_sequence = $3 and epoch = $4
            and (ceiling is null or ceiling >= $5)
@@ -206,7 +211,7 @@ pub(crate) async fn fence(db: &mut PgConnection, slice: Slice) -> sqlx::Result<C
         "update checkpoint
          set epoch = epoch + 1, owner = null, lease_until = null
          where generation_id = $1 and partition_id = $2
-         returning stream_sequence, epoch, stream_created, logged_at,
+         returning stream_sequence, epoch, stream_created, logged_at, counted_until,
                    log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot",
         slice.generation.0,
         slice.partition_id(),

@@ -52,7 +52,8 @@ impl Batch {
     /// How it moves a checkpoint.
     pub(crate) fn advance(&self, from: Checkpoint) -> Advance {
         let dedup = self.deltas.seen.state.unwrap_or(from.dedup);
-        let to = Checkpoint { sequence: self.last_sequence, logged_at: self.last_logged_at, dedup, ..from };
+        let (sequence, logged_at) = (self.last_sequence, self.last_logged_at);
+        let to = Checkpoint { sequence, logged_at, counted_until: None, dedup, ..from };
         Advance { from, to, events: self.events() }
     }
 }
@@ -108,9 +109,9 @@ async fn try_commit(
     let mut tx = db.begin_with(write::BEGIN).await?;
     let (slice, advance) = (writer.slice(), batch.advance(from));
     let mode = if from.sequence == 0 { WriteMode::CopyIfEmpty } else { WriteMode::Upsert };
-    let checkpoint = checkpoint::advance(&mut tx, slice, advance).await??;
+    let checkpoint = checkpoint::advance(&mut tx, slice, &advance).await??;
     let capped = writer.add(&mut tx, mode, &batch.deltas).await?;
-    dedup_store::add(&mut tx, slice, advance, &batch.deltas.seen).await?;
+    dedup_store::add(&mut tx, slice, &advance, &batch.deltas.seen).await?;
     tx.commit().await?;
     Ok((checkpoint, capped))
 }

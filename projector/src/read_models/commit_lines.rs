@@ -69,7 +69,7 @@ async fn try_commit(
     let mut db = pool.acquire().await?;
     let mut tx = db.begin_with(write::BEGIN).await?;
     let advance = batch.advance(from);
-    let checkpoint = checkpoint::advance(&mut tx, slice, advance).await??;
+    let checkpoint = checkpoint::advance(&mut tx, slice, &advance).await??;
     // What is checked at the end of a transaction otherwise could not be told from which line it comes.
     sqlx::raw_sql("set constraints all immediate").execute(&mut *tx).await?;
     batch.deltas.events = 0;
@@ -89,7 +89,7 @@ async fn try_commit(
     }
     write::park(&mut tx, slice, &refused).await.map_err(unkept)?;
     batch.deltas.parked.extend(refused);
-    dedup_store::add(&mut tx, slice, advance, &batch.deltas.seen).await.map_err(unkept)?;
+    dedup_store::add(&mut tx, slice, &advance, &batch.deltas.seen).await.map_err(unkept)?;
     tx.commit().await?;
     metrics::capped(slice.labels(), capped.by_kind());
     Ok(Isolated { checkpoint, batch })

@@ -95,8 +95,8 @@ pub(crate) async fn recall(
 }
 
 /// Adds a batch's ids, and deletes what has left the window or is forgotten because of the bound.
-pub(crate) async fn add(db: &mut PgConnection, slice: Slice, advance: Advance, seen: &SeenIds) -> sqlx::Result<()> {
-    let Advance { from, to, .. } = advance;
+pub(crate) async fn add(db: &mut PgConnection, slice: Slice, advance: &Advance, seen: &SeenIds) -> sqlx::Result<()> {
+    let Advance { from, to, .. } = *advance;
     if !seen.stored.is_empty() {
         sqlx::query!(
             "insert into recent_event_id (generation_id, partition_id, stream_sequence, log_slot, ids)

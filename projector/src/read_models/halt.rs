@@ -76,7 +76,8 @@ pub(crate) async fn pass_acknowledged(
            limit 1
          ), passed as (
            update checkpoint
-           set stream_sequence = $5, logged_at = null, epoch = epoch + 1, owner = null, lease_until = null
+           set stream_sequence = $5, logged_at = null, counted_until = greatest(counted_until, logged_at),
+               epoch = epoch + 1, owner = null, lease_until = null
            from decision
            where generation_id = $1 and partition_id = $2 and stream_sequence = $4::bigint - 1
            returning decision.*

@@ -14,8 +14,9 @@ use crate::read_models::commit::Batch;
 use crate::read_models::commit_lines::EnvelopeLines;
 use event_log::entry::Entry;
 use event_log::error::LogError;
+use event_log::position::Position;
 use event_log::reader::LogReader;
-use event_log::stream::{Position, as_stored};
+use event_log::stream::as_stored;
 
 /// Folds the envelopes of a reader into batches.
 pub(crate) struct Batcher {
@@ -28,8 +29,8 @@ pub(crate) struct Batcher {
 
 impl From<Checkpoint> for Position {
     fn from(checkpoint: Checkpoint) -> Self {
-        let Checkpoint { sequence, stream_created, logged_at, .. } = checkpoint;
-        Self { sequence, stream_created, logged_at }
+        let Checkpoint { sequence, stream_created, logged_at, counted_until, .. } = checkpoint;
+        Self { sequence, stream_created, logged_at, counted_until }
     }
 }
 

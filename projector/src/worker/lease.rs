@@ -57,7 +57,7 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
          set owner = $3, epoch = epoch + 1, lease_until = now() + $4 * interval '1 second'
          from free
          where checkpoint.generation_id = free.generation_id and checkpoint.partition_id = free.partition_id
-         returning stream_sequence, epoch, stream_created, logged_at,
+         returning stream_sequence, epoch, stream_created, logged_at, counted_until,
                    log_slot, log_time_ms, doubted_time_ms, stored_time_ms, sent_time_ms, kept_from_slot"#,
         slice.generation.0,
         slice.partition_id(),

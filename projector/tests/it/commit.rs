@@ -54,7 +54,8 @@ impl Database {
 }
 
 pub(crate) fn at(sequence: u64, epoch: i64) -> Checkpoint {
-    Checkpoint { sequence, epoch, stream_created: DateTime::UNIX_EPOCH, logged_at: None, dedup: DedupState::default() }
+    let (stream_created, dedup) = (DateTime::UNIX_EPOCH, DedupState::default());
+    Checkpoint { sequence, epoch, stream_created, logged_at: None, counted_until: None, dedup }
 }
 
 /// One event.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{EventDigest, SketchKey};
 use fold::{DedupState, DedupWindow, Fold, FoldVersion, Message, SeenIds, WindowSeconds};
+use projector::admin::acknowledge::{Resume, acknowledge};
 use projector::admin::parked::{self, FoldSettings, Selection};
 use projector::read_models::checkpoint;
 use projector::read_models::commit::{Batch, commit};
@@ -146,7 +147,8 @@ async fn a_partition_that_goes_back_keeps_what_it_remembers() {
                                       resume_sequence = 0, resume_stream_created = now()";
     for _ in 0..2 {
         sqlx::query(halt).execute(pool).await.expect("Postgres answers");
-        projector::admin::acknowledge::acknowledge(pool, 0, 0, "operator").await.expect("it stands still");
+        let resume = Resume { sequence: 0, logged_at: None };
+        acknowledge(pool, 0, resume, "operator").await.expect("it stands still");
         let checkpoint = checkpoint::find(pool, database.slice).await.expect("Postgres answers").expect("a checkpoint");
         let mut db = pool.acquire().await.expect("Postgres answers");
         let recent: DedupWindow = dedup_store::load(&mut db, database.slice, checkpoint, window()).await.expect("ids");

@@ -90,6 +90,7 @@ async fn load(pool: PgPool, partition: Partition, dedup: DedupState) -> Result<D
         epoch: 1,
         stream_created: DateTime::UNIX_EPOCH,
         logged_at: None,
+        counted_until: None,
         dedup,
     };
     Ok(dedup_store::load(&mut *pool.acquire().await?, slice, checkpoint, window()).await?)

@@ -72,6 +72,9 @@ mod live;
 /// Nothing is skipped in silence.
 mod history;
 
+/// What comes back after a decision is not counted again.
+mod restored;
+
 /// What is lost on its way is not gone.
 mod absence;
 

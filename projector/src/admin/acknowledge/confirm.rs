@@ -4,19 +4,23 @@
 use anyhow::{Context as _, bail, ensure};
 use contract::Partition;
 
+use super::Resume;
 use crate::worker::context::Context;
 use event_log::error::{HistoryError, LogError};
-use event_log::stream::{Position, Stream};
+use event_log::lookup;
+use event_log::position::Position;
+use event_log::stream::{Stream, as_stored};
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
+/// Answers where it goes on then.
 ///
 /// # Errors
 ///
 /// The log is away, or has what was said to be gone, or has changed since.
-pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> anyhow::Result<()> {
+pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> anyhow::Result<Resume> {
     let partition = Partition::numbered(partition_id).context("--partition is none")?;
     let rows = sqlx::query!(
-        "select stream_sequence, stream_created, logged_at
+        "select stream_sequence, stream_created, logged_at, counted_until
          from checkpoint
          where partition_id = $1 and resume_sequence = $2 and halted_reason is not null",
         i32::from(partition_id),
@@ -27,12 +31,14 @@ pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> an
             sequence: row.stream_sequence.try_into().context("a checkpoint")?,
             stream_created: row.stream_created,
             logged_at: row.logged_at,
+            counted_until: row.counted_until,
         };
         let stream = Stream::find(&context.jetstream, partition).await?;
         let found = stream.first_behind(position, &mut stream.amendments()).await;
         check(partition, position, found.map(|_| ()), to)?;
     }
-    Ok(())
+    let stored = if to == 0 { None } else { lookup::at(&context.jetstream, &partition.stream(), to).await? };
+    Ok(Resume { sequence: to, logged_at: stored.map(|stored| as_stored(stored.logged_at)) })
 }
 
 fn check(partition: Partition, position: Position, found: Result<(), LogError>, to: u64) -> anyhow::Result<()> {

@@ -149,7 +149,8 @@ mod tests {
     fn checkpoint(sequence: u64) -> Checkpoint {
         let created = time("2025-11-12T00:00:00Z");
         let logged_at = (sequence > 0).then(|| time("2025-11-12T10:00:00Z"));
-        Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, dedup: DedupState::default() }
+        let dedup = DedupState::default();
+        Checkpoint { sequence, epoch: 1, stream_created: created, logged_at, counted_until: None, dedup }
     }
 
     fn batch(sequence: u64, envelopes: u64, events: u64) -> CommittedBatch {

@@ -7,7 +7,7 @@ pub(crate) fn partition(number: u16) -> Partition {
 
 fn beginning() -> Checkpoint {
     let (stream_created, dedup) = (DateTime::UNIX_EPOCH, DedupState::default());
-    Checkpoint { sequence: 0, epoch: 1, stream_created, logged_at: None, dedup }
+    Checkpoint { sequence: 0, epoch: 1, stream_created, logged_at: None, counted_until: None, dedup }
 }
 
 /// Taken at the beginning, of a log that ends there.
