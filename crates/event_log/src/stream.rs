@@ -84,7 +84,7 @@ impl Stream {
         amendments: &mut Redactions,
     ) -> Result<Option<StoredMessage>, LogError> {
         let (last, events, expected) = (self.last_sequence(), self.partition.stream(), position.sequence + 1);
-        if self.created != position.stream_created && !self.reaches_back_to(position) {
+        if self.created != position.stream_created && !self.may_continue(position) {
             return Err(HistoryError::Recreated { known: position.stream_created, found: self.created }.into());
         }
         if last < position.sequence {
@@ -108,9 +108,18 @@ impl Stream {
         Ok(first)
     }
 
-    /// Whether a stream of another date holds what was counted, or was meant to: the log's server dates a stream anew
-    /// when it restores a backup. In a stream that was made anew everything is younger than what was counted. Taken for
-    /// one, a restored stream would be counted a second time, once an operator acknowledged it.
+    /// Whether a stream of another date may be the one that was counted: the log's server dates a stream anew when it
+    /// restores a backup. Whether what it holds is what was counted is another question.
+    fn may_continue(&self, position: Position) -> bool {
+        // Before the first envelope every stream is as good. And one that begins behind the position was trimmed: it has
+        // nothing that could be compared, but one that was made anew begins at 1.
+        let first = self.first_sequence();
+        let has_nothing_to_compare = position.sequence == 0 || (first > 1 && first > position.sequence);
+        has_nothing_to_compare || self.reaches_back_to(position)
+    }
+
+    /// Whether a stream holds what was counted, or was meant to. In a stream that was made anew everything is younger than
+    /// what was counted. Taken for one, a restored stream would be counted a second time, once an operator acknowledged it.
     fn reaches_back_to(&self, position: Position) -> bool {
         let state = &self.handle.cached_info().state;
         let is_older = |counted| as_stored(state.first_timestamp) <= counted;

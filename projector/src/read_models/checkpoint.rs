@@ -113,13 +113,24 @@ pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<
     Ok(row.map(Checkpoint::from))
 }
 
-/// Makes the checkpoint of a partition at 0 if there is none.
+/// Makes the checkpoint of a partition at 0 if there is none. One before the first envelope is of whatever stream there is.
 ///
 /// # Errors
 ///
 /// The database is away.
 pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
-    create_at(pool, slice, 0, stream_created).await
+    create_at(pool, slice, 0, stream_created).await?;
+    sqlx::query!(
+        "update checkpoint
+         set stream_created = $3
+         where generation_id = $1 and partition_id = $2 and stream_sequence = 0 and stream_created <> $3",
+        slice.generation.0,
+        slice.partition_id(),
+        stream_created,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Makes the checkpoint of a partition behind what is to be left out.

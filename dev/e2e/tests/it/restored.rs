@@ -110,6 +110,29 @@ async fn a_newer_backup_that_is_found_after_a_decision_is_not_counted_again() ->
     Ok(())
 }
 
+#[tokio::test]
+async fn a_stream_that_was_given_up_and_comes_back_is_not_counted_again() -> Result<()> {
+    let (stack, log) = begun(1).await?;
+    for _ in 0..2 {
+        send(&stack, 0, "first").await?;
+    }
+    let backup = Backup::take(&log, partition(0)).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    log.delete_stream("EVENTS_0").await?;
+    log.create_stream(stream(0)).await?;
+    says(&projector, "it was deleted and made anew").await;
+    acknowledge(&stack, "0").await?;
+    goes_on(&projector).await;
+    put_back(&log, 0, &backup).await?;
+    says(&projector, "another state was restored since").await;
+    acknowledge(&stack, "2").await?;
+    send(&stack, 0, "new").await?;
+    shows(&stack, "new", 1).await;
+    assert_eq!(views(&stack, "first").await?, 2);
+    Ok(())
+}
+
 /// The folder of the log is put back, so the stream has the date that it had.
 #[tokio::test]
 async fn what_takes_the_place_of_the_last_one_after_a_decision_is_noticed() -> Result<()> {
@@ -173,5 +196,37 @@ async fn a_stream_that_ends_with_an_acknowledged_gap_goes_on_after_a_restore() -
     send(&stack, 0, "new").await?;
     shows(&stack, "new", 1).await;
     assert_eq!(views(&stack, "first").await?, 1);
+    Ok(())
+}
+
+/// One in which nothing was counted yet, one that was trimmed to its end, and one that has grown behind that.
+#[tokio::test]
+async fn a_restored_stream_that_has_nothing_to_compare_goes_on() -> Result<()> {
+    let (stack, log) = begun(3).await?;
+    for partition in [1, 2] {
+        for _ in 0..2 {
+            send(&stack, partition, "first").await?;
+        }
+    }
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    goes_on(&projector).await;
+    projector.process.stop().await;
+    for partition in [1, 2] {
+        log.get_stream(format!("EVENTS_{partition}")).await?.purge().await?;
+    }
+    send(&stack, 2, "behind").await?;
+    for number in 0..3 {
+        let backup = Backup::take(&log, partition(number)).await?;
+        put_back(&log, number, &backup).await?;
+    }
+    let projector = stack.projector(DATABASE, &[]).await?;
+    goes_on(&projector).await;
+    for partition in 0..3 {
+        send(&stack, partition, "new").await?;
+    }
+    shows(&stack, "new", 3).await;
+    assert_eq!((views(&stack, "first").await?, views(&stack, "behind").await?), (4, 1));
+    assert_eq!(projector.client.get("/readyz").await?.status, 200);
     Ok(())
 }
