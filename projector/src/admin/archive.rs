@@ -7,6 +7,9 @@ pub(crate) mod restore;
 /// How far.
 mod limit;
 
+/// What no generation needs any more.
+mod contained;
+
 /// The second half of it.
 mod trim;
 

@@ -67,13 +67,14 @@ pub(crate) async fn rebuild(context: &Context, options: Options) -> anyhow::Resu
         "a rebuild is always of all sites and days: totals over all time are sums over all of the log, and a generation \
          is switched to as a whole. `projector verify` takes --site, --from and --to"
     );
+    let mut db = context.pool.acquire().await?;
+    let mut tx = db.begin().await?;
+    // The log is looked at under the lock: nothing is trimmed meanwhile that the new generation begins with.
+    generation::lock(&mut tx).await?;
     let missing = missing(context).await?;
     if !options.accept_missing {
         refuse(&missing)?;
     }
-    let mut db = context.pool.acquire().await?;
-    let mut tx = db.begin().await?;
-    generation::lock(&mut tx).await?;
     let generations = generation::list(&mut *tx).await?;
     check(&generations, context)?;
     let id = generation::create(&mut tx, context.supported.newest, Status::Building).await?;

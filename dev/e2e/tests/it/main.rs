@@ -60,6 +60,9 @@ mod remains;
 /// Old envelopes leave the log, and come back where they are needed.
 mod archive;
 
+/// Archives of one history and the log of another one.
+mod archive_history;
+
 /// The log has stored an envelope, and ingest does not hear of it.
 mod lost_ack;
 
