@@ -7,6 +7,9 @@ pub(crate) mod restore;
 /// How far.
 mod limit;
 
+/// Whether the archive is of the log's history.
+mod continuity;
+
 /// What no generation needs any more.
 mod contained;
 
@@ -81,6 +84,7 @@ pub(crate) async fn archive(context: &Context, options: Options) -> anyhow::Resu
 
 /// Writes what is behind the last file, up to a sequence.
 async fn write(context: &Context, partition: Partition, manifest: &mut Manifest, last: u64) -> anyhow::Result<()> {
+    continuity::check(&context.jetstream, partition, manifest).await?;
     let mut scan = LogScan::behind(&context.jetstream, partition, manifest.last()).await?;
     let mut progress = CommandProgress::of("Archiving", last, "envelopes");
     let mut file: Option<(Writer, SequenceRange)> = None;
@@ -94,6 +98,8 @@ async fn write(context: &Context, partition: Partition, manifest: &mut Manifest,
         draft.write(&Record::of(&logged).to_text()?)?;
         let range = SequenceRange { last: logged.sequence, ..range };
         if draft.bytes() >= FILE_BYTES {
+            // What is added cannot be completed by a later run.
+            Box::pin(scan.check_absent()).await?;
             manifest.add(draft, range)?;
         } else {
             file = Some((draft, range));

@@ -119,6 +119,18 @@ impl Manifest {
         })
     }
 
+    /// The envelope of a sequence, if the archive has it.
+    ///
+    /// # Errors
+    ///
+    /// Its file cannot be read.
+    pub fn line(&self, sequence: u64) -> anyhow::Result<Option<Record>> {
+        let has = |range: &&SequenceRange| (range.first..=range.last).contains(&sequence);
+        let Some(&range) = self.hashes.keys().find(has) else { return Ok(None) };
+        let is_it = |line: &anyhow::Result<Record>| line.as_ref().map_or(true, |line| line.sequence == sequence);
+        self.read(range)?.find(is_it).transpose()
+    }
+
     /// Begins a file; it is none of the archive before it is added.
     ///
     /// # Errors
@@ -224,6 +236,8 @@ mod tests {
             manifest.read(manifest.ranges()[0]).expect("a file").map(|line| line.expect("a line")).collect();
         assert_eq!(read.iter().map(|line| line.sequence).collect::<Vec<_>>(), [1, 2]);
         assert!(read.iter().all(|line| line.logged_at > DateTime::UNIX_EPOCH));
+        let found = [2, 3, 4].map(|sequence| manifest.line(sequence).expect("a file").map(|line| line.sequence));
+        assert_eq!(found, [Some(2), Some(3), None]);
         let path = folder.path().join("EVENTS_7").join(manifest.ranges()[1].name());
         fs::write(path, line(4)).expect("written");
         assert!(manifest.check(manifest.ranges()[0]).is_ok() && manifest.check(manifest.ranges()[1]).is_err());

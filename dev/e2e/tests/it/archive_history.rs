@@ -118,3 +118,41 @@ async fn a_generation_that_is_begun_while_the_log_is_trimmed_keeps_its_beginning
     assert_eq!(first_sequence(&stack).await?, 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_archive_goes_on_with_no_other_log() -> Result<()> {
+    let stack = begun().await?;
+    let (folder, old) = archive(&stack, "archive")?;
+    send(&stack, 3).await?;
+    counted(&stack).await?;
+    stack.operate(&["archive", "--to", &old]).await?;
+    let sums = std::fs::read_to_string(folder.join("EVENTS_0/SHA256SUMS"))?;
+    let log = stack.log().await?;
+    log.delete_stream("EVENTS_0").await?;
+    let events = log.create_stream(stream(0)).await?;
+
+    send(&stack, 2).await?;
+    let refused = stack.operate_with(&[], &["archive", "--to", &old]).await?;
+    assert!(!refused.is_success && refused.complaint.contains("ends at sequence 3, but its log at 2"), "{refused:?}");
+    send(&stack, 3).await?;
+    let refused = stack.operate_with(&[], &["archive", "--to", &old]).await?;
+    assert!(!refused.is_success && refused.complaint.contains("is of another log"), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(folder.join("EVENTS_0/SHA256SUMS"))?, sums, "nothing was added");
+    let (_, new) = archive(&stack, "new")?;
+    let said = stack.operate(&["archive", "--to", &new]).await?;
+    assert!(said.contains("sequences 1 to 5 are archived; there were 0 before"), "{said}");
+
+    // What the new log lacks is not taken from an archive of the old one.
+    events.purge().sequence(3).await?;
+    let refused = stack.operate_on_log(&["restore", "--from", &old]).await?;
+    assert!(!refused.is_success && refused.complaint.contains("is of another log"), "{refused:?}");
+    let said = stack.operate_on_log(&["restore", "--from", &new]).await?;
+    assert!(said.is_success && said.text.contains("sequences 1 to 2 are back"), "{said:?}");
+    // What stands for an envelope tells as well which log it is.
+    events.purge().await?;
+    let said = stack.operate_on_log(&["restore", "--from", &new]).await?;
+    assert!(said.is_success && said.text.contains("sequences 1 to 5 are back"), "{said:?}");
+    let said = stack.operate(&["archive", "--to", &new]).await?;
+    assert!(said.contains("sequences 1 to 5 are archived; there were 5 before"), "{said}");
+    Ok(())
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::continuity;
 use crate::admin::erase::redactor::Redactor;
 use crate::admin::progress::CommandProgress;
 use crate::worker::context::Context;
@@ -34,12 +35,17 @@ pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Resu
     let _lock = Lock::take(&options.from)?;
     for partition in partitions {
         let manifest = Manifest::open(&options.from, partition)?;
-        let missing = Stream::find(&context.jetstream, partition).await?.missing_until().await?;
+        let stream = Stream::find(&context.jetstream, partition).await?;
+        let missing = stream.missing_until().await?;
         ensure!(
             missing <= manifest.last(),
             "the log of partition {partition} lacks sequences 1 to {missing}, the archive ends at {}",
             manifest.last()
         );
+        if missing > 0 {
+            // The first one that both have tells whether they belong together.
+            continuity::check_line(&context.jetstream, partition, &manifest, missing + 1).await?;
+        }
         let redactor = Redactor::open(&context.jetstream, partition, PUBLISH_DEADLINE_MAX).await?;
         let mut progress = CommandProgress::of("Restoring", missing, "envelopes");
         for range in manifest.ranges().into_iter().filter(|range| range.first <= missing) {
