@@ -94,7 +94,7 @@ pub(super) fn sent_at(text: &str) -> Option<DateTime<Utc>> {
 fn fields(bytes: &[u8]) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let mut lines = std::str::from_utf8(bytes).ok()?.lines().peekable();
     let status = lines.next()?.strip_prefix(VERSION)?.trim();
-    let status = status.split_once(' ').map_or(status, |(status, _)| status);
+    let status = status.split_once(' ').map_or(status, |(status, _)| status.trim());
     if !status.is_empty() && status != STATUS_OK {
         return None;
     }
@@ -108,10 +108,11 @@ fn fields(bytes: &[u8]) -> Option<Vec<(&str, Cow<'_, str>)>> {
         while let Some(more) = lines.next_if(|line| line.starts_with(char::is_whitespace)) {
             value.to_mut().push_str(more);
         }
-        if !name.chars().all(|char| char.is_ascii_graphic()) || value.contains('\r') {
+        // The client library drops blanks at the end before it looks for a return, which is one of them.
+        let end = value.trim_end().len();
+        if !name.chars().all(|char| char.is_ascii_graphic()) || value[..end].contains('\r') {
             return None;
         }
-        let end = value.trim_end().len();
         fields.push((name, if end == value.len() { value } else { Cow::Owned(value[..end].to_owned()) }));
     }
     Some(fields)
@@ -133,16 +134,19 @@ mod tests {
         assert_eq!(schema(b"NATS/1.0\r\nSchema:event.v1 \r\nSchema: event.v2\r\n\r\n").as_deref(), Some("event.v1"));
         assert_eq!(schema(b"NATS/1.0 200\r\nSchema: a\r\n b\r\n\r\n").as_deref(), Some("a b"));
         assert_eq!(schema(b"NATS/1.0\r\nSchema:\n a\r\n\r\n").as_deref(), Some("a"));
+        assert_eq!(schema(b"NATS/1.0\r\nSchema: a\r\r\n\r\n").as_deref(), Some("a"));
+        assert_eq!(schema(b"NATS/1.0 200\t OK\r\nSchema: a\r\n\r\n").as_deref(), Some("a"));
         assert_eq!(schema("NATS/1.0\r\nSchema: ä\0b\r\n\r\n".as_bytes()).as_deref(), Some("ä\\u{0}b"));
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        let unreadable: [&[u8]; 11] = [
+        let unreadable: [&[u8]; 12] = [
             b" ",
             b"NATS/1.0 404 ",
             b"NATS/1.0\r\nSchema: a\xffb\r\n\r\n",
             b"NATS/1.0\r\nSchema: a\rb\r\n\r\n",
+            b"NATS/1.0\r\nSchema: a\r\n\rb\r\n\r\n",
             b"NATS/1.0\r\nno colon\r\n\r\n",
             b"NATS/1.0\r\na name: 1\r\n\r\n",
             b"NATS/1.0 404 gone\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Transactions against a real Postgres: what a commit does, and what it refuses.
+//! Transactions against a real Postgres: what a commit does, and what it refuses. And headers, against the client library.
 
 /// The checkpoint and everything it stands for, or nothing at all.
 mod commit;
@@ -20,3 +20,6 @@ mod top_paths;
 
 /// When tables are vacuumed.
 mod vacuum;
+
+/// Headers, as the client library delivers them and as we read them.
+mod headers;

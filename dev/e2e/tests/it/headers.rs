@@ -71,6 +71,10 @@ fn headers() -> Vec<(Vec<u8>, bool)> {
         (b"NATS/1.0\r\n: without a name\r\n\r\n".to_vec(), true),
         (b"NATS/1.0\r\nSchema: event.v1\r\nSchema: event.v2\r\n\r\n".to_vec(), true),
         (b"NATS/1.0\r\nSchema: event.v2\r\nSchema: event.v1\r\n\r\n".to_vec(), false),
+        (b"NATS/1.0\r\nSchema: event.v1\r\r\n\r\n".to_vec(), true),
+        (b"NATS/1.0\r\nName: 1\r\n\r\r\n\r\n".to_vec(), true),
+        (b"NATS/1.0\r\nName: 1\r\n\r2\r\n\r\n".to_vec(), false),
+        ("NATS/1.0\r\nSchema:\t\u{b}event.v1\u{85}\u{a0}\r\n\t\r\r\n\r\n".as_bytes().to_vec(), true),
         (b"NATS/1.0\r\n\r\n".to_vec(), true),
     ]
 }
