@@ -1,5 +1,8 @@
 //! Events that could not be read: shown, tried again after a fix, or given up.
 
+/// The fold of a generation.
+mod generation_fold;
+
 /// Parked events, a page at a time.
 mod pages;
 
@@ -12,15 +15,15 @@ use std::mem;
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use contract::SketchKey;
-use fold::{Deltas, Fold, FoldVersion, LateDedup, Message, Parked, WindowSeconds};
+use fold::{Deltas, LateDedup, Message, Parked, WindowSeconds};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::read_models::checkpoint;
 use crate::read_models::dedup_store;
 use crate::read_models::error::{CommitError, is_refusal};
-use crate::read_models::generation::GenerationId;
 use crate::read_models::slice::Slice;
 use crate::read_models::write::{self, SliceWriter, WriteMode};
+use generation_fold::GenerationFold;
 use pages::Pages;
 use retried::Retried;
 
@@ -114,11 +117,13 @@ pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::R
     Ok(())
 }
 
-/// Folds parked events again, up to 1,000 of a partition in one transaction: those that can be read now count, once.
+/// Folds parked events again, up to 200 in one transaction: those that can be read now count, once. Those of generations
+/// that were built with another key, window or fold stay as they are, which is told: one that is kept for a rollback is
+/// no reason to leave the active one without its events.
 ///
 /// # Errors
 ///
-/// The database is away, or the read models were built with another key or window.
+/// The database is away.
 pub async fn retry(pool: &PgPool, settings: FoldSettings<'_>, selection: Selection, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
     let mut pages = Pages::of(selection);
@@ -129,8 +134,15 @@ pub async fn retry(pool: &PgPool, settings: FoldSettings<'_>, selection: Selecti
             slices.entry((row.slice.generation, row.slice.partition)).or_default().push(row);
         }
         let mut db = pool.acquire().await?;
-        for rows in slices.values() {
-            let retried = retry_slice(&mut db, settings, rows, by).await;
+        for ((generation, _), rows) in &slices {
+            let fold = match generation_fold::of(&mut db, *generation, settings).await? {
+                Ok(fold) => fold,
+                Err(reason) => {
+                    sum.leave(*generation, rows.len(), reason);
+                    continue;
+                }
+            };
+            let retried = retry_slice(&mut db, &fold, rows, by).await;
             sum.add(&retried.with_context(|| format!("retrying {} and what follows it", rows[0].place()))?);
         }
     }
@@ -140,17 +152,16 @@ pub async fn retry(pool: &PgPool, settings: FoldSettings<'_>, selection: Selecti
 
 async fn retry_slice(
     db: &mut PgConnection,
-    settings: FoldSettings<'_>,
+    generation_fold: &GenerationFold,
     rows: &[Row],
     by: &str,
 ) -> anyhow::Result<Retried> {
     let slice = rows[0].slice;
     let mut tx = db.begin_with(write::BEGIN).await?;
     let checkpoint = checkpoint::fence(&mut tx, slice).await?;
-    let FoldSettings { key, window } = settings;
-    let fold = Fold::of_version(key.clone(), fold_version(&mut tx, slice.generation, settings).await?);
+    let GenerationFold { fold, window } = generation_fold;
     let digests = rows.iter().flat_map(|row| fold.digests(row.message()));
-    let unknown = LateDedup::new(window, checkpoint.dedup, digests);
+    let unknown = LateDedup::new(*window, checkpoint.dedup, digests);
     let mut ids = dedup_store::recall(&mut tx, slice, unknown.clone()).await?;
     let mut retried = Retried::default();
     for row in rows {
@@ -161,7 +172,8 @@ async fn retry_slice(
         if (deltas.events, deltas.repeats()) == (0, 0) {
             retried.still_parked += 1;
         } else if row.count(&mut tx, &mut deltas, by).await? {
-            retried.add(&Retried { counted: deltas.events, repeats: deltas.repeats(), still_parked: 0 });
+            retried.counted += deltas.events;
+            retried.repeats += deltas.repeats();
         } else {
             retried.still_parked += 1;
             // Without what was noted of its ids.
@@ -170,26 +182,6 @@ async fn retry_slice(
     }
     tx.commit().await?;
     Ok(retried)
-}
-
-/// The fold that builds a generation, if we can count as it does.
-async fn fold_version(
-    db: &mut PgConnection,
-    generation: GenerationId,
-    settings: FoldSettings<'_>,
-) -> anyhow::Result<FoldVersion> {
-    let built_with = sqlx::query!(
-        "select fold_version, sketch_key_id, event_id_window_s from generation where generation_id = $1",
-        generation.0
-    )
-    .fetch_one(db)
-    .await?;
-    let FoldSettings { key, window } = settings;
-    let is_our_key = built_with.sketch_key_id == i64::from(key.id().0);
-    ensure!(is_our_key, "the generation was built with another SKETCH_KEY");
-    let seconds = i64::from(built_with.event_id_window_s);
-    ensure!(seconds == i64::from(window.get()), "the generation was built with an EVENT_ID_WINDOW_S of {seconds}");
-    Ok(FoldVersion::try_from(built_with.fold_version)?)
 }
 
 impl Row {

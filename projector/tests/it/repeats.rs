@@ -8,6 +8,8 @@ use projector::admin::parked::{self, FoldSettings, Selection};
 use projector::read_models::checkpoint;
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::dedup_store;
+use projector::read_models::generation::GenerationId;
+use projector::read_models::slice::Slice;
 use projector::read_models::write::SliceWriter;
 use sqlx::PgPool;
 
@@ -132,6 +134,30 @@ async fn each_id_counts_once_whenever_it_could_be_read() {
     for (seed, version) in [(1, FoldVersion::NEWEST), (2, FoldVersion::NEWEST), (3, FoldVersion::OLDEST)] {
         run(seed, version).await;
     }
+}
+
+/// The generation of the test is of key 1 and kept for a rollback, as after a rebuild under another key.
+#[tokio::test]
+async fn a_generation_that_is_not_ours_keeps_no_parked_event_of_another_from_being_counted() {
+    let database = Database::start().await;
+    let (pool, key) = (&database.pool, SketchKey::for_development());
+    let retire = sqlx::query("update generation set status = 'retired', retired_at = now()");
+    retire.execute(pool).await.expect("Postgres answers");
+    let create =
+        sqlx::query_scalar("select create_generation($1, $2, 3600, 'active')").bind(FoldVersion::NEWEST.number());
+    let ours: i32 = create.bind(i64::from(key.id().0)).fetch_one(pool).await.expect("a generation");
+    let slice = Slice { generation: GenerationId(ours), ..database.slice };
+    checkpoint::create(pool, slice, DateTime::UNIX_EPOCH).await.expect("a checkpoint");
+    let park = "insert into parked_event (generation_id, partition_id, stream_sequence, line, reason, logged_at, event)
+                select generation_id, 0, 1, 0, 'as of a fold before', now(), $1 from generation";
+    sqlx::query(park).bind(event(None).into_bytes()).execute(pool).await.expect("Postgres answers");
+
+    let settings = FoldSettings { key: &key, window: window() };
+    parked::retry(pool, settings, Selection::default(), "operator").await.expect("ours are retried");
+    let states = sqlx::query_as("select generation_id, state from parked_event order by 1");
+    let states: Vec<(i32, String)> = states.fetch_all(pool).await.expect("Postgres answers");
+    assert_eq!(states, [(1, "parked".to_owned()), (ours, "counted".to_owned())]);
+    assert_eq!(counted(pool).await, (1, 0));
 }
 
 #[tokio::test]
