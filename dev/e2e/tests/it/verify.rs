@@ -152,3 +152,36 @@ async fn a_summary_that_only_fits_a_part_of_its_month_is_not_reported() -> Resul
     assert!(said.contains("nothing differs"), "{said}");
     Ok(())
 }
+
+/// What happens on the wire and in the database when a commit takes too long, and its backend outlives its client: the
+/// commit fails, and so does the next look at the checkpoint.
+#[tokio::test]
+async fn what_a_failed_commit_has_noted_is_forgotten_before_it_is_folded_again() -> Result<()> {
+    let stack = Stack::servers().await?;
+    stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
+    fill(&stack.log().await?, "events.0", &traffic()[..1_000], &[5, 40]).await?;
+    let projector = stack.projector(DATABASE, &[]).await?;
+    stack.drained(DATABASE).await?;
+    projector.process.stop().await;
+    let pool = stack.database(DATABASE)?;
+    for statement in [
+        "create sequence moves",
+        // It is taken up, committed, and taken up again.
+        "create function fail() returns trigger language plpgsql security definer as $$
+         begin
+           if exists (select from public.generation where generation_id = new.generation_id and status = 'scratch')
+               and nextval('public.moves') in (2, 3) then
+             raise exception 'it took too long' using errcode = 'query_canceled';
+           end if;
+           return new;
+         end $$",
+        "create trigger fail before update on checkpoint for each row execute function fail()",
+    ] {
+        sqlx::query(statement).execute(&pool).await?;
+    }
+    let said = stack.operate(&["verify"]).await?;
+    assert!(said.contains("nothing differs"), "{said}");
+    let moves: i64 = sqlx::query_scalar("select last_value from moves").fetch_one(&pool).await?;
+    assert!(moves > 3, "{moves}");
+    Ok(())
+}

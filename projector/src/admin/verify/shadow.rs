@@ -36,6 +36,10 @@ const TRIES_MAX: u32 = 20;
 /// Between two of them.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// After a fault, until Postgres has let go of the checkpoint: twice the 30 s of a statement, which a backend finishes although
+/// its client has gone.
+const RELOAD_MAX: Duration = Duration::from_mins(1);
+
 /// Between two signs of life, which keep others from clearing it away.
 const SIGN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -161,7 +165,7 @@ impl ShadowPartition {
             }
             match fault.downcast_ref() {
                 Some(CommitError::Refused(_)) => {
-                    self.reload().await;
+                    self.reload().await?;
                     continue;
                 }
                 // One that was too wide is too wide the next time.
@@ -174,7 +178,7 @@ impl ShadowPartition {
             tries += 1;
             ensure!(tries < TRIES_MAX, fault.context(format!("folding partition {}", self.slice.partition)));
             sleep(RETRY_PAUSE).await;
-            self.reload().await;
+            self.reload().await?;
         }
         Ok(())
     }
@@ -233,14 +237,24 @@ impl ShadowPartition {
         Ok(())
     }
 
-    /// What was folded but not committed is forgotten. Where that fails, the next try does.
-    async fn reload(&mut self) {
-        let Context { pool, instance, window, .. } = &self.context;
-        if let Ok(Some(checkpoint)) = lease::take(pool, self.slice, instance).await
-            && let Ok(mut db) = pool.acquire().await
-            && let Ok(recent) = dedup_store::load(&mut db, self.slice, checkpoint, *window).await
-        {
-            (self.checkpoint, self.recent) = (checkpoint, recent);
+    /// Forgets what was folded but not committed. Before that nothing may be folded again: its ids are noted, and it would
+    /// be taken for repeats of itself.
+    async fn reload(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while let Err(fault) = self.try_reload().await {
+            let doing = || format!("reading the checkpoint of partition {} again", self.slice.partition);
+            ensure!(begun.elapsed() < RELOAD_MAX, fault.context(doing()));
+            sleep(RETRY_PAUSE).await;
         }
+        Ok(())
+    }
+
+    async fn try_reload(&mut self) -> anyhow::Result<()> {
+        let Context { pool, instance, window, .. } = &self.context;
+        let taken = lease::take(pool, self.slice, instance).await?;
+        let checkpoint = taken.context("a transaction that was given up still holds it")?;
+        let recent = dedup_store::load(&mut *pool.acquire().await?, self.slice, checkpoint, *window).await?;
+        (self.checkpoint, self.recent) = (checkpoint, recent);
+        Ok(())
     }
 }
