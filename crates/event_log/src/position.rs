@@ -45,7 +45,7 @@ impl Position {
 /// Why a stream does not continue a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mismatch {
-    /// It has another envelope under the sequence.
+    /// The stream has another envelope under the sequence.
     Replaced {
         /// When the one that was read was stored.
         known: DateTime<Utc>,

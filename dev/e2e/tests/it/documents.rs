@@ -214,7 +214,7 @@ fn the_page_of_the_interface_has_every_error_code() -> Result<()> {
 }
 
 /// Calls that take an error code first.
-const REFUSALS: [&str; 11] = [
+const REFUSALS: [&str; 12] = [
     "bad_request(",
     "unauthorized(",
     "forbidden(",
@@ -226,6 +226,7 @@ const REFUSALS: [&str; 11] = [
     "StatusCode::NOT_FOUND, ",
     "StatusCode::MISDIRECTED_REQUEST, ",
     "StatusCode::METHOD_NOT_ALLOWED, ",
+    "StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ",
 ];
 
 /// Error codes in a source: what functions named `code` answer, and what refusals are made with.

@@ -176,3 +176,9 @@ mod rights;
 
 /// Stopped in order, started in any order.
 mod shutdown;
+
+/// Modules without cycles, short files, small folders.
+mod structure;
+
+/// Sentences that stand alone.
+mod prose;

@@ -1,4 +1,4 @@
-//! Streams that are restored, or come back, after somebody has decided about them: what was counted is not counted again,
+//! Streams that are restored, or come back, after an operator has decided about them: what was counted is not counted again,
 //! and what is new counts.
 
 use anyhow::Result;

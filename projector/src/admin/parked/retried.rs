@@ -11,7 +11,7 @@ pub(super) struct Retried {
     pub(super) counted: u64,
     pub(super) repeats: u64,
     pub(super) still_parked: u64,
-    /// Those of generations that cannot be counted in here.
+    /// Parked events of generations that cannot be counted in here.
     left: BTreeMap<GenerationId, Left>,
 }
 
