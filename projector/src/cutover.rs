@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::read_models::compare::Comparison;
 use crate::read_models::generation::{self, Generation, GenerationId, Promotion, Status};
+use crate::worker::acknowledged;
 use crate::worker::context::Context;
 pub(crate) use compare_at::{Positions, hold, positions};
 
@@ -70,7 +71,8 @@ async fn finish(pool: &PgPool, active: &Generation, built: &Generation) -> anyho
     let is_wrong = active.identity == built.identity && comparison.differences > 0;
     let promoted = match built.promotion {
         Promotion::Always => true,
-        Promotion::IfEqual => !is_wrong,
+        // Folds may differ, but reports lose nothing that the log has lost unless an operator promotes that.
+        Promotion::IfEqual => !is_wrong && !acknowledged::lacks_more(pool, built, active).await?,
         Promotion::ByHand => false,
     };
     tell(built.id, comparison, promoted);

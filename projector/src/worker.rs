@@ -24,6 +24,9 @@ pub(crate) mod batch;
 /// Ownership of partitions.
 pub(crate) mod lease;
 
+/// Gaps that an operator has acknowledged.
+pub(crate) mod acknowledged;
+
 /// How far, how wide and how fast is folded.
 pub mod pacing;
 

@@ -7,6 +7,7 @@
 //! While the envelope is there, what has its sequence is not read.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
@@ -78,12 +79,12 @@ impl Redactions {
         run_end(&self.sequences, from, to)
     }
 
-    /// The last sequence before `first` that nothing stands for; 0 where there is none.
+    /// The sequences before `first` that nothing stands for, in order.
     ///
     /// # Errors
     ///
     /// The log is away.
-    pub async fn missing_before(mut self, first: u64) -> Result<u64, LogError> {
+    pub async fn missing_before(mut self, first: u64) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
     }
@@ -162,10 +163,14 @@ fn run_end(amended: &BTreeSet<u64>, from: u64, to: u64) -> u64 {
     run.last().map_or(from - 1, |(last, _)| last)
 }
 
-fn missing_before(amended: &BTreeSet<u64>, first: u64) -> u64 {
-    let amended = amended.range(..first).rev();
-    let run = (1..first).rev().zip(amended).take_while(|(expected, amended)| expected == *amended).count();
-    first - 1 - run as u64
+fn missing_before(amended: &BTreeSet<u64>, first: u64) -> Vec<RangeInclusive<u64>> {
+    let mut expected = 1;
+    let ranges = amended.range(1..first).chain([&first]).map(|&found| {
+        let missing = expected..=found - 1;
+        expected = found + 1;
+        missing
+    });
+    ranges.filter(|missing| !missing.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -177,7 +182,10 @@ mod tests {
         let amended = BTreeSet::from([3, 4, 5, 9]);
         assert_eq!([gap_end(&amended, 1, 8), gap_end(&amended, 6, 7), gap_end(&amended, 6, 20)], [2, 7, 8]);
         assert_eq!([run_end(&amended, 3, 20), run_end(&amended, 3, 4), run_end(&amended, 6, 20)], [5, 4, 5]);
-        assert_eq!([missing_before(&amended, 6), missing_before(&amended, 10), missing_before(&amended, 2)], [2, 8, 1]);
-        assert_eq!([missing_before(&BTreeSet::from([1, 2]), 3), missing_before(&BTreeSet::new(), 3)], [0, 2]);
+        assert_eq!(missing_before(&amended, 6), [1..=2]);
+        assert_eq!(missing_before(&amended, 10), [1..=2, 6..=8]);
+        assert_eq!(missing_before(&amended, 12), [1..=2, 6..=8, 10..=11]);
+        assert_eq!([missing_before(&amended, 2), missing_before(&BTreeSet::new(), 3)], [vec![1..=1], vec![1..=2]]);
+        assert_eq!(missing_before(&BTreeSet::from([1, 2]), 3), []);
     }
 }

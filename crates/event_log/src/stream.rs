@@ -1,6 +1,7 @@
 //! A partition's stream: whether it continues what was folded, and the way to read on.
 
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 use async_nats::jetstream;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -36,16 +37,16 @@ impl Stream {
         Ok(Self { log: log.clone(), partition, handle, created })
     }
 
-    /// The last sequence that is missing at its beginning; 0 while it is whole, or empty. What was erased is not missing:
-    /// something stands for it.
+    /// What is missing before its first envelope, in order; nothing while it is whole, or empty. What was erased or
+    /// restored is not missing: something stands for it.
     ///
     /// # Errors
     ///
     /// The log is away.
-    pub async fn missing_until(&self) -> Result<u64, LogError> {
+    pub async fn missing(&self) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         let first = self.first_sequence();
         if first == 1 {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         self.amendments().missing_before(first).await
     }
@@ -84,7 +85,7 @@ impl Stream {
         amendments: &mut Redactions,
     ) -> Result<Option<StoredMessage>, LogError> {
         let (last, events, expected) = (self.last_sequence(), self.partition.stream(), position.sequence + 1);
-        if self.created != position.stream_created && !self.may_continue(position) {
+        if !self.continues(position) {
             return Err(HistoryError::Recreated { known: position.stream_created, found: self.created }.into());
         }
         if last < position.sequence {
@@ -106,6 +107,11 @@ impl Stream {
             check_counted(&self.log, self.partition, position, first).await?;
         }
         Ok(first)
+    }
+
+    /// Whether a position is one in this history, as far as the stream itself tells.
+    pub fn continues(&self, position: Position) -> bool {
+        self.created == position.stream_created || self.may_continue(position)
     }
 
     /// Whether a stream of another date may be the one that was counted: the log's server dates a stream anew when it

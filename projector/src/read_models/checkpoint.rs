@@ -1,10 +1,12 @@
 //! How far a partition is folded, in the generation that is built. The only cursor there is.
 
 use chrono::{DateTime, Utc};
+use contract::Partition;
 use fold::{DedupState, LogClock};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::bigint::as_bigint;
+use super::generation::GenerationId;
 use super::slice::Slice;
 
 /// Read models contain all envelopes up to here.
@@ -111,6 +113,20 @@ pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<
     .fetch_optional(db)
     .await?;
     Ok(row.map(Checkpoint::from))
+}
+
+/// The partitions of a generation.
+///
+/// # Errors
+///
+/// The database is away.
+pub(crate) async fn partitions(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx::Result<Vec<Partition>> {
+    let numbers = sqlx::query_scalar!(
+        "select partition_id from checkpoint where generation_id = $1 order by partition_id",
+        generation.0
+    );
+    let numbers = numbers.fetch_all(db).await?.into_iter();
+    Ok(numbers.filter_map(|number| Partition::numbered(u16::try_from(number).ok()?)).collect())
 }
 
 /// Makes the checkpoint of a partition at 0 if there is none. One before the first envelope is of whatever stream there is.

@@ -86,7 +86,7 @@ pub enum Promotion {
     /// An operator is to look at it first.
     ByHand,
     /// If it is equal to the active one, where both are of one identity: otherwise one of them is wrong, and an operator
-    /// has to find out which.
+    /// has to find out which. Never if it went on without a part of the log that the active one has counted.
     IfEqual,
     /// Whatever the comparison says.
     Always,

@@ -16,11 +16,11 @@ pub(crate) mod isolation;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use fold::{DedupWindow, Fold};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::acknowledged;
 use super::batch::Batcher;
 use super::context::Context;
 use super::lease;
@@ -171,7 +171,7 @@ impl PartitionWorker {
         loop {
             let slot = self.wide_slot(&mut position, &stream).await?;
             let opened = LogReader::open(&stream, self.slice.consumer(), position.checkpoint.into()).await;
-            let mut batcher = Batcher::new(self.recording_halts(opened, stream.created).await?);
+            let mut batcher = Batcher::new(self.recording_halts(opened, &stream).await?);
             halt::clear(pool, self.slice).await.map_err(PartitionError::Checkpoint)?;
             self.partitions.set(self.slice.partition, PartitionState::Following);
             if !std::mem::replace(&mut is_told, true) {
@@ -185,7 +185,7 @@ impl PartitionWorker {
                 );
             }
             let folded = self.fold(&mut batcher, &mut position, slot.as_ref(), term).await;
-            self.recording_halts(folded, stream.created).await?;
+            self.recording_halts(folded, &stream).await?;
             drop((batcher, slot));
             sleep(position.limit.rest()).await;
             position.limit.wait_above(position.checkpoint.sequence).await.map_err(PartitionError::Checkpoint)?;
@@ -215,7 +215,7 @@ impl PartitionWorker {
     async fn recording_halts<T, E: Into<PartitionError>>(
         &self,
         result: Result<T, E>,
-        created: DateTime<Utc>,
+        stream: &Stream,
     ) -> Result<T, PartitionError> {
         let err = match result {
             Ok(value) => return Ok(value),
@@ -223,12 +223,13 @@ impl PartitionWorker {
         };
         if let PartitionError::Log(LogError::History(fault)) = &err {
             if let HistoryError::Gap { from, to } = *fault {
-                let passed = halt::pass_acknowledged(&self.context.pool, self.slice, created, from..=to).await;
-                if passed.map_err(PartitionError::Checkpoint)? {
+                let passed = acknowledged::pass(&self.context.pool, self.slice, stream, from..=to).await;
+                if let Some(to) = passed.map_err(PartitionError::Checkpoint)? {
                     return Err(PartitionError::Passed { from, to });
                 }
             }
-            let halt = Halt { reason: fault.to_string(), resume_sequence: fault.resume_at(), stream_created: created };
+            let halt =
+                Halt { reason: fault.to_string(), resume_sequence: fault.resume_at(), stream_created: stream.created };
             halt::record(&self.context.pool, self.slice, &halt).await.map_err(PartitionError::Checkpoint)?;
         }
         Err(err)

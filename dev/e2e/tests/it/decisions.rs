@@ -7,14 +7,14 @@ use testkit::wait;
 use crate::history::{SOON, copy_folder, event, restore, says, stream, views};
 
 /// A stack with the stream of partition 0, and a client of the log.
-async fn begun() -> Result<(Stack, jetstream::Context)> {
+pub(crate) async fn begun() -> Result<(Stack, jetstream::Context)> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
     Ok((stack, log))
 }
 
-async fn send(log: &jetstream::Context, body: String) -> Result<()> {
+pub(crate) async fn send(log: &jetstream::Context, body: String) -> Result<()> {
     log.publish("events.0", body.into()).await?.await?;
     Ok(())
 }
@@ -29,11 +29,11 @@ fn with_poison(site: &str) -> String {
     [event(site), format!("unreadable: {site}")].join("\n")
 }
 
-async fn acknowledge(stack: &Stack, to: &str) -> Result<()> {
+pub(crate) async fn acknowledge(stack: &Stack, to: &str) -> Result<()> {
     stack.operate(&["acknowledge", "--partition", "0", "--to", to, "--by", "operator"]).await.map(drop)
 }
 
-async fn shows(stack: &Stack, site: &str, count: i64) {
+pub(crate) async fn shows(stack: &Stack, site: &str, count: i64) {
     let shown = async || (views(stack, site).await.ok()? == count).then_some(());
     wait::until("the event is counted", SOON, shown).await;
 }
@@ -103,7 +103,7 @@ async fn a_stream_that_is_restored_twice_is_acknowledged_twice() -> Result<()> {
 }
 
 /// Lets a projector meet a gap that begins where it stands, in a stream that continues what it has folded.
-async fn meets_gap(stack: &Stack, sites: [&str; 2], gone: u64) -> Result<Projector> {
+pub(crate) async fn meets_gap(stack: &Stack, sites: [&str; 2], gone: u64) -> Result<Projector> {
     let log = stack.log().await?;
     for site in sites {
         send(&log, event(site)).await?;

@@ -30,6 +30,9 @@ mod operator;
 /// Decisions, each about one history.
 mod decisions;
 
+/// Gaps that an operator has acknowledged.
+mod acknowledged;
+
 /// Rows that Postgres refuses.
 mod refused_rows;
 

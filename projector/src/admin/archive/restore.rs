@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
+use contract::Partition;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::continuity;
@@ -35,8 +36,7 @@ pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Resu
     let _lock = Lock::take(&options.from)?;
     for partition in partitions {
         let manifest = Manifest::open(&options.from, partition)?;
-        let stream = Stream::find(&context.jetstream, partition).await?;
-        let missing = stream.missing_until().await?;
+        let missing = last_missing(context, partition).await?;
         ensure!(
             missing <= manifest.last(),
             "the log of partition {partition} lacks sequences 1 to {missing}, the archive ends at {}",
@@ -61,10 +61,20 @@ pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Resu
             }
         }
         progress.end();
-        match missing {
-            0 => println!("Partition {partition}: nothing is missing."),
-            last => println!("Partition {partition}: sequences 1 to {last} are back."),
+        match (missing, last_missing(context, partition).await?) {
+            (0, _) => println!("Partition {partition}: nothing is missing."),
+            (last, 0) => println!("Partition {partition}: sequences 1 to {last} are back."),
+            (last, absent) => println!(
+                "Partition {partition}: what the archive has of sequences 1 to {last} is back. It has no envelopes for all \
+                 of them: the last that was gone before it was archived is {absent}."
+            ),
         }
     }
     Ok(())
+}
+
+/// The last sequence that nothing stands for before the first envelope of the log; 0 where there is none.
+async fn last_missing(context: &Context, partition: Partition) -> anyhow::Result<u64> {
+    let missing = Stream::find(&context.jetstream, partition).await?.missing().await?;
+    Ok(missing.last().map_or(0, |range| *range.end()))
 }

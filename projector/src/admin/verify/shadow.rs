@@ -18,9 +18,9 @@ use crate::read_models::commit_lines::commit_lines;
 use crate::read_models::dedup_store;
 use crate::read_models::error::CommitError;
 use crate::read_models::generation::{self, GenerationId, Identity, Status};
-use crate::read_models::halt;
 use crate::read_models::slice::Slice;
 use crate::read_models::write::SliceWriter;
+use crate::worker::acknowledged;
 use crate::worker::batch::Batcher;
 use crate::worker::context::Context;
 use crate::worker::lease;
@@ -231,9 +231,10 @@ impl ShadowPartition {
     /// Passes a gap that an operator has acknowledged; nothing else of another history passes by itself.
     async fn pass(&self, fault: &HistoryError) -> anyhow::Result<()> {
         let HistoryError::Gap { from, to } = *fault else { bail!(fault.clone()) };
-        let created = self.checkpoint.stream_created;
-        let passed = halt::pass_acknowledged(&self.context.pool, self.slice, created, from..=to).await?;
-        ensure!(passed, fault.clone());
+        let Context { pool, jetstream, .. } = &self.context;
+        let stream = Stream::find(jetstream, self.slice.partition).await?;
+        let passed = acknowledged::pass(pool, self.slice, &stream, from..=to).await?;
+        ensure!(passed.is_some(), fault.clone());
         Ok(())
     }
 
