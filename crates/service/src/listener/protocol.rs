@@ -21,8 +21,9 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Maximum bytes of a request's headers in HTTP/2, which counts 32 bytes more for each field.
 const HEADER_LIST_BYTES_MAX: u32 = 8 * 1024;
 
-/// Maximum concurrent requests of an HTTP/2 connection: the clients of `GET /live` in a browser share one.
-const STREAMS_MAX: u32 = 32;
+/// Maximum concurrent requests of an HTTP/2 connection. Clients send so many before they know the maximum; with a smaller one
+/// the requests beyond it would be reset, and more than [`RESETS_MAX`] of these end the connection.
+const STREAMS_MAX: u32 = 100;
 
 /// Maximum requests that a client may reset before they are handled (rapid reset), or that break a rule.
 const RESETS_MAX: usize = 20;

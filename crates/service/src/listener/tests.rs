@@ -141,3 +141,29 @@ async fn a_request_has_so_many_header_fields_and_no_more() {
         assert_eq!(answer.status(), status, "{fields} fields");
     }
 }
+
+#[tokio::test]
+async fn a_client_may_send_many_requests_before_it_knows_how_many() {
+    let (mut client, accepted, socket) = connection().await;
+    // Everything is sent before the service says how many requests it takes: the preface, settings, and 100 requests without a
+    // body, each with the fields of `GET http://localhost/` from the static table.
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for stream in (1..200_u32).step_by(2) {
+        let fields = b"\x82\x86\x84\x41\x09localhost";
+        sent.extend([0, 0, 14, 1, 5]);
+        sent.extend(stream.to_be_bytes());
+        sent.extend(fields);
+    }
+    client.write_all(&sent).await.expect("sent");
+    tokio::spawn(accepted.serve_http2(socket));
+    let (mut answers, mut head) = (0, [0; 9]);
+    while answers < 100 {
+        timeout(TOO_LONG, client.read_exact(&mut head)).await.expect("in time").expect("a frame");
+        let [a, b, c, kind, ..] = head;
+        let mut frame = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        client.read_exact(&mut frame).await.expect("the rest of it");
+        // HEADERS, and neither RST_STREAM nor GOAWAY.
+        assert!(kind != 3 && kind != 7, "frame {kind}: {frame:?}");
+        answers += usize::from(kind == 1);
+    }
+}
