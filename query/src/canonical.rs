@@ -3,7 +3,8 @@
 
 use axum::http::HeaderMap;
 use chrono::NaiveDate;
-use service::{Refusal, query_string};
+use service::ApiError;
+use service::http::query_string;
 
 use crate::dashboard;
 use crate::http::negotiation::Format;
@@ -42,7 +43,7 @@ impl Target {
     /// # Errors
     ///
     /// The query string is refused. A page answers with a sentence instead of a code.
-    pub fn canonical(self, query: &str, today: NaiveDate) -> Result<String, Refusal> {
+    pub fn canonical(self, query: &str, today: NaiveDate) -> Result<String, ApiError> {
         let pairs = match self {
             Self::Stats => StatsRequest::parse(Some(query))?.pairs(),
             Self::Timeseries => list::<TimeseriesRequest>(query)?,

@@ -15,10 +15,10 @@ use database::Session;
 use serde::{Deserialize, Serialize};
 use service::Address;
 use service::access::{Origins, Places, Proxies, Rate, Rates, Settings};
-use service::hosts::Hosts;
+use service::http::hosts::Hosts;
+use service::listener::tls::{Identity, Tls};
+use service::listener::{self, Connections};
 use service::logging::LogFormat;
-use service::server::{self, Connections};
-use service::tls::{Identity, Tls};
 use sqlx::postgres::PgConnectOptions;
 
 pub use variables::VARIABLES;
@@ -109,14 +109,14 @@ pub struct Config {
     pub query_hosts: Hosts,
 
     /// Connections of clients at once. Default 16,384.
-    #[serde(default = "server::default_connections_max")]
+    #[serde(default = "listener::default_connections_max")]
     pub http_connections_max: NonZeroU32,
 
     /// Connections of one address that is no trusted proxy. Default: three quarters of all.
     pub http_connections_per_address_max: Option<NonZeroU32>,
 
     /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
-    #[serde(default = "server::default_idle_timeout_s")]
+    #[serde(default = "listener::default_idle_timeout_s")]
     pub http_idle_timeout_s: NonZeroU32,
 
     /// The file of the certificate chain of HTTPS in PEM, the own certificate first. Default: none, and HTTP is plain.
@@ -289,9 +289,9 @@ mod tests {
             trusted_proxies: Proxies::default(),
             query_origins: Origins::default(),
             query_hosts: Hosts::default(),
-            http_connections_max: server::default_connections_max(),
+            http_connections_max: listener::default_connections_max(),
             http_connections_per_address_max: None,
-            http_idle_timeout_s: server::default_idle_timeout_s(),
+            http_idle_timeout_s: listener::default_idle_timeout_s(),
             tls_cert_file: None,
             tls_key_file: None,
             log_format: LogFormat::default(),

@@ -34,7 +34,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use chrono::NaiveDate;
 use maud::{Markup, html};
-use service::Refusal;
+use service::ApiError;
 use service::access::Grant;
 
 use crate::http::errors;
@@ -74,13 +74,13 @@ pub(crate) fn router() -> Router<SharedReports> {
 /// # Errors
 ///
 /// The address is invalid; the message is the sentence of the page.
-pub(crate) fn pairs(query: &str, today: NaiveDate) -> Result<Pairs, Refusal> {
+pub(crate) fn pairs(query: &str, today: NaiveDate) -> Result<Pairs, ApiError> {
     let address = Parameters::read(query).and_then(|sent| Address::read(sent, today));
-    address.map(|address| address.pairs()).map_err(|err| Refusal::bad_request("invalid_address", err.to_string()))
+    address.map(|address| address.pairs()).map_err(|err| ApiError::bad_request("invalid_address", err.to_string()))
 }
 
 async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
-    assets::answer(&file, &headers).unwrap_or_else(|| Refusal::not_found().into_response())
+    assets::answer(&file, &headers).unwrap_or_else(|| ApiError::not_found().into_response())
 }
 
 async fn show(reports: Reports, grant: Grant, uri: Uri) -> Response {

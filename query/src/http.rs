@@ -33,9 +33,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use etag::CachePolicy;
-use service::Refusal;
+use service::ApiError;
 use service::access::Grant;
-use service::refusal::RefusalBody;
+use service::http::ErrorBody;
 
 use crate::metrics;
 use crate::params::StatsRequest;
@@ -54,9 +54,9 @@ where
     S: Send + Sync,
     SharedReports: FromRef<S>,
 {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let client = Grant::from_request_parts(parts, state).await?.client().clone();
         Ok(SharedReports::from_ref(state).of_client(client))
     }
@@ -90,9 +90,9 @@ where
                 ]
             })),
         (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody,
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody,
             example = json!({"error": "reports cannot be read at the moment; ask again later", "code": "database_unavailable"}))
     )
 )]
@@ -101,13 +101,13 @@ pub(crate) async fn stats(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     // A report that waits for an event is a large future.
     measured(Box::pin(answer(&reports, &grant, &headers, query.as_deref()))).await
 }
 
 /// Answers a report, and measures how long that takes, by outcome: `answered`, `unchanged`, `refused` or `unavailable`.
-async fn measured(answer: impl Future<Output = Result<Response, Refusal>>) -> Result<Response, Refusal> {
+async fn measured(answer: impl Future<Output = Result<Response, ApiError>>) -> Result<Response, ApiError> {
     let started = Instant::now();
     let answer = answer.await;
     let outcome = match &answer {
@@ -125,7 +125,7 @@ async fn answer(
     grant: &Grant,
     headers: &HeaderMap,
     query: Option<&str>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let request = StatsRequest::parse(query)?;
     let site_id = request.site_id.as_str();
     grant.check(site_id)?;

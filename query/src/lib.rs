@@ -42,7 +42,7 @@ use db::{compatibility, readiness};
 use live::Live;
 use reports::SharedReports;
 use service::access::{Access, Pages};
-use service::server;
+use service::listener;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -63,11 +63,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     tracing::info!(http.address = %address, connections.max = config.query_connections_max, "Answering reports");
     let (health, operators) =
         routes::health(&reports, &live, readiness).split(config.query_ops_listen, &config.trusted_proxies);
-    let operators = server::serve_operators(config.query_ops_listen, operators, shutdown.clone());
+    let operators = listener::serve_operators(config.query_ops_listen, operators, shutdown.clone());
     let operators = operators.await.context("QUERY_OPS_LISTEN")?;
     let router = access.answer_pages(routes::router(reports, live, health, &access), Pages::Read(origins));
     let router = hosts.guard(router, address.ip());
-    let serving = server::serve(listener, served, router, shutdown.clone());
+    let serving = listener::serve(listener, served, router, shutdown.clone());
     // On the heap: the future of the process is large enough without it.
     let checking = Box::pin(checks.run(shutdown.clone()));
     let serve = async { tokio::join!(serving, operators, refresher.run(shutdown), checking) };

@@ -5,12 +5,12 @@ use clap::{Parser, Subcommand};
 use contract::SiteId;
 use query::{Config, KEYS_FILE, VARIABLES};
 use service::access::KeysCommand;
-use service::command::Options;
+use service::cli::Options;
 use tokio::net::TcpListener;
 
 /// Answers reports from the read models.
 #[derive(Parser)]
-#[command(version = service::VERSION, after_help = service::command::help(&VARIABLES))]
+#[command(version = service::VERSION, after_help = service::cli::help(&VARIABLES))]
 struct Arguments {
     #[command(flatten)]
     options: Options,
@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { options, command } = Arguments::parse();
     if options.check_config {
         let config: Config = service::config::from_env()?;
-        return service::command::answer_check(&config, config.check());
+        return service::cli::answer_check(&config, config.check());
     }
     match command.unwrap_or(Command::Run) {
         Command::Run => run().await,

@@ -1,9 +1,10 @@
 //! All routes of the service.
 
 use axum::Router;
+use service::ApiError;
 use service::access::Access;
-use service::health::Health;
-use service::{Refusal, documentation, requests};
+use service::http::health::Health;
+use service::http::{openapi, request_metrics};
 use utoipa::OpenApi;
 
 use crate::db::readiness::Readiness;
@@ -45,9 +46,9 @@ pub(crate) fn router(reports: SharedReports, live: Live, health: Router, access:
         .merge(dashboard::router())
         .with_state(reports)
         .merge(live::router(live))
-        .merge(documentation::router(access.describe(Document::openapi())))
+        .merge(openapi::router(access.describe(Document::openapi())))
         .merge(health)
-        .fallback(|| async { Refusal::not_found() })
-        .method_not_allowed_fallback(|| async { Refusal::wrong_method() });
-    requests::measured(access.guard(all))
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() });
+    request_metrics::measured(access.guard(all))
 }

@@ -3,7 +3,7 @@
 
 use async_nats::{HeaderMap, StatusCode};
 use chrono::DateTime;
-use contract::log::{SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER, UNREADABLE_HEADERS};
+use contract::subjects::{SCHEMA_HEADER, SENT_AT_HEADER, TRACE_HEADER, UNREADABLE_HEADERS};
 use event_log::headers::{Headers, storable};
 use futures_util::StreamExt;
 use proptest::prelude::*;

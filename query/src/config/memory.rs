@@ -1,7 +1,7 @@
 //! The most memory that the process takes.
 
 use service::access::AnswerLimits;
-use service::server;
+use service::listener;
 
 use super::Config;
 
@@ -34,9 +34,9 @@ impl Config {
     /// The most memory that the process takes within its limits, with the kernel's part of its connections. `MemoryMax` of its
     /// unit has to be more.
     pub fn memory_bytes_max(&self) -> u64 {
-        let tls = self.tls_cert_file.as_ref().map_or(0, |_| server::tls_memory_bytes_max(self.http_connections_max));
+        let tls = self.tls_cert_file.as_ref().map_or(0, |_| listener::tls_memory_bytes_max(self.http_connections_max));
         PROCESS_BYTES
-            + server::memory_bytes_max(self.http_connections_max)
+            + listener::memory_bytes_max(self.http_connections_max)
             + tls
             + self.answers().memory_bytes_max()
             + u64::from(self.query_live_clients_max.get()) * LIVE_CLIENT_BYTES
@@ -47,7 +47,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use service::command::UnitLimits;
+    use service::cli::UnitLimits;
 
     #[test]
     fn the_unit_and_the_container_allow_what_the_bounds_come_to() {

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
 use service::config::Variable;
-use service::{access, server, tls};
+use service::listener::tls;
+use service::{access, listener};
 
 /// The variables of [`Config`], for `--help`.
 pub const VARIABLES: [Variable; 22] = [
@@ -52,9 +53,9 @@ pub const VARIABLES: [Variable; 22] = [
     access::VARIABLES[0],
     access::VARIABLES[1],
     access::VARIABLES[2],
-    server::VARIABLES[0],
-    server::VARIABLES[1],
-    server::VARIABLES[2],
+    listener::VARIABLES[0],
+    listener::VARIABLES[1],
+    listener::VARIABLES[2],
     tls::VARIABLES[0],
     tls::VARIABLES[1],
 ];

@@ -4,7 +4,7 @@
 use chrono::{Datelike, Days, NaiveDate};
 use contract::field::InvalidField;
 use contract::{EventType, SiteId};
-use service::query_string;
+use service::http::query_string;
 
 use super::ranges::{DAYS_MAX, Range};
 use crate::params::DayRange;

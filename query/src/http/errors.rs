@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use service::Refusal;
+use service::ApiError;
 
 use crate::params::ParamError;
 use crate::reports::error::ReportError;
 
-impl From<ParamError> for Refusal {
+impl From<ParamError> for ApiError {
     fn from(err: ParamError) -> Self {
         Self::bad_request(err.code(), err.to_string())
     }
@@ -15,10 +15,10 @@ impl From<ParamError> for Refusal {
 
 /// Refuses a report, and logs the cause. `site_id` is the site of the report, if it has one. Logs of levels that are on by
 /// default outlive an erasure, so they name no site.
-pub(crate) fn refuse(err: ReportError, site_id: Option<&str>) -> Refusal {
+pub(crate) fn refuse(err: ReportError, site_id: Option<&str>) -> ApiError {
     let refusal = match err {
-        ReportError::NoSuchEvent(_) => Refusal::bad_request(code(&err), sentence(&err)),
-        _ => Refusal::unavailable(code(&err), sentence(&err)),
+        ReportError::NoSuchEvent(_) => ApiError::bad_request(code(&err), sentence(&err)),
+        _ => ApiError::unavailable(code(&err), sentence(&err)),
     };
     // Clients can cause these as often as they like, with invented receipts or with many requests at once.
     let is_expected = matches!(

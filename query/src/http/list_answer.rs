@@ -4,8 +4,9 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use service::ApiError;
 use service::access::Grant;
-use service::{Refusal, query_string};
+use service::http::query_string;
 
 use super::csv::Table;
 use super::negotiation::Format;
@@ -34,7 +35,7 @@ pub(crate) async fn answer<L, R>(
     grant: &Grant,
     headers: &HeaderMap,
     query: Option<&str>,
-) -> Result<Response, Refusal>
+) -> Result<Response, ApiError>
 where
     L: ListParams + Query<Answer = Versioned<R>>,
     R: ListReport,

@@ -5,9 +5,9 @@ use axum::extract::RawQuery;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use service::Refusal;
+use service::ApiError;
 use service::access::Grant;
-use service::refusal::RefusalBody;
+use service::http::ErrorBody;
 
 use super::measured;
 use crate::http::list_answer;
@@ -49,9 +49,9 @@ pub(super) fn router() -> Router<SharedReports> {
                 (String = "text/csv", example = "first,last,views,unique_users\r\n2025-11-10,2025-11-16,1450,212\r\n")
             )),
         (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody)
     )
 )]
 pub(crate) async fn timeseries(
@@ -59,7 +59,7 @@ pub(crate) async fn timeseries(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     measured(list_answer::answer::<TimeseriesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
@@ -84,9 +84,9 @@ pub(crate) async fn timeseries(
                 (String = "text/csv", example = "path,views\r\n/pricing,700\r\n")
             )),
         (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody)
     )
 )]
 pub(crate) async fn paths(
@@ -94,7 +94,7 @@ pub(crate) async fn paths(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     measured(list_answer::answer::<PathsRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
@@ -115,9 +115,9 @@ pub(crate) async fn paths(
                 (String = "text/csv", example = "event_type,views,unique_users\r\npage_view,1450,212\r\n")
             )),
         (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody)
     )
 )]
 pub(crate) async fn event_types(
@@ -125,7 +125,7 @@ pub(crate) async fn event_types(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     measured(list_answer::answer::<EventTypesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }
 
@@ -149,9 +149,9 @@ pub(crate) async fn event_types(
                 (String = "text/csv", example = "site_id,last_day,views,unique_users\r\nsite-abc-123,2025-11-12,1450,212\r\n")
             )),
         (status = 304, description = "The client has this answer: If-None-Match has its ETag."),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody)
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody)
     )
 )]
 pub(crate) async fn sites(
@@ -159,6 +159,6 @@ pub(crate) async fn sites(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     measured(list_answer::answer::<SitesRequest, _>(&reports, &grant, &headers, query.as_deref())).await
 }

@@ -10,10 +10,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
-use service::Refusal;
+use service::ApiError;
 use service::access::Grant;
-use service::refusal::RefusalBody;
-use service::server::EndsWithClient;
+use service::http::ErrorBody;
+use service::listener::EndsWithClient;
 use tokio_util::sync::CancellationToken;
 
 use super::subscriptions::Subscription;
@@ -53,9 +53,9 @@ pub(crate) fn router(live: Live) -> Router {
             body = LiveTotals, content_type = "text/event-stream",
             example = "event: totals\nid: 3/2025-11-12/1450/212/page_view/site-abc-123\n\
                 data: {\"site_id\":\"site-abc-123\",\"date\":\"2025-11-12\",\"total_views\":1450,\"unique_users\":212,\"generation\":3}\n\n"),
-        (status = 400, description = "A parameter is missing, unknown or invalid.", body = RefusalBody),
+        (status = 400, description = "A parameter is missing, unknown or invalid.", body = ErrorBody),
         (status = 503, description = "The report cannot be read now. Ask again after Retry-After.",
-            headers(("Retry-After" = u32, description = "Seconds to wait")), body = RefusalBody,
+            headers(("Retry-After" = u32, description = "Seconds to wait")), body = ErrorBody,
             example = json!({"error": "too many clients watch totals; ask again later", "code": "too_many_clients"}))
     )
 )]
@@ -64,7 +64,7 @@ pub(crate) async fn live(
     grant: Grant,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, ApiError> {
     let topic = Topic::parse(query.as_deref())?;
     let site_id = topic.site_id.as_str().to_owned();
     grant.check(&site_id)?;
@@ -98,7 +98,7 @@ fn event(totals: &LiveTotals) -> Event {
     event.json_data(totals).expect("totals are valid JSON")
 }
 
-impl From<LiveError> for Refusal {
+impl From<LiveError> for ApiError {
     fn from(err: LiveError) -> Self {
         Self::unavailable(err.code(), err.to_string())
     }

@@ -1,7 +1,7 @@
 //! Why a query string is refused: a sentence for a person, and a code for a program.
 
 use contract::field::InvalidField;
-use service::query_string::NotEncoded;
+use service::http::query_string::NotEncoded;
 
 /// Why a query string is refused. The message says what is wrong and what is right.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contract::{EventType, Receipt, SiteId};
-use service::query_string;
+use service::http::query_string;
 
 use super::{ParamError, Period};
 

@@ -114,7 +114,7 @@ async fn a_page_whose_name_leads_to_this_machine_reads_nothing() {
         }
         assert_eq!(service.send(Method::GET, "/healthz", &[("host", &host)]).await.status, 200, "a probe");
     }
-    let query_hosts = service::hosts::Hosts::try_from("stats.example".to_owned()).expect("hosts");
+    let query_hosts = service::http::hosts::Hosts::try_from("stats.example".to_owned()).expect("hosts");
     let service = Service::start_on(&database, Config { query_hosts, ..config(database.service_url()) }).await;
     for (host, status) in [("stats.example", 200), ("stats.example:443", 200), ("localhost", 200), ("x.example", 421)] {
         let answer = service.send(Method::GET, "/stats?site_id=a", &[("host", host)]).await;

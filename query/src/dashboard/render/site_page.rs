@@ -2,7 +2,7 @@
 
 use contract::EventType;
 use maud::{Markup, html};
-use service::query_string;
+use service::http::query_string;
 
 use super::cards;
 use super::format;
