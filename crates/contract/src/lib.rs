@@ -30,7 +30,5 @@ pub use field::{EventId, EventPath, EventType, SiteId, UserId};
 pub use receipt::Receipt;
 pub use referrer::Referrer;
 pub use sketch::{self, Sketch};
-#[doc(hidden)]
-pub use subjects as log;
 pub use subjects::Partition;
 pub use top_paths::TopPaths;

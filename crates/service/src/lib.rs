@@ -25,12 +25,5 @@ pub use address::Address;
 pub use http::{ApiError, drain};
 pub use traces::Span;
 
-#[doc(hidden)]
-pub use {
-    cli as command, http::ApiError as Refusal, http::api_error as refusal, http::health, http::hosts,
-    http::openapi as documentation, http::query_string, http::request_metrics as requests, listener as server,
-    listener::tls,
-};
-
 /// Version and commit of the build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("TIDEMARK_COMMIT"), ")");

@@ -37,9 +37,6 @@ pub struct ErrorBody {
     pub code: &'static str,
 }
 
-#[doc(hidden)]
-pub use ErrorBody as RefusalBody;
-
 impl ApiError {
     /// 400: the request is wrong, and a retry fails, too.
     pub fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
