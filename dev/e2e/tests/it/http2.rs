@@ -65,7 +65,7 @@ async fn many_requests_share_a_connection_within_its_bounds() -> Result<()> {
     let large = ask(&requests, "/event", "x".repeat(100_000)).await?;
     assert_eq!(large.status(), 413);
     let mut long = Request::builder().uri("https://127.0.0.1/healthz");
-    for number in 0..100 {
+    for number in 0..12 {
         long = long.header(format!("x-filler-{number}"), "x".repeat(1_000));
     }
     let refused = requests.clone().send_request(long.body(Full::default())?).await;
