@@ -74,7 +74,7 @@ async fn an_answer_of_which_a_little_is_taken_now_and_then_ends_with_its_connect
     let serving = tokio::spawn(accepted.serve_http1(socket));
     client.write_all(b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
     let trickle = tokio::spawn(async move {
-        let mut little = [0; 64 << 10];
+        let mut little = vec![0; 64 << 10];
         while client.read(&mut little).await.is_ok_and(|read| read > 0) {
             sleep(Duration::from_secs(20)).await;
         }
