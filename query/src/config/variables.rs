@@ -7,7 +7,7 @@ use service::config::Variable;
 use service::listener::tls;
 use service::{access, listener};
 
-/// The variables of [`Config`], for `--help`.
+/// The variables of the configuration, for `--help`.
 pub const VARIABLES: [Variable; 22] = [
     Variable { name: "DATABASE_URL", meaning: "The read models: postgres://user:password@host:port/database; needed" },
     Variable { name: "READ_DATABASE_URL", meaning: "A standby of that database; reports are read from it [none]" },

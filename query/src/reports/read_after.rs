@@ -4,7 +4,7 @@
 //! `live.rs` uses it, would notice a commit up to 20 ms earlier. But a request that waits alone, which is the usual case, would
 //! first have to connect for it, and that takes as long.
 //!
-//! A receipt that no event can have is refused instead of waited for: see [`log_ends`].
+//! A receipt that no event can have is refused instead of waited for: see `log_ends`.
 
 /// The ends of the log, which rule out receipts that no event can have.
 mod log_ends;
