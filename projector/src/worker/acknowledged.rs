@@ -17,7 +17,7 @@ use crate::read_models::slice::Slice;
 /// A gap that a generation went on without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AcknowledgedGap {
-    /// Of the decision.
+    /// Id of the decision.
     acknowledgement_id: i64,
     first: u64,
     last: u64,

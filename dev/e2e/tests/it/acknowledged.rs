@@ -22,7 +22,7 @@ async fn acknowledged() -> Result<(Stack, Projector)> {
     Ok((stack, projector))
 }
 
-/// That nothing stops what reads the log from its beginning, and that it comes to the same.
+/// Checks that nothing stops what reads the log from its beginning, and that it comes to the same.
 async fn is_complete(stack: &Stack) -> Result<()> {
     let verified = stack.operate(&["verify"]).await?;
     assert!(verified.contains("nothing differs"), "{verified}");
@@ -77,7 +77,7 @@ async fn what_was_acknowledged_is_not_asked_for_in_a_stream_that_was_restored_wh
     is_complete(&stack).await
 }
 
-/// Somebody has only looked at what would be left.
+/// An operator has only looked at what would be left.
 #[tokio::test]
 async fn a_decision_for_a_generation_that_was_dropped_is_none_for_a_later_one() -> Result<()> {
     const BEFORE: [(&str, &str); 1] = [("FOLD_VERSION", "4")];
