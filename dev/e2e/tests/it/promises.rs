@@ -206,7 +206,7 @@ async fn an_account_that_takes_no_large_event_is_refused() -> Result<()> {
     })
     .await;
     let answer = readyz(&stack, 503).await?;
-    assert!(answer.contains("the log takes no event of the largest size"), "{answer}");
+    assert!(answer.contains("the log does not accept events of the maximum size"), "{answer}");
     assert_eq!(stack.ingest_client.post("/event", event("found", "/")).await?.json()["code"], "log_unsafe");
     Ok(())
 }
