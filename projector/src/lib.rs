@@ -86,7 +86,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 ///
 /// # Errors
 ///
-/// The database or the log is away, or what is asked does not fit what is there.
+/// The database or the log is unavailable, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
     database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;

@@ -108,7 +108,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn connection(&self) -> Result<Connection, ConnectError> {
         let broken = CancellationToken::new();
         let told = broken.clone();

@@ -44,7 +44,7 @@ impl Deletion {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let events = log.get_stream(partition.stream()).await.context("looking at the stream")?;
         let (log, settle) = (log.clone(), publish_deadline + MARGIN);
@@ -66,7 +66,7 @@ impl Deletion {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn settled_until(&self) -> anyhow::Result<DateTime<Utc>> {
         let told: Response<Told> = self
             .log
@@ -88,7 +88,7 @@ impl Deletion {
     ///
     /// # Errors
     ///
-    /// The log is away, or its user may not do it.
+    /// The log is unavailable, or its user may not do it.
     pub async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         self.wait_until_settled(logged_at).await?;
         delete(&self.log, &self.events, sequence).await
@@ -98,7 +98,7 @@ impl Deletion {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         let left = self.settle.saturating_sub(self.begun.elapsed());
         if left.is_zero() {
@@ -113,7 +113,7 @@ impl Deletion {
     ///
     /// # Errors
     ///
-    /// The log is away, its user may not do it, or ingest may send the envelope again.
+    /// The log is unavailable, its user may not do it, or ingest may send the envelope again.
     pub async fn purge_through(&self, sequence: u64) -> anyhow::Result<()> {
         if let Some(last) = lookup::at(&self.log, &self.partition.stream(), sequence).await? {
             ensure!(last.logged_at <= self.settled_until().await?, "sequence {sequence} may be sent again");
@@ -129,7 +129,7 @@ impl Deletion {
 ///
 /// # Errors
 ///
-/// The log is away, or its user may not do it.
+/// The log is unavailable, or its user may not do it.
 pub async fn delete(log: &Log, stream: &Stream, sequence: u64) -> anyhow::Result<()> {
     let Err(err) = stream.delete_message(sequence).await else { return Ok(()) };
     // The server has several words for one that is gone.

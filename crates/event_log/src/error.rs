@@ -10,7 +10,7 @@ pub enum LogError {
     /// The log is not the one that was folded, or not all of it.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The log is away.
+    /// The log is unavailable.
     #[error("{doing}")]
     Log {
         /// What was tried.

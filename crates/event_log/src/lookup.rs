@@ -48,7 +48,7 @@ struct Found {
 ///
 /// # Errors
 ///
-/// The log is away, or has no such stream.
+/// The log is unavailable, or has no such stream.
 pub async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result<Option<StoredMessage>, LogError> {
     ask(log, stream, Request { seq: Some(sequence), ..Request::default() }).await
 }
@@ -57,7 +57,7 @@ pub async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result
 ///
 /// # Errors
 ///
-/// The log is away, or has no such stream.
+/// The log is unavailable, or has no such stream.
 pub async fn first_from(
     log: &jetstream::Context,
     stream: &str,
@@ -71,7 +71,7 @@ pub async fn first_from(
 ///
 /// # Errors
 ///
-/// The log is away, or has no such stream.
+/// The log is unavailable, or has no such stream.
 pub async fn first_since(
     log: &jetstream::Context,
     stream: &str,

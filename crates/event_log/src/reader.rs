@@ -62,7 +62,7 @@ impl LogReader {
     ///
     /// # Errors
     ///
-    /// The history is another or incomplete, or the log is away.
+    /// The history is another or incomplete, or the log is unavailable.
     pub async fn open(stream: &Stream, consumer: String, position: Position) -> Result<Self, LogError> {
         let (mut amendments, expected) = (stream.amendments(), position.sequence + 1);
         let first = stream.first_behind(position, &mut amendments).await?;

@@ -42,7 +42,7 @@ impl Redactions {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
         if !self.sequences.contains(&sequence) {
             self.list().await?;
@@ -54,7 +54,7 @@ impl Redactions {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
@@ -83,7 +83,7 @@ impl Redactions {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn missing_before(mut self, first: u64) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
@@ -123,7 +123,7 @@ impl Redactions {
 ///
 /// # Errors
 ///
-/// The log is away.
+/// The log is unavailable.
 pub async fn find(
     log: &jetstream::Context,
     partition: Partition,
@@ -141,7 +141,7 @@ pub async fn find(
 ///
 /// # Errors
 ///
-/// The log is away.
+/// The log is unavailable.
 pub async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,

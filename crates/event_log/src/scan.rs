@@ -47,7 +47,7 @@ impl LogScan {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn through(log: &Log, partition: Partition) -> anyhow::Result<Self> {
         Self::behind(log, partition, 0).await
     }
@@ -56,7 +56,7 @@ impl LogScan {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn behind(log: &Log, partition: Partition, at: u64) -> anyhow::Result<Self> {
         let until = Stream::find(log, partition).await?.last_sequence();
         let asked_at = Instant::now();
@@ -82,7 +82,7 @@ impl LogScan {
     ///
     /// # Errors
     ///
-    /// The log is away for longer, or contradicts itself.
+    /// The log is unavailable for longer, or contradicts itself.
     pub async fn next(&mut self) -> anyhow::Result<Option<Entry>> {
         while self.at < self.until {
             match self.try_next().await {
@@ -116,7 +116,7 @@ impl LogScan {
     ///
     /// # Errors
     ///
-    /// The log is away, or has deleted fewer than were found absent.
+    /// The log is unavailable, or has deleted fewer than were found absent.
     pub async fn check_absent(&self) -> anyhow::Result<()> {
         let stream = Box::pin(self.log.get_stream(self.partition.stream())).await.context("looking at the stream")?;
         let state = &stream.cached_info().state;
@@ -165,7 +165,7 @@ impl LogScan {
 ///
 /// # Errors
 ///
-/// The log is away.
+/// The log is unavailable.
 pub async fn all(log: &Log) -> anyhow::Result<Vec<LogScan>> {
     let mut scans = Vec::new();
     for partition in streams::partitions(log).await.context("looking for the log's partitions")? {

@@ -30,7 +30,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The log is away, or the stream does not exist.
+    /// The log is unavailable, or the stream does not exist.
     pub async fn find(log: &Log, partition: Partition) -> Result<Self, LogError> {
         let handle = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
         let created = as_stored(handle.cached_info().created);
@@ -42,7 +42,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn missing(&self) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         let first = self.first_sequence();
         if first == 1 {
@@ -78,7 +78,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The history is another or incomplete, or the log is away.
+    /// The history is another or incomplete, or the log is unavailable.
     pub async fn first_behind(
         &self,
         position: Position,
@@ -162,7 +162,7 @@ pub(super) async fn gap(
 ///
 /// # Errors
 ///
-/// The history is another, or the log is away.
+/// The history is another, or the log is unavailable.
 pub(super) async fn check_counted(
     log: &Log,
     partition: Partition,

@@ -21,7 +21,7 @@ impl StreamEnd {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub async fn of_all(log: &jetstream::Context) -> anyhow::Result<Vec<Self>> {
         let mut ends = vec![];
         for partition in partitions(log).await? {
@@ -42,7 +42,7 @@ impl StreamEnd {
 ///
 /// # Errors
 ///
-/// The log is away.
+/// The log is unavailable.
 pub async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
     let names: Vec<String> = log.stream_names().try_collect().await?;
     let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();

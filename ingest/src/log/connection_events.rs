@@ -29,7 +29,7 @@ pub(super) fn is_fresh(refusal: Option<&Instant>) -> bool {
 /// Receives the events of the client library.
 pub(super) struct ConnectionEvents {
     pub(super) epoch: watch::Sender<ConnectionEpoch>,
-    /// The last event that was logged: while the server is away, the library repeats it ten times a second.
+    /// The last event that was logged: while the server is unavailable, the library repeats it ten times a second.
     pub(super) last_report: Mutex<String>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) account_limit: Arc<AccountLimit>,

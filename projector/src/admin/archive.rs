@@ -58,7 +58,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// The log or the database is away, the disk is full, or what is to be trimmed is needed.
+/// The log or the database is unavailable, the disk is full, or what is to be trimmed is needed.
 pub(crate) async fn archive(context: &Context, options: Options) -> anyhow::Result<()> {
     let _lock = Lock::take(&options.to)?;
     for partition in streams::partitions(&context.jetstream).await? {

@@ -109,7 +109,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// The database or the log is away, or what is asked does not fit what is there.
+    /// The database or the log is unavailable, or what is asked does not fit what is there.
     pub async fn run(&self, task: Task) -> anyhow::Result<ExitCode> {
         let pool = &self.pool;
         match task {

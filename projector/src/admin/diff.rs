@@ -26,7 +26,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// There is no such generation, or the database is away.
+/// There is no such generation, or the database is unavailable.
 pub async fn diff(pool: &PgPool, options: Options) -> anyhow::Result<ExitCode> {
     let generations = generation::list(pool).await?;
     let find = |number: i32| {

@@ -77,7 +77,7 @@ impl std::fmt::Debug for Options {
 ///
 /// # Errors
 ///
-/// The log or the database is away, the log's user may not erase, or the read models are of a fold, key or window that is
+/// The log or the database is unavailable, the log's user may not erase, or the read models are of a fold, key or window that is
 /// not ours.
 pub(crate) async fn forget(context: &Context, options: Options) -> anyhow::Result<ExitCode> {
     let subject = Subject::new(options.site.clone(), options.user.clone())?;

@@ -69,7 +69,7 @@ struct Row {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn list(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
     let mut pages = Pages::of(selection);
     while let Some(rows) = pages.next(pool).await? {
@@ -84,7 +84,7 @@ pub async fn list(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn show(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
     let mut pages = Pages::of(selection);
     while let Some(rows) = pages.next(pool).await? {
@@ -100,7 +100,7 @@ pub async fn show(pool: &PgPool, selection: Selection) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
     let mut pages = Pages::of(selection);
@@ -123,7 +123,7 @@ pub async fn discard(pool: &PgPool, selection: Selection, by: &str) -> anyhow::R
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn retry(pool: &PgPool, settings: FoldSettings<'_>, selection: Selection, by: &str) -> anyhow::Result<()> {
     ensure!(!by.trim().is_empty(), "--by must say who decides this");
     let mut pages = Pages::of(selection);

@@ -60,7 +60,7 @@ struct Missing {
 ///
 /// # Errors
 ///
-/// The log or the database is away, the log is incomplete, or the same is being built already.
+/// The log or the database is unavailable, the log is incomplete, or the same is being built already.
 pub(crate) async fn rebuild(context: &Context, options: Options) -> anyhow::Result<ExitCode> {
     ensure!(
         options.site.is_none() && options.from.is_none() && options.to.is_none(),

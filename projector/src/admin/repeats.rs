@@ -9,7 +9,7 @@ const LISTED_MAX: i64 = 1_000;
 ///
 /// # Errors
 ///
-/// The database is away or has no schema.
+/// The database is unavailable or has no schema.
 pub async fn print(pool: &PgPool, site_id: Option<&str>) -> sqlx::Result<()> {
     let sites = sqlx::query!(
         r#"select site_id, sum(repeats)::bigint as "repeats!"

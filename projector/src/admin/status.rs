@@ -70,7 +70,7 @@ struct Partition {
 ///
 /// # Errors
 ///
-/// The database is away or has no schema.
+/// The database is unavailable or has no schema.
 pub async fn print(pool: &PgPool, options: Options) -> anyhow::Result<()> {
     let before = events(pool).await?;
     sleep(MEASURED).await;

@@ -35,7 +35,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 ///
-/// The log or the database is away, the log is incomplete, or the read models are of a fold, key or window that is not
+/// The log or the database is unavailable, the log is incomplete, or the read models are of a fold, key or window that is not
 /// ours.
 pub(crate) async fn verify(context: &Context, narrow: ScopeArgs) -> anyhow::Result<ExitCode> {
     Ok(if differences(context, narrow).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -47,7 +47,7 @@ impl fmt::Display for Positions {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn positions(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<Positions> {
     let rows = sqlx::query!("select partition_id, stream_sequence from checkpoint where generation_id = $1", id.0);
     let rows = rows.fetch_all(db).await?;
@@ -58,7 +58,7 @@ pub(crate) async fn positions(db: &mut PgConnection, id: GenerationId) -> sqlx::
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn hold(db: impl PgExecutor<'_>, id: GenerationId, at: Option<&Positions>) -> sqlx::Result<()> {
     let (partition_id, sequence): (Vec<i32>, Vec<i64>) = at.into_iter().flat_map(|at| at.0.clone()).unzip();
     sqlx::query!(

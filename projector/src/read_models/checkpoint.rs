@@ -99,7 +99,7 @@ pub enum Unmoved {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<Checkpoint>> {
     let row = sqlx::query_as!(
         CheckpointRow,
@@ -119,7 +119,7 @@ pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn partitions(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx::Result<Vec<Partition>> {
     let numbers = sqlx::query_scalar!(
         "select partition_id from checkpoint where generation_id = $1 order by partition_id",
@@ -133,7 +133,7 @@ pub(crate) async fn partitions(db: impl PgExecutor<'_>, generation: GenerationId
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
     create_at(pool, slice, 0, stream_created).await?;
     sqlx::query!(
@@ -153,7 +153,7 @@ pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) 
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn create_at(
     db: impl PgExecutor<'_>,
     slice: Slice,

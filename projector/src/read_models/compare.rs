@@ -114,7 +114,7 @@ impl Scope {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn compare_all(
     mut expected: Side<'_>,
     mut found: Side<'_>,
@@ -137,7 +137,7 @@ pub(crate) async fn compare_all(
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn compare(
     expected: Side<'_>,
     found: Side<'_>,

@@ -129,7 +129,7 @@ pub struct Generation {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Generation>> {
     let rows = sqlx::query!(
         "select generation_id, fold_version, sketch_key_id, event_id_window_s, status, promotion,
@@ -165,7 +165,7 @@ pub fn active(generations: &[Generation]) -> Option<&Generation> {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -> sqlx::Result<GenerationId> {
     let id = sqlx::query_scalar!(
         r#"select create_generation($1, $2, $3, $4) as "generation_id!""#,
@@ -183,7 +183,7 @@ pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn set_up(
     db: &mut PgConnection,
     id: GenerationId,
@@ -205,7 +205,7 @@ pub(crate) async fn set_up(
 ///
 /// # Errors
 ///
-/// The database is away, it is the active one, or reports are in the way: try again later.
+/// The database is unavailable, it is the active one, or reports are in the way: try again later.
 pub async fn drop(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<()> {
     sqlx::query!("select drop_generation($1)", id.0).execute(db).await?;
     Ok(())

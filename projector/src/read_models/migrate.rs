@@ -17,7 +17,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// # Errors
 ///
-/// The database is away, the user may not do it, or a migration was changed after it was applied.
+/// The database is unavailable, the user may not do it, or a migration was changed after it was applied.
 pub async fn migrate(config: &MigrateConfig) -> anyhow::Result<()> {
     let options = database::options("DATABASE_URL", config.database_url.with_credentials())?;
     database::check("DATABASE_URL", &options, Use::Writing).await?;

@@ -100,7 +100,7 @@ impl Summary {
     ///
     /// # Errors
     ///
-    /// The database is away.
+    /// The database is unavailable.
     pub(crate) async fn write(
         self,
         db: impl PgExecutor<'_>,

@@ -27,7 +27,7 @@ pub(crate) struct AcknowledgedGap {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn gaps(pool: &PgPool, slice: Slice, stream: &Stream) -> sqlx::Result<Vec<AcknowledgedGap>> {
     let Some(checkpoint) = checkpoint::find(pool, slice).await? else { return Ok(Vec::new()) };
     if !stream.continues(checkpoint.into()) {
@@ -40,7 +40,7 @@ pub(crate) async fn gaps(pool: &PgPool, slice: Slice, stream: &Stream) -> sqlx::
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn lacks_more(pool: &PgPool, built: &Generation, than: &Generation) -> sqlx::Result<bool> {
     for partition in checkpoint::partitions(pool, built.id).await? {
         let gaps = all(pool, Slice { generation: built.id, partition }).await?;
@@ -84,7 +84,7 @@ async fn all(pool: &PgPool, slice: Slice) -> sqlx::Result<Vec<AcknowledgedGap>> 
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn pass(
     pool: &PgPool,
     slice: Slice,

@@ -41,7 +41,7 @@ impl Instance {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Result<Option<Checkpoint>> {
     let taken = sqlx::query_as!(
         CheckpointRow,
@@ -73,7 +73,7 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn renew(pool: &PgPool, slice: Slice, me: &Instance, epoch: i64) -> sqlx::Result<bool> {
     let renewed = sqlx::query!(
         // From when it is granted, not from when it was asked for: it waits behind a batch that is being committed.
@@ -94,7 +94,7 @@ pub(crate) async fn renew(pool: &PgPool, slice: Slice, me: &Instance, epoch: i64
 ///
 /// # Errors
 ///
-/// The database is away; then the lease runs out by itself.
+/// The database is unavailable; then the lease runs out by itself.
 pub(crate) async fn release(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Result<()> {
     sqlx::query!(
         "update checkpoint
@@ -113,7 +113,7 @@ pub(crate) async fn release(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx:
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn epoch(pool: &PgPool, slice: Slice) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "select epoch from checkpoint where generation_id = $1 and partition_id = $2",
@@ -128,7 +128,7 @@ pub(crate) async fn epoch(pool: &PgPool, slice: Slice) -> sqlx::Result<i64> {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance, generation: GenerationId) -> sqlx::Result<usize> {
     sqlx::query!(
         "insert into projector_instance (generation_id, instance_id, seen_at) values ($1, $2, now())
@@ -160,7 +160,7 @@ pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance, generation: Gener
 ///
 /// # Errors
 ///
-/// The database is away; then it is forgotten by itself.
+/// The database is unavailable; then it is forgotten by itself.
 pub(crate) async fn farewell(pool: &PgPool, me: &Instance, generation: GenerationId) -> sqlx::Result<()> {
     sqlx::query!("delete from projector_instance where generation_id = $1 and instance_id = $2", generation.0, me.id,)
         .execute(pool)

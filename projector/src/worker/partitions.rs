@@ -49,7 +49,7 @@ pub(crate) enum PartitionState {
     Following,
     /// Another projector does that.
     Standby,
-    /// The log or the database is away.
+    /// The log or the database is unavailable.
     Waiting(String),
     /// An operator has to act.
     Halted(String),

@@ -1,7 +1,7 @@
 //! A pool of connections to Postgres for reports, shared fairly by clients.
 //!
-//! It is not sqlx's own pool, which pings each connection that comes back: a second round trip for each report, a quarter of
-//! the cost of the shortest one. [`PooledConnection`](crate::db::pooled::PooledConnection) needs no ping, because it gives a
+//! sqlx's own pool pings each connection that comes back: a second round trip for each report, a quarter of the cost of the
+//! shortest one. [`PooledConnection`](crate::db::pooled::PooledConnection) needs no ping, because it gives a
 //! connection back only when all of its answers have been read.
 
 use std::collections::HashMap;

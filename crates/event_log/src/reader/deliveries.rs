@@ -43,7 +43,7 @@ impl Deliveries {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub(super) async fn open(
         log: &Log,
         partition: Partition,

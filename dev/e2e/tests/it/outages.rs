@@ -96,7 +96,7 @@ async fn check_counted(stack: &Stack, load: Load) -> Result<()> {
     Ok(())
 }
 
-/// While the log is away: no answer but 503, in time, and within bounds.
+/// While the log is unavailable: no answer but 503, in time, and within bounds.
 async fn check_refused(stack: &Stack, ingest: &Process, load: &Load, acknowledged: u64) -> Result<()> {
     more_refused(load, CLIENTS).await;
     let begun = Instant::now();
@@ -249,7 +249,7 @@ async fn log_and_database_killed_in_turn_lose_nothing() -> Result<()> {
         more_acknowledged(&load, 200).await;
         stack.postgres.kill().await;
         more_acknowledged(&load, 200).await;
-        // The log goes away while the database is away, and comes back after it.
+        // The log goes away while the database is unavailable, and comes back after it.
         stack.nats.kill().await;
         stack.postgres.restart().await?;
         stack.nats.restart().await?;

@@ -16,7 +16,7 @@ use event_log::stream::{Stream, as_stored};
 ///
 /// # Errors
 ///
-/// The log is away, or has what was said to be gone, or has changed since.
+/// The log is unavailable, or has what was said to be gone, or has changed since.
 pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> anyhow::Result<Resume> {
     let partition = Partition::numbered(partition_id).context("--partition is none")?;
     let rows = sqlx::query!(

@@ -14,7 +14,7 @@ use event_log::stream::Stream;
 ///
 /// # Errors
 ///
-/// One of them is behind or was folded from another history, or the log or the database is away.
+/// One of them is behind or was folded from another history, or the log or the database is unavailable.
 pub(super) async fn check(db: &mut PgConnection, log: &Log, partition: Partition, last: u64) -> anyhow::Result<()> {
     let generations = sqlx::query!(
         r#"select generation.generation_id, status, stream_sequence as "stream_sequence?",

@@ -15,7 +15,7 @@ use event_log::{lookup, redactions};
 ///
 /// # Errors
 ///
-/// The archive is of another history or damaged, or the log is away.
+/// The archive is of another history or damaged, or the log is unavailable.
 pub(super) async fn check(log: &Log, partition: Partition, manifest: &Manifest) -> anyhow::Result<()> {
     let last = manifest.last();
     if last == 0 {
@@ -34,7 +34,7 @@ pub(super) async fn check(log: &Log, partition: Partition, manifest: &Manifest) 
 ///
 /// # Errors
 ///
-/// The archive is of another history or damaged, or the log is away.
+/// The archive is of another history or damaged, or the log is unavailable.
 pub(super) async fn check_line(
     log: &Log,
     partition: Partition,

@@ -30,7 +30,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// The log is away, or the archive is damaged.
+/// The log is unavailable, or the archive is damaged.
 pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Result<()> {
     let partitions = archive::partitions(&options.from)?;
     let _lock = Lock::take(&options.from)?;

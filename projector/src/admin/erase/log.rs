@@ -144,7 +144,7 @@ impl Erasing<'_> {
     }
 }
 
-/// Erases from one envelope, again and again while the log is away.
+/// Erases from one envelope, again and again while the log is unavailable.
 async fn patiently(redactor: &Redactor, subject: &Subject, logged: Entry) -> anyhow::Result<()> {
     let mut tries = 0;
     loop {

@@ -48,7 +48,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// The log is away, the user may not do it, or the stream is of those that keep everything.
+    /// The log is unavailable, the user may not do it, or the stream is of those that keep everything.
     pub(crate) async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let name = partition.stream();
         let deletion = Deletion::open(log, partition, publish_deadline).await?;
@@ -69,7 +69,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// The log is away; nothing is lost, and it can be done again.
+    /// The log is unavailable; nothing is lost, and it can be done again.
     pub(crate) async fn erase(&self, subject: &Subject, envelope: Entry) -> anyhow::Result<()> {
         let (logged_at, mut found) = (envelope.logged_at, envelope);
         for _ in 0..TRIES_MAX {
@@ -92,7 +92,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub(crate) async fn sweep(&self) -> anyhow::Result<()> {
         let subjects = self.amendments.info_with_subjects(self.partition.amendments_subjects()).await;
         let mut subjects = subjects.context("listing amendments")?;
@@ -116,7 +116,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// The log is away, or something else stands there.
+    /// The log is unavailable, or something else stands there.
     pub(crate) async fn restore(&self, line: Record) -> anyhow::Result<()> {
         let count = line.is_erased.then_some(0);
         let stamp = Stamp { logged_at: line.logged_at, sent_at: line.sent_at, schema: line.schema.as_deref() };
@@ -179,7 +179,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// The log is away.
+    /// The log is unavailable.
     pub(crate) async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         self.deletion.wait_until_settled(logged_at).await
     }

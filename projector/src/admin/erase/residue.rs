@@ -51,7 +51,7 @@ impl fmt::Display for Found {
 ///
 /// # Errors
 ///
-/// The log or the database is away.
+/// The log or the database is unavailable.
 pub(crate) async fn search(
     context: &Context,
     subject: &Subject,

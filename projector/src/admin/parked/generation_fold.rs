@@ -16,7 +16,7 @@ pub(super) struct GenerationFold {
 ///
 /// # Errors
 ///
-/// The database is away.
+/// The database is unavailable.
 pub(super) async fn of(
     db: &mut PgConnection,
     generation: GenerationId,

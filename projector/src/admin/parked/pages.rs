@@ -38,7 +38,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// The database is away, or `--sequence` is beyond all sequences.
+    /// The database is unavailable, or `--sequence` is beyond all sequences.
     pub(super) async fn next(&mut self, pool: &PgPool) -> anyhow::Result<Option<Vec<Row>>> {
         let selection = self.selection;
         let sequence = selection.sequence.map(i64::try_from).transpose().context("--sequence is none")?;

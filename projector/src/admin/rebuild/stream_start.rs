@@ -12,7 +12,7 @@ use event_log::stream::Stream;
 ///
 /// # Errors
 ///
-/// The log or the database is away.
+/// The log or the database is unavailable.
 pub(crate) async fn missing_until(pool: &PgPool, counted_in: Slice, stream: &Stream) -> anyhow::Result<u64> {
     let missing = stream.missing().await?;
     if missing.is_empty() {

@@ -13,7 +13,7 @@ use crate::read_models::slice::Slice;
 ///
 /// # Errors
 ///
-/// The database is away, or what is remembered cannot be read.
+/// The database is unavailable, or what is remembered cannot be read.
 pub(crate) async fn matches(
     db: &mut PgConnection,
     slice: Slice,

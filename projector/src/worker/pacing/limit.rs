@@ -59,7 +59,7 @@ impl CatchUpLimit {
     ///
     /// # Errors
     ///
-    /// The database is away.
+    /// The database is unavailable.
     pub(crate) async fn wait_above(&mut self, sequence: u64) -> sqlx::Result<u64> {
         loop {
             let is_fresh = self.seen_at.is_some_and(|at| at.elapsed() < FRESH) && self.bounds.until > sequence;
@@ -79,7 +79,7 @@ impl CatchUpLimit {
     ///
     /// # Errors
     ///
-    /// The database is away.
+    /// The database is unavailable.
     pub(crate) async fn is_wide(&mut self, sequence: u64, end: u64) -> sqlx::Result<bool> {
         if self.seen_at.is_none() {
             self.bounds = self.look().await?;

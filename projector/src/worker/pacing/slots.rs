@@ -46,7 +46,7 @@ impl Slots {
     ///
     /// # Errors
     ///
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Slot> {
         let permit = self.permit(SLOTS).await;
         // A connection of its own: in the pool the lock would outlive the slot, or a waiter that was stopped.

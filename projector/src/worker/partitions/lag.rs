@@ -1,5 +1,5 @@
 //! Whether a partition gets on: how much of the log lies before it, how old that is, and for how long nothing of it was
-//! committed. Kept in memory, so that it is known although the database is away.
+//! committed. Kept in memory, so that it is known although the database is unavailable.
 
 use std::time::Duration;
 

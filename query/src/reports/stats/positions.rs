@@ -9,7 +9,7 @@ use crate::reports::error::{ReportError, count};
 use crate::reports::log_position::LogPosition;
 
 /// An older observation of the end of a stream says nothing. Projectors observe once a second: after five observations are
-/// missing, the projector or the log is away.
+/// missing, the projector or the log is unavailable.
 const OBSERVATION_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// A partition, in the generation or in the log, usually in both.
