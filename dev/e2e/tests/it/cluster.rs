@@ -108,8 +108,11 @@ impl Running {
 
     /// Kills a server: what others lead is stored all the while, and the rest as soon as there are other leaders.
     async fn lose(&mut self, server: usize) -> Result<()> {
-        // At least this one must not notice.
-        lead_elsewhere(&self.log, partitions().next().context("there is one")?, server).await?;
+        // At least this one must not notice. A leader that was just elected asks for its followers' state first.
+        let undisturbed = partitions().next().context("there is one")?;
+        lead_elsewhere(&self.log, undisturbed, server).await?;
+        join_all(sites().iter().map(|site| self.until_stored(site))).await;
+        self.in_step().await;
         let mut leaders = vec![];
         for partition in partitions() {
             leaders.push(leader(&self.log, partition).await?);
