@@ -18,7 +18,7 @@ const PORT_TRIES_MAX: u32 = 5;
 
 /// Whether a server has ended because another process had its port.
 fn port_was_taken(process: &Process) -> bool {
-    process.exit_status().is_some() && process.log_tail(TAIL_LINES).contains("ddress already in use")
+    process.exit_status().is_some() && process.log_tail(TAIL_LINES).contains("already in use")
 }
 
 /// Starts a server on `ports`, and on other ones if those are taken in the last moment, in which case `start` returns `None`.

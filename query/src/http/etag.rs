@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(CachePolicy::of(&tomorrow, None), caching());
         for other in [
             SnapshotVersion { generation_id: 4, ..version() },
-            SnapshotVersion { checkpoints: "abd".to_owned(), ..version() },
+            SnapshotVersion { checkpoints: "xyz".to_owned(), ..version() },
         ] {
             assert_ne!(CachePolicy::of(&other, None), caching());
         }

@@ -9,7 +9,7 @@ use drills::api_fuzz;
 
 #[derive(Parser)]
 struct Options {
-    /// The program `schemathesis`; `.ci/schemathesis` installs it and says where it is.
+    /// The program `schemathesis`; `.ci/from-pypi schemathesis 4.32.5` installs it and says where it is.
     schemathesis: PathBuf,
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use launcher::build::{self, Profile};
 use launcher::workspace::Workspace;
 
-const SECRET: &str = "5ecret0123456789abcdef0123456789";
+const SECRET: &str = "no-one-may-read-0123456789abcdef";
 
 /// Runs a program to its end with these variables alone.
 fn run(program: &std::path::Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
