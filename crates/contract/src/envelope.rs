@@ -111,7 +111,8 @@ mod tests {
                 let user = event.user_id.as_ref().map_or("-", |user| user.as_str()).to_owned();
                 let id = event.event_id.as_ref().map_or("-", |id| id.as_str()).to_owned();
                 let instant = event.timestamp.to_rfc3339();
-                let (site, kind, path) = (event.site_id.as_str(), event.event_type.as_str(), event.path.counted());
+                let (site, kind, path) =
+                    (event.site_id.as_str(), event.event_type.as_str(), event.path.without_query());
                 format!("{} {site} {kind} {path} {instant} {user} {id}", line.number)
             })
             .collect();

@@ -93,7 +93,8 @@ text_field!(
 );
 
 text_field!(
-    /// User in the client's words. Never stored outside the log, and never printed. 1 to 256 bytes.
+    /// The user, as the client names it. 1 to 256 bytes. Read models have only its digest; the log, archives and parked
+    /// events have the text. Log lines never have it.
     UserId,
     "user_id",
     "be at most 256 bytes long",
@@ -126,14 +127,15 @@ impl EventType<'_> {
 }
 
 impl EventPath<'_> {
-    /// The counted part: the path without query and fragment. Never empty, because a path starts with `/`.
-    pub fn counted(&self) -> &str {
-        counted_path(&self.0)
+    /// The path without query and fragment, which starts with `/`. Folds before version 5 count it as it is, later ones
+    /// after `path::normalized`: a change here changes what stored logs add up to.
+    pub fn without_query(&self) -> &str {
+        without_query(&self.0)
     }
 }
 
 /// The path without query and fragment.
-pub(crate) fn counted_path(path: &str) -> &str {
+pub(crate) fn without_query(path: &str) -> &str {
     let end = path.find(['?', '#']).unwrap_or(path.len());
     &path[..end]
 }
@@ -151,7 +153,7 @@ pub fn timestamp(text: &str) -> Result<DateTime<Utc>, InvalidField> {
 
 /// Whether a path is valid. Query and fragment are not counted, and have no rule.
 fn is_path(text: &str) -> bool {
-    let counted = counted_path(text);
+    let counted = without_query(text);
     counted.starts_with('/') && counted.len() <= PATH_BYTES_MAX && !counted.contains('\0')
 }
 
@@ -179,7 +181,7 @@ mod tests {
         for (sent, counted) in
             [("/", "/"), ("/a?b=c", "/a"), ("/a#b?c", "/a"), ("/?", "/"), ("/ä/ö?x", "/ä/ö"), ("/a/", "/a/")]
         {
-            assert_eq!(EventPath::try_from(sent).expect("valid path").counted(), counted);
+            assert_eq!(EventPath::try_from(sent).expect("valid path").without_query(), counted);
         }
     }
 

@@ -60,7 +60,7 @@ pub struct Names<'a> {
 /// A site, an event type and a day; none is all days.
 pub type Place<'a> = (&'a str, &'a str, Option<NaiveDate>);
 
-/// What is counted as `(other)`, or on no day.
+/// Names that are counted as `(other)`, and months whose days are not counted.
 #[derive(Debug, Default)]
 pub struct Others<'a> {
     /// Whether paths and hosts are those of all days.

@@ -13,7 +13,7 @@ use super::interner::{Interner, TextId, as_u32};
 /// Entries that are sorted together for the first time.
 const FIRST_SORT: usize = 1 << 16;
 
-/// What read models are grouped by.
+/// Key of a group: read models have one row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct GroupKey {
     pub(super) site_id: TextId,
@@ -29,11 +29,11 @@ pub(super) struct Times {
     pub(super) first: u32,
 }
 
-/// Names a group, by the order in which groups came.
+/// Number of a group within one batch, in the order in which groups came.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupId(u32);
 
-/// A number that is counted: its group, what it names there, how often, and the place of the first of its events.
+/// Entry of a path or referrer: group, name, views, and index of its first event.
 pub(super) type Named = [u32; 4];
 
 /// A user: its group, and the two halves of its digest. Each counts once.
@@ -53,7 +53,7 @@ pub(super) struct Counters {
     pub(super) referrer_ids: HashMap<Referrer, u32>,
 }
 
-/// Entries, of which those before the last sort are sorted and different.
+/// Entries; the first `different` of them are sorted and distinct.
 #[derive(Debug, Clone)]
 pub(super) struct Entries<E> {
     pub(super) list: Vec<E>,

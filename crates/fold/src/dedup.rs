@@ -56,7 +56,7 @@ const SHARE_FREED: u64 = 64;
 /// Places for the numbers of notes: those of all slots that are remembered are different ones.
 const PLACES: usize = 64;
 
-/// What recognising repeats goes on from, beside the notes: the checkpoint keeps it.
+/// State of deduplication beside the notes. The checkpoint keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DedupState {
     /// Log time, in slots of the window.
@@ -159,7 +159,7 @@ impl DedupWindow {
         self.state.oldest_slot()
     }
 
-    /// What the next batch goes on from.
+    /// The state from which the next batch continues.
     pub fn state(&self) -> DedupState {
         self.state
     }

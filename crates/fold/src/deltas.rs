@@ -23,7 +23,7 @@ pub struct Deltas {
     version: FoldVersion,
     caps: Option<Caps>,
     counted: Counted,
-    /// What parked events take in memory, about.
+    /// Memory of parked events, about.
     parked_bytes: usize,
     /// Events that cannot be read.
     pub parked: Vec<Parked>,
@@ -31,11 +31,11 @@ pub struct Deltas {
     pub events: u64,
     /// Events that do not count, of each site, because their ids are known.
     pub repeats: BTreeMap<String, u64>,
-    /// What to remember of ids.
+    /// Ids to remember.
     pub seen: SeenIds,
 }
 
-/// What is counted of them.
+/// Counted events, while more may come and afterwards.
 #[derive(Debug, Clone)]
 enum Counted {
     /// More may come.
@@ -63,7 +63,7 @@ pub struct Parked {
     pub event: Vec<u8>,
 }
 
-/// What one line of a message adds.
+/// Deltas of one line of a message.
 #[derive(Debug)]
 pub struct LineDeltas {
     /// The deltas of that line alone.
@@ -88,7 +88,7 @@ impl Deltas {
         }
     }
 
-    /// What is counted, to be added to.
+    /// The counters, which take more events.
     pub(crate) fn counters(&mut self) -> &mut Counters {
         let Counted::Open(counters) = &mut self.counted else { panic!("deltas that are sorted take nothing more") };
         counters
@@ -135,7 +135,7 @@ impl Deltas {
         }
     }
 
-    /// What is added, in the order of read models' keys.
+    /// All deltas, in the order of read models' keys.
     pub fn sorted(&self) -> Cow<'_, Sorted> {
         match &self.counted {
             Counted::Open(counters) => Cow::Owned(Sorted::from(counters.as_ref().clone())),

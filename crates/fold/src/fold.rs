@@ -121,7 +121,7 @@ impl Fold {
         }
     }
 
-    /// What each line of a message adds by itself, in their order, to find the line that cannot be stored.
+    /// Deltas of each line of a message, in their order, to find the line that cannot be stored.
     /// `all` is told what the message does to log time.
     pub fn by_lines(&self, recent: &mut DedupWindow, all: &mut Deltas, message: Message<'_>) -> Vec<LineDeltas> {
         let number = |number: u32| i32::try_from(number).expect("an envelope has at most 1,000 lines");
@@ -155,7 +155,7 @@ impl Fold {
         let day = event.timestamp.date_naive();
         let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), Some(day));
         counters.count_views(group, 1);
-        let path = event.path.counted();
+        let path = event.path.without_query();
         let path = if self.version.normalizes_paths() { path::normalized(path) } else { path.into() };
         counters.count_path(group, &path, times);
         if let Some(user) = &event.user_id {

@@ -4,16 +4,16 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// Names a text. Which number it is depends on what came before, so it shows nowhere.
+/// Number of a text within one batch. It depends on the order of events, and is never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TextId(pub(super) u32);
 
 /// All texts of a batch.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Interner {
-    /// One behind the other.
+    /// All texts, concatenated.
     joined: String,
-    /// Where each ends.
+    /// End of each text in `joined`.
     ends: Vec<u32>,
     known: HashTable<TextId>,
     hasher: DefaultHashBuilder,

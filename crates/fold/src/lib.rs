@@ -10,19 +10,19 @@ mod message;
 /// From messages to deltas.
 mod fold;
 
-/// What some messages add.
+/// Deltas of some messages.
 mod deltas;
 
 /// Bounds of the names that a site may bring.
 mod caps;
 
-/// What is counted while a batch is folded.
+/// Counters of a batch while it is folded.
 mod counters;
 
 /// Texts, each kept once.
 mod interner;
 
-/// What a batch adds, in the order of read models' keys.
+/// Deltas of a batch, in the order of read models' keys.
 mod sorted;
 
 /// Recognises repeated events by their ids.

@@ -29,13 +29,13 @@ struct Group {
     views: u32,
     /// Place in the order in which groups came.
     first: u32,
-    /// Where its entries end in each list; they begin where those of the group before end.
+    /// End of its entries in each list; they begin at the end of the group before.
     paths_end: usize,
     users_end: usize,
     referrers_end: usize,
 }
 
-/// What is added for one site, event type and day, or for all days together.
+/// Deltas of one site, event type and day, or of all days together.
 #[derive(Debug, Clone)]
 pub struct Counts<'a> {
     all: &'a Sorted,
@@ -91,12 +91,12 @@ impl From<Counters> for Sorted {
 }
 
 impl Sorted {
-    /// What is added to each site, event type and day.
+    /// Deltas of each site, event type and day.
     pub fn daily(&self) -> impl Iterator<Item = (&str, &str, NaiveDate, Counts<'_>)> {
         self.each().filter_map(|(site_id, event_type, day, counts)| Some((site_id, event_type, day?, counts)))
     }
 
-    /// What is added to each site, event type and day, and to those of events that count on no day.
+    /// Deltas of each site, event type and day, and of events that count on no day.
     pub fn each(&self) -> impl Iterator<Item = (&str, &str, Option<NaiveDate>, Counts<'_>)> {
         let each = |(rank, group): (usize, &Group)| {
             let (site_id, event_type) = self.names(group);
@@ -131,7 +131,7 @@ impl Sorted {
         counters.into()
     }
 
-    /// What is added to each site and event type.
+    /// Deltas of each site and event type.
     pub fn total(&self) -> impl Iterator<Item = (&str, &str, Counts<'_>)> {
         let same = |one: &Group, other: &Group| {
             (one.key.site_id, one.key.event_type) == (other.key.site_id, other.key.event_type)
@@ -196,7 +196,7 @@ impl<'a> Counts<'a> {
         Names { paths: paths.collect(), hosts: hosts.collect() }
     }
 
-    /// At most so many different referrers.
+    /// Upper bound of the number of different referrers.
     pub fn referrers_max(&self) -> usize {
         self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end).len()
     }
@@ -211,7 +211,7 @@ impl<'a> Counts<'a> {
         entries.iter().map(|[.., views, first]| Times { views: *views, first: *first })
     }
 
-    /// At most so many different paths.
+    /// Upper bound of the number of different paths.
     pub fn paths_max(&self) -> usize {
         self.all.entries(&self.all.paths, &self.days, |group| group.paths_end).len()
     }

@@ -25,7 +25,7 @@ impl FoldVersion {
     /// The oldest that can be gone on with.
     pub const OLDEST: Self = Self(2);
 
-    /// What new generations are built by.
+    /// The version by which new generations are built.
     pub const NEWEST: Self = Self(5);
 
     /// As generations have it.

@@ -53,7 +53,7 @@ impl<'a> Sent<'a> {
 
 fn dropped_path_bytes(path: &RawValue) -> usize {
     let Ok(Some(sent)) = optional(Some(path), EventPath::FIELD) else { return 0 };
-    let counted = field::counted_path(&sent);
+    let counted = field::without_query(&sent);
     let quotes = 2;
     if counted.len() == sent.len() { 0 } else { path.get().len() - quotes - counted.len() }
 }

@@ -12,7 +12,7 @@ use contract::EventDigest;
 
 use super::{CorruptIds, DedupState, SLOTS, SeenIds, WindowSeconds, as_ms, read};
 
-/// What is known of the ids of such events.
+/// Known ids of events that are folded late.
 #[derive(Debug, Clone)]
 pub struct LateDedup {
     slot_ms: u64,

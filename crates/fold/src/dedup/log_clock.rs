@@ -52,7 +52,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// What is believed of them.
+    /// The time that is believed of them.
     fn believed(self) -> u64 {
         self.sent_ms.map_or(self.stored_ms, |sent| self.stored_ms.min(sent.saturating_add(TOLERANCE_MS)))
     }
@@ -88,7 +88,7 @@ impl LogClock {
         self.doubted_ms = (believed - earliest > step_max).then_some(believed);
     }
 
-    /// What has passed since the envelope before, on both clocks where both tell.
+    /// Time since the envelope before, on both clocks where both tell.
     fn elapsed(&self, times: Times) -> u64 {
         let stored = self.stored_ms.map_or(0, |before| times.stored_ms.saturating_sub(before));
         match (self.sent_ms, times.sent_ms) {
@@ -119,7 +119,7 @@ mod tests {
         Times { stored_ms, sent_ms: Some(sent_ms) }
     }
 
-    /// Where log time stands behind each envelope, as minutes behind the first.
+    /// Log time behind each envelope, in minutes since the first.
     fn minutes(envelopes: &[Times]) -> Vec<u64> {
         let mut clock = LogClock::default();
         let pass = |times: &Times| {

@@ -7,10 +7,10 @@ use super::DedupState;
 /// Bytes of one note, stored: digest and slot, both little-endian. A batch may span more slots than two bytes tell apart.
 const STORED_BYTES: usize = 8 + 4;
 
-/// What a batch adds to what is remembered.
+/// Ids that a batch adds to those remembered.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SeenIds {
-    /// What the next batch goes on from; none where the batch says nothing of it.
+    /// The state from which the next batch continues; none where the batch leaves it as it is.
     pub state: Option<DedupState>,
     /// Ids and slots, as [`DedupWindow::remember`](crate::DedupWindow::remember) reads them.
     pub stored: Vec<u8>,

@@ -1,72 +1,72 @@
-//! One file a promise. Each test starts servers and services of its own and stops them again.
+//! Tests from outside, one file for each promise. Each test starts servers and services of its own, and stops them.
 
-/// The contract of the service that Tidemark replaces, to the letter.
+/// Answers equal those of the service that Tidemark replaces, to the letter.
 mod contract;
 
-/// Every line of an access log, in; the truth, out.
+/// Reports of a real access log equal an independent count.
 mod traffic;
 
-/// Where each line of it came from.
+/// Referrers of that log equal an independent count.
 mod referrers;
 
-/// Pages in a browser: numbers, clicks, keys, colours, and what comes while one looks.
+/// Pages in a browser show the numbers, react to clicks and keys, and are updated while they are open.
 mod dashboard;
 
-/// A site that invents names.
+/// A site that invents names has a bounded number of rows.
 mod cardinality;
 
-/// Random events, and every report of them.
+/// Reports of random events equal a plain count.
 mod reports;
 
-/// Months that are over.
+/// A month that is over is summed up, and reports stay the same.
 mod months;
 
-/// Killed, doubled, cut differently: the read models come out equal to the byte.
+/// Read models are equal byte by byte after kills, repeats and other batches.
 mod exactly_once;
 
-/// What operators ask and decide.
+/// Commands of operators show and decide what they say.
 mod operator;
 
-/// Decisions, each about one history.
+/// A decision of an operator applies to one stream.
 mod decisions;
 
-/// Gaps that an operator has acknowledged.
+/// A gap that an operator has acknowledged is passed.
 mod acknowledged;
 
-/// Rows that Postgres refuses.
+/// An event that Postgres refuses is parked, and all others count.
 mod refused_rows;
 
-/// Databases that are addressed, set or reached in other ways than usual.
+/// Databases work however they are addressed and set, or are refused with a reason.
 mod databases;
 
-/// Each event counts once, whatever clocks say and whenever it could be read.
+/// An event counts once, whatever clocks say and whenever it could be read.
 mod repeats;
 
-/// Several projectors: each has its share, and none commits what is not its own.
+/// Projectors divide the partitions, and none commits to a partition that it has lost.
 mod leases;
 
-/// New read models beside the old ones, and a cutover that no client notices.
+/// New read models are built beside the active ones, and no client notices the cutover.
 mod generations;
 
-/// A new fold, deployed beside the old one.
+/// A new fold version is deployed beside the old one.
 mod rollout;
 
-/// Whatever is wrong is found, and nothing where nothing is.
+/// Verification finds every difference, and none where there is none.
 mod verify;
 
-/// What is forgotten is found nowhere, and everybody else counts.
+/// Erased events are found nowhere, and all other events still count.
 mod forget;
 
-/// Not in any file either, once the disks are cleared as the docs say.
+/// After the documented statements, erased data is in no file.
 mod remains;
 
 /// Old envelopes leave the log, and come back where they are needed.
 mod archive;
 
-/// Archives of one history and the log of another one.
+/// An archive of one history is not mixed with the log of another one.
 mod archive_history;
 
-/// The log has stored an envelope, and ingest does not hear of it.
+/// An envelope whose PubAck was lost is counted once.
 mod lost_ack;
 
 /// An event shows soon.
@@ -75,43 +75,43 @@ mod latency;
 /// An event is pushed, to a thousand clients if there are so many.
 mod live;
 
-/// Nothing is skipped in silence.
+/// A gap or a changed stream halts its partition.
 mod history;
 
-/// What comes back after a decision is not counted again.
+/// An envelope that comes back after a decision is not counted again.
 mod restored;
 
-/// What is lost on its way is not gone.
+/// An envelope that was not delivered is read later, not skipped.
 mod absence;
 
-/// Nothing that one message has in its headers stops a partition.
+/// No header of a message stops a partition.
 mod headers;
 
-/// Whatever is sent: an answer that says what is wrong, and a process that goes on.
+/// Bad input is answered with its error, and the process goes on.
 mod bad_input;
 
-/// The dashboard behind a proxy that puts it below a path.
+/// The dashboard works behind a proxy that puts it below a path.
 mod subpath;
 
-/// More tabs than a browser has connections.
+/// A browser may have more tabs than connections.
 mod tabs;
 
 /// Rates count what is in requests.
 mod rates;
 
-/// What logs name.
+/// Log lines name no sites, paths, users or clients.
 mod logs;
 
-/// Keys: what they let in, and what not.
+/// Keys let in what they are for, and nothing else.
 mod access;
 
-/// Pages of other origins, in a browser: what a page is told is what is counted.
+/// A page of another origin is told what is counted.
 mod pages;
 
-/// What an attacker may try with bytes.
+/// Bytes of an attacker do no harm.
 mod adversary;
 
-/// TLS: certificates of servers and clients.
+/// Certificates of servers and clients are checked.
 mod tls;
 
 /// Many requests on one encrypted connection.
@@ -120,31 +120,31 @@ mod http2;
 /// One client cannot take the service from others.
 mod exhaustion;
 
-/// Connections that wait, and such that are closed on one side.
+/// Connections may wait, and may be closed on one side.
 mod keep_alive;
 
 /// Ten thousand clients at once.
 mod connections;
 
-/// Servers go away and come back.
+/// Servers go away and come back, and no acknowledged event is lost.
 mod outages;
 
-/// A partition that does not get on makes its projector unready, and is ready again.
+/// A partition that does not advance makes its projector unready until it does.
 mod progress;
 
-/// Metrics that are promised are served, and what is used of them is promised.
+/// Documented metrics are served, and alerts and dashboards use only these.
 mod metrics;
 
 /// Every alert fires, in a real Prometheus.
 mod alerts;
 
-/// Versions, variables, and configurations that are checked.
+/// Programs print their version and variables, and check their configuration.
 mod command_line;
 
-/// Documents link to what exists, and list what programs say.
+/// Documents link to files that exist, and list what programs print.
 mod documents;
 
-/// What containers are told of is documented, and there.
+/// Every variable of the containers is documented.
 mod containers;
 
 /// A traced request is found again where it is counted.
@@ -153,16 +153,16 @@ mod traces;
 /// Three servers keep the log, and some of them go away.
 mod cluster;
 
-/// Servers are lost with all they had, and brought back from the log or from backups.
+/// Servers are lost with all their data, and brought back from the log or from backups.
 mod backup;
 
-/// No room on the disk.
+/// A full disk refuses events and loses none.
 mod disk_full;
 
 /// The log is asked for its promises all the time.
 mod promises;
 
-/// Clocks that are wrong.
+/// Wrong clocks are noticed, and lose no events.
 mod clocks;
 
 /// Addresses with passwords are printed without them.
@@ -171,13 +171,13 @@ mod secrets;
 /// A client that hangs up changes nothing.
 mod hung_up;
 
-/// What cannot be right is refused at the start.
+/// A configuration that cannot be right is refused at the start.
 mod refusals;
 
-/// Users of the log and of the database: each can do what it may, and no more.
+/// Users of the log and of the database can do what they need, and no more.
 mod rights;
 
-/// Stopped in order, started in any order.
+/// Services stop in order, and start in any order.
 mod shutdown;
 
 /// Modules without cycles, short files, small folders.
