@@ -12,7 +12,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use launcher::build::Profile;
 
@@ -52,6 +52,7 @@ pub async fn run(options: &Options) -> Result<Verdicts> {
         verdicts.add(Verdict::with_all_guards(&outcome));
     }
     for guard in GUARDS.iter().filter(|guard| options.wants(guard.name)) {
+        check_green_with(&copy, guard).await?;
         println!("\n== without {}", guard.name);
         copy.take_out(guard)?;
         let what = without(options, &copy, guard).await;
@@ -59,6 +60,14 @@ pub async fn run(options: &Options) -> Result<Verdicts> {
         verdicts.add(Verdict { name: guard.name, what: what.with_context(|| format!("without {}", guard.name))? });
     }
     Ok(verdicts)
+}
+
+/// A test that fails with the guard in place would notice anything.
+async fn check_green_with(copy: &Copy, guard: &Guard) -> Result<()> {
+    let Noticed::Test { package, name } = guard.noticed else { return Ok(()) };
+    println!("\n== with {}", guard.name);
+    ensure!(!copy.fails(package, name).await?, "{name} fails although {} is in place", guard.name);
+    Ok(())
 }
 
 async fn without(options: &Options, copy: &Copy, guard: &Guard) -> Result<What> {
