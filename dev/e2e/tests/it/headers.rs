@@ -122,6 +122,7 @@ async fn whatever_headers_an_envelope_has_its_partition_goes_on() -> Result<()> 
     let sequences: Vec<i64> = found.iter().map(|(sequence, ..)| *sequence).collect();
     assert_eq!(sequences, expected(), "{found:?}");
     assert!(found.iter().all(|(_, line, reason)| *line == -1 && !reason.is_empty()), "{found:?}");
+    assert!(found[0].2.contains("is unknown"), "parked by the fold, not because Postgres refuses it: {found:?}");
     assert!(found[1].2.contains("headers cannot be read") && found[1].2.contains("\\xff"), "{found:?}");
     let listed = stack.operate(&["parked", "list"]).await?;
     assert!(listed.contains("sequence 4 the whole envelope"), "{listed}");
