@@ -128,7 +128,7 @@ pub(super) const GUARDS: [Guard; 25] = [
         without: "        gap.last = gap.last.min(to.max(gap.last));\n",
         noticed: Noticed::Test {
             package: "e2e",
-            name: "decisions::a_new_generation_does_not_pass_a_gap_of_an_earlier_stream",
+            name: "decisions::a_gap_is_not_passed_in_what_a_restored_stream_has_grown_since",
         },
     },
     Guard {
