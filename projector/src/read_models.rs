@@ -24,6 +24,9 @@ pub(crate) mod commit_lines;
 /// Why a batch is not committed.
 pub mod error;
 
+/// The list of tables.
+pub mod tables;
+
 /// The statements that add to read models.
 pub mod write;
 

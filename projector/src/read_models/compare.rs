@@ -1,9 +1,6 @@
 //! Two generations, compared row by row and sketch byte by byte. Both are read in the order of their keys, so that it
 //! takes no memory worth mentioning, however large they are.
 
-/// The tables that are compared.
-mod model;
-
 /// The rows of each read model, in the order of their keys.
 mod rows;
 
@@ -21,9 +18,9 @@ use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
 use super::generation::GenerationId;
+use super::tables::{self, Model};
 use checksums::Checksum;
-pub(crate) use model::Model;
-use rows::{Key, Row};
+use rows::{Key, Row, Value};
 
 /// Rows between two signs of progress.
 const PROGRESS_ROWS: u64 = 10_000;
@@ -66,17 +63,10 @@ pub(crate) struct Comparison {
 /// A row that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    model: Model,
+    model: &'static Model,
     key: Key,
     expected: Option<Value>,
     found: Option<Value>,
-}
-
-/// What a row says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Value {
-    count: i64,
-    sketch: Option<Vec<u8>>,
 }
 
 /// Callbacks of a comparison while it is made.
@@ -88,7 +78,7 @@ pub(crate) struct Watcher<'a> {
 }
 
 impl Side<'_> {
-    async fn checksum(&mut self, model: Model) -> sqlx::Result<Checksum> {
+    async fn checksum(&mut self, model: &Model) -> sqlx::Result<Checksum> {
         model.checksum(self.db, self.generation).await
     }
 }
@@ -99,12 +89,12 @@ impl Scope {
     }
 
     /// What can be compared within it, of two generations of which the older fold is this.
-    fn models(&self, fold_version: i32) -> impl Iterator<Item = Model> {
+    fn models(&self, fold_version: i32) -> impl Iterator<Item = &'static Model> + use<> {
         let (about_days, about_a_site) = (self.is_about_days(), self.site_id.is_some());
-        Model::ALL.into_iter().filter(move |model| {
-            model.fold_version() <= fold_version
-                && (!about_days || model.has_days())
-                && (!about_a_site || model.has_sites())
+        tables::all().iter().filter(move |model| {
+            model.since <= fold_version
+                && (!about_days || model.has_key("day"))
+                && (!about_a_site || model.has_key("site_id"))
         })
     }
 }
@@ -170,19 +160,18 @@ fn order(one: Option<&Row>, other: Option<&Row>) -> Option<Ordering> {
         (None, None) => None,
         (Some(_), None) => Some(Ordering::Less),
         (None, Some(_)) => Some(Ordering::Greater),
-        (Some(one), Some(other)) => Some(one.key().cmp(&other.key())),
+        (Some(one), Some(other)) => Some(one.key.cmp(&other.key)),
     }
 }
 
 impl Comparison {
-    fn count(&mut self, model: Model, expected: Option<Row>, found: Option<Row>, watcher: &mut Watcher<'_>) {
+    fn count(&mut self, model: &'static Model, expected: Option<Row>, found: Option<Row>, watcher: &mut Watcher<'_>) {
         self.rows += 1;
         if self.rows.is_multiple_of(PROGRESS_ROWS) {
             (watcher.progress)(self.rows);
         }
-        let key = expected.as_ref().or(found.as_ref()).map(Row::key).expect("one of the two is there");
-        let value = |row: Row| Value { count: row.count, sketch: row.sketch };
-        let (expected, found) = (expected.map(value), found.map(value));
+        let key = expected.as_ref().or(found.as_ref()).map(|row| row.key.clone()).expect("one of the two is there");
+        let (expected, found) = (expected.map(|row| row.value), found.map(|row| row.value));
         if expected != found {
             self.differences += 1;
             (watcher.difference)(&Difference { model, key, expected, found });
@@ -192,7 +181,7 @@ impl Comparison {
 
 impl Model {
     /// What a row says, as far as it can be read.
-    fn told(self, value: &Value) -> String {
+    fn told(&self, value: &Value) -> String {
         match &value.sketch {
             Some(list) if self.is_list() => String::from_utf8_lossy(list).into_owned(),
             _ => value.count.to_string(),
@@ -204,7 +193,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, key, expected, found } = self;
         let told = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), |value| model.told(value));
-        write!(f, "{} {key}: expected {}, found {}", model.name(), told(expected), told(found))?;
+        write!(f, "{} {key}: expected {}, found {}", model.name, told(expected), told(found))?;
         match (expected, found) {
             (Some(expected), Some(found)) if model.told(expected) == model.told(found) => {
                 f.write_str(" with another sketch")

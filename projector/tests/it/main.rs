@@ -18,6 +18,9 @@ mod referrers;
 /// The paths with the most views.
 mod top_paths;
 
+/// The list of tables, and the schema.
+mod tables;
+
 /// When tables are vacuumed.
 mod vacuum;
 

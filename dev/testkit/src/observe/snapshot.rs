@@ -4,33 +4,30 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use sqlx::{AssertSqlSafe, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool};
 
-/// What a generation consists of, a statement a table.
-const TABLES: [&str; 10] = [
-    "select format('view_daily %s %s %s p%s: %s', site_id, event_type, day, partition_id, views) from view_daily",
-    "select format('view_total %s %s p%s: %s', site_id, event_type, partition_id, views) from view_total",
-    "select format('path_daily %s %s %s %s p%s: %s', site_id, event_type, day, path, partition_id, views) from path_daily",
-    "select format('path_total %s %s %s p%s: %s', site_id, event_type, path, partition_id, views) from path_total",
-    "select format('user_daily %s %s %s p%s: %s %s', site_id, event_type, day, partition_id, users, sketch) from user_daily",
-    "select format('user_total %s %s p%s: %s %s', site_id, event_type, partition_id, users, sketch) from user_total",
-    "select format('referrer_daily %s %s %s %s %s p%s: %s', site_id, event_type, day, kind, host, partition_id, views) from referrer_daily",
-    "select format('referrer_total %s %s %s %s p%s: %s', site_id, event_type, kind, host, partition_id, views) from referrer_total",
-    "select format('parked p%s: %s %s', partition_id, reason, event) from parked_event",
-    "select format('repeats %s p%s: %s', site_id, partition_id, repeats) from repeat_total",
-];
+/// Tables that are a function of the log: summaries of months are written when there is time.
+const TABLES: &str = "
+    select relname::text
+    from pg_partitioned_table
+    join pg_class on pg_class.oid = partrelid
+    where relnamespace = 'public'::regnamespace and relname <> 'month_summary'
+    union all values ('repeat_total')";
+
+/// A parked event is told by what it is: its place in the log depends on how events were put into envelopes.
+const PARKED: &str = "select format('parked p%s: %s %s', partition_id, reason, event) from parked_event";
 
 /// Reports come from it, whatever else is built or kept beside it.
 const OF_THE_ACTIVE: &str = "generation_id = (select generation_id from generation where status = 'active')";
 
 /// All rows of the active generation.
 pub async fn read_models(pool: &PgPool) -> Result<Vec<String>> {
+    let tables: Vec<String> = sqlx::query_scalar(TABLES).fetch_all(pool).await?;
+    let row = |table| format!("select format('{table} %s', to_jsonb(known) - 'generation_id') from {table} as known");
     let mut picture = Vec::new();
-    for table in TABLES {
-        let statement = AssertSqlSafe(format!("{table} where {OF_THE_ACTIVE}"));
-        for row in sqlx::query(statement).fetch_all(pool).await? {
-            picture.push(row.try_get(0)?);
-        }
+    for rows in tables.iter().map(row).chain([PARKED.to_owned()]) {
+        let statement = AssertSqlSafe(format!("{rows} where {OF_THE_ACTIVE}"));
+        picture.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(pool).await?);
     }
     picture.sort();
     Ok(picture)

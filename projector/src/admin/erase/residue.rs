@@ -8,9 +8,10 @@ use std::fmt;
 use anyhow::Context as _;
 use contract::Partition;
 use futures_util::TryStreamExt;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 use super::subject::Subject;
+use crate::read_models::tables;
 use crate::worker::context::Context;
 use event_log::connect::Log;
 use event_log::redactions;
@@ -116,20 +117,11 @@ async fn rows(pool: &PgPool, subject: &Subject) -> sqlx::Result<u64> {
     if subject.kind() != "site" {
         return Ok(0);
     }
-    let rows = sqlx::query_scalar!(
-        r#"select (select count(*) from view_daily where site_id = $1)
-                + (select count(*) from view_total where site_id = $1)
-                + (select count(*) from path_daily where site_id = $1)
-                + (select count(*) from path_total where site_id = $1)
-                + (select count(*) from user_daily where site_id = $1)
-                + (select count(*) from user_total where site_id = $1)
-                + (select count(*) from referrer_daily where site_id = $1)
-                + (select count(*) from referrer_total where site_id = $1)
-                + (select count(*) from month_summary where site_id = $1)
-                + (select count(*) from repeat_total where site_id = $1) as "rows!""#,
-        subject.site_id()
-    );
-    Ok(rows.fetch_one(pool).await?.unsigned_abs())
+    let tables = tables::all().iter().filter(|model| model.has_key("site_id") && !model.is_list());
+    let tables = tables.map(|model| model.table.as_str()).chain(["month_summary"]);
+    let counts: Vec<_> = tables.map(|table| format!("(select count(*) from {table} where site_id = $1)")).collect();
+    let rows = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("select {}", counts.join(" + "))));
+    Ok(rows.bind(subject.site_id()).fetch_one(pool).await?.unsigned_abs())
 }
 
 /// Searches parked events of all generations.
