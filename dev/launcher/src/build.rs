@@ -1,9 +1,8 @@
 //! Builds the three services with cargo, and finds their programs.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -41,10 +40,9 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let workspace = Workspace::find()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "-p", "ingest", "-p", "projector", "-p", "query", "--bins"]);
-    if let Some(package) = calling_package(&workspace, profile) {
-        command.arg("-p").arg(package);
-    }
+    // With the whole workspace selected, dependencies get the features that they have in `cargo test --workspace`, so that no
+    // command rebuilds the services of another one.
+    command.args(["build", "--workspace", "--bin", "ingest", "--bin", "projector", "--bin", "query"]);
     command.arg("--message-format=json-render-diagnostics");
     if profile == Profile::Release {
         command.arg("--release");
@@ -64,15 +62,6 @@ pub async fn services(profile: Profile) -> Result<Services> {
     let status = cargo.exit().wait().await;
     ensure!(status.success(), "The services do not compile (cargo ended with {status}).");
     Services::in_messages(messages.reopen()?)
-}
-
-/// The package of the project that cargo runs, if it was built with the same profile. Selected beside the services it gives
-/// their common dependencies the same features as before, so that they are not compiled a second time.
-fn calling_package(workspace: &Workspace, profile: Profile) -> Option<OsString> {
-    let own = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")?;
-    let is_ours = Path::new(&manifest).starts_with(workspace.root());
-    std::env::var_os("CARGO_PKG_NAME").filter(|_| is_ours && own == profile)
 }
 
 fn is_about_package(variable: &str) -> bool {
