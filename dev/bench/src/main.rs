@@ -36,9 +36,6 @@ mod usage;
 /// Figures, and whether they keep what is promised.
 mod findings;
 
-/// Pictures of them.
-mod plot;
-
 use std::process::ExitCode;
 
 use clap::Parser;

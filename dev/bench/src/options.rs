@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) smoke: bool,
 
-    /// Where JSON and pictures go
+    /// Where JSON goes
     #[arg(long, default_value = "target/bench")]
     pub(crate) out: PathBuf,
 
