@@ -30,7 +30,7 @@ mod events;
 /// What the log takes on disk.
 mod disk;
 
-/// CPU time and memory of processes.
+/// CPU time of processes.
 mod usage;
 
 /// Figures, and whether they keep what is promised.

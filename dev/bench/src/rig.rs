@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use launcher::build::{self, Profile};
 use launcher::process::Process;
 use sqlx::PgPool;
+use testkit::observe::kernel::memory_peak_bytes;
 use testkit::stack::{DATABASE, Projector, Stack};
 
 use crate::findings::{Finding, Findings};
@@ -60,9 +61,8 @@ impl Rig {
         self.stack.ingest_port()
     }
 
-    pub(crate) fn query_port(&self) -> Result<u16> {
-        let url = self.stack.query_client.url("");
-        url.rsplit(':').next().and_then(|port| port.parse().ok()).context("query has a port")
+    pub(crate) fn query_port(&self) -> u16 {
+        self.stack.query_client.port()
     }
 
     /// What each process has used so far.
@@ -93,9 +93,10 @@ impl Rig {
     }
 
     /// The most memory that a service has had so far, in megabytes.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub(crate) fn peak_megabytes(&self, service: &str) -> Result<f64> {
         let process = self.services.get(service).with_context(|| format!("{service} does not run"))?;
-        usage::peak_megabytes(process.pid())
+        Ok(memory_peak_bytes(process.pid()) as f64 / 1e6)
     }
 
     /// Waits until everything in the log is counted.

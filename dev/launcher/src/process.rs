@@ -13,7 +13,7 @@ mod launch;
 pub(crate) mod os_user;
 pub mod ready;
 mod spawner;
-pub(crate) mod tree;
+pub mod tree;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -34,7 +34,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     rig.wait_until_drained().await?;
     let other = Server::start("serve-instead", &[("DATABASE_URL", &url)]).await?;
 
-    let query = rig.query_port()?;
+    let query = rig.query_port();
     for (what, range) in [("a day", "&date=2025-10-20"), ("all time", "")] {
         let path = format!("/stats?site_id={}{range}", BUSY.site(7));
         let ours = report::p99(query, path.clone(), scale).await?;

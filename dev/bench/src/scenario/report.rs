@@ -40,7 +40,7 @@ pub(crate) async fn run(scale: Scale, findings: &mut Findings) -> Result<()> {
     }
     let url = rig.stack.postgres.owner_url(DATABASE);
     let select = Server::start("serve-select", &[("DATABASE_URL", &url)]).await?;
-    let query = rig.query_port()?;
+    let query = rig.query_port();
 
     let floor = p99(select.port, "/stats".to_owned(), scale).await?;
     findings.note(Finding::new(NAME, "select 1: p99", "ms", floor));

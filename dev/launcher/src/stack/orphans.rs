@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::tree::Stat;
-use crate::process::{GRACE, POLL_INTERVAL, Process};
+use crate::process::{GRACE, POLL_INTERVAL, Process, tree};
 use crate::progress;
 use crate::workspace::Workspace;
 
@@ -19,13 +18,13 @@ const LIMIT: Duration = GRACE.saturating_mul(5);
 
 /// Records that `process` runs.
 pub(crate) fn record(workspace: &Workspace, process: &Process) -> Result<()> {
-    let Some(stat) = Stat::read(process.pid()) else {
+    let Some(started) = tree::started(process.pid()) else {
         return Ok(());
     };
     let path = workspace.data().join("processes");
     let open = OpenOptions::new().append(true).create(true).open(&path);
     let mut file = open.with_context(|| format!("opening {}", path.display()))?;
-    writeln!(file, "{} {} {}", process.pid(), stat.started, process.name()).context("recording a process")
+    writeln!(file, "{} {started} {}", process.pid(), process.name()).context("recording a process")
 }
 
 /// Waits until all processes of an earlier run have ended.
@@ -69,7 +68,7 @@ impl<'a> Orphan<'a> {
     }
 
     fn is_alive(&self) -> bool {
-        Stat::read(self.pid).is_some_and(|stat| stat.is_alive() && stat.started == self.started)
+        tree::started(self.pid) == Some(self.started)
     }
 }
 
@@ -80,7 +79,7 @@ mod tests {
     #[test]
     fn a_later_process_of_the_same_number_is_not_waited_for() {
         let pid = std::process::id();
-        let started = Stat::read(pid).expect("this process runs").started;
+        let started = tree::started(pid).expect("this process runs");
         assert!(Orphan { pid, started, name: "itself" }.is_alive());
         assert!(!Orphan { pid, started: started - 1, name: "earlier" }.is_alive());
     }
