@@ -3,13 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 /// A running collector. Dropped, it is gone.
 pub struct Collector {
@@ -42,14 +40,12 @@ impl Collector {
         let port = listener.local_addr()?.port();
         let spans = Arc::<Mutex<Vec<Span>>>::default();
         let received = spans.clone();
-        let receiving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // One that breaks off has sent nothing.
-                if let Ok(sent) = receive(stream).await {
-                    received.lock().unwrap_or_else(PoisonError::into_inner).extend(spans_of(&sent));
-                }
-            }
-        });
+        let receive = async move |Json(sent): Json<Value>| {
+            received.lock().unwrap_or_else(PoisonError::into_inner).extend(spans_of(&sent));
+            Json(json!({}))
+        };
+        let router = Router::new().route("/v1/traces", post(receive));
+        let receiving = tokio::spawn(async move { axum::serve(listener, router).await.expect("it never ends") });
         Ok(Self { port, spans, receiving })
     }
 
@@ -72,23 +68,6 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.receiving.abort();
     }
-}
-
-async fn receive(mut stream: TcpStream) -> Result<Value> {
-    let mut request = Vec::new();
-    let head = loop {
-        anyhow::ensure!(stream.read_buf(&mut request).await? > 0, "the request broke off");
-        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
-            break String::from_utf8_lossy(&request[..end + 4]).to_ascii_lowercase();
-        }
-    };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.context("a request has a length")?.parse()?;
-    while request.len() < head.len() + length {
-        anyhow::ensure!(stream.read_buf(&mut request).await? > 0, "the request broke off");
-    }
-    stream.write_all(ANSWER).await?;
-    Ok(serde_json::from_slice(&request[head.len()..])?)
 }
 
 fn spans_of(sent: &Value) -> Vec<Span> {

@@ -1,18 +1,22 @@
 //! What is left on a disk: texts in files, whatever reads or forgets them.
 
-/// What nats-server compresses.
-mod s2;
-
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use memchr::memmem;
 
-pub use s2::unpacked;
+/// Before everything else in a file that nats-server has compressed; then come the algorithm and the length.
+const MAGIC: &[u8] = b"cmp";
+const ALGORITHM_S2: u8 = 1;
 
-/// The files of a folder in which a text, or other bytes, stand, written out or in what nats-server has compressed; but for those in
-/// folders that are to be passed.
+/// Behind everything else, and part of the length; it is not compressed.
+const CHECKSUM_BYTES: usize = 8;
+
+/// The files of a folder in which a text, or other bytes, stand, written out or in what nats-server has compressed; but for
+/// those in folders that are to be passed.
+///
 /// # Panics
 ///
 /// Something is compressed in a way that is not known: the test could not say what is in it.
@@ -48,4 +52,17 @@ fn for_each_file(folder: &Path, passed: &[&str], look: &mut impl FnMut(&Path, &[
         }
     }
     Ok(())
+}
+
+/// What a file holds, if nats-server has compressed it.
+fn unpacked(file: &[u8]) -> Option<Vec<u8>> {
+    let (&algorithm, rest) = file.strip_prefix(MAGIC)?.split_first()?;
+    assert_eq!(algorithm, ALGORITHM_S2, "an algorithm that is not known");
+    let length_end = 1 + rest.iter().position(|byte| *byte < 0x80).expect("a length");
+    let length = rest[..length_end].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+    let frames = &rest[length_end..rest.len() - CHECKSUM_BYTES];
+    let mut out = Vec::with_capacity(length);
+    minlz::Reader::new(frames).read_to_end(&mut out).expect("frames of S2");
+    assert_eq!(out.len() + CHECKSUM_BYTES, length, "it is read to its end");
+    Some(out)
 }
