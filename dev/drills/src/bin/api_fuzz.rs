@@ -13,22 +13,7 @@ struct Options {
     schemathesis: PathBuf,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = tokio::select! {
-        outcome = api_fuzz::run(&options.schemathesis) => outcome,
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("stopped");
-            return ExitCode::FAILURE;
-        }
-    };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(err) => {
-            eprintln!("{err:#}");
-            ExitCode::FAILURE
-        }
-    }
+    drills::run_to_end(api_fuzz::run(&options.schemathesis))
 }

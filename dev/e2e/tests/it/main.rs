@@ -72,7 +72,7 @@ mod lost_ack;
 /// An event shows soon.
 mod latency;
 
-/// An event is pushed, to a thousand clients if there are so many.
+/// An event is pushed.
 mod live;
 
 /// A gap or a changed stream halts its partition.
@@ -122,9 +122,6 @@ mod exhaustion;
 
 /// Connections may wait, and may be closed on one side.
 mod keep_alive;
-
-/// Ten thousand clients at once.
-mod connections;
 
 /// Servers go away and come back, and no acknowledged event is lost.
 mod outages;
