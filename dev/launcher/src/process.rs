@@ -178,7 +178,7 @@ impl Process {
         self.frozen.lock().expect("nothing panics under this lock").take();
     }
 
-    /// Prints the end of the log in a failing test, whose folder is removed with the log.
+    /// Prints the end of the log in a test that panics.
     #[expect(clippy::print_stderr, reason = "the tests' harness keeps it for those that fail")]
     fn print_log_tail(&self) {
         let lines = self.log_tail(LINES_AT_PANIC);

@@ -12,8 +12,8 @@ use contract::Partition;
 use futures_util::future::try_join_all;
 use launcher::process::Process;
 use launcher::servers::nats::{Nats, NatsUser, start_cluster};
-use tempfile::TempDir;
 
+use crate::failure::TestFolder;
 use crate::stack::Stack;
 use crate::wait;
 
@@ -29,13 +29,13 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// The servers. Dropped, they are gone.
 pub struct Cluster {
     servers: [Nats; SERVERS],
-    dir: TempDir,
+    dir: TestFolder,
 }
 
 impl Cluster {
     /// Starts them with empty stores. Their users have the passwords of the stack's own server.
     pub async fn start(stack: &Stack) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("tidemark-cluster-").tempdir().context("making a folder")?;
+        let dir = TestFolder::new("tidemark-cluster-")?;
         let servers = start_cluster(dir.path(), &stack.nats).await?;
         Ok(Self { servers, dir })
     }

@@ -24,3 +24,6 @@ pub mod observe;
 
 /// Conditions, waited for within a bound.
 pub mod wait;
+
+/// Failures of tests, and the folders that these keep.
+pub mod failure;

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use launcher::build::{self, Profile, Services};
 use launcher::process::{Launch, Process};
 use launcher::servers::nats::{MovableClock, Nats, NatsOptions};
 use launcher::servers::postgres::Postgres;
 use launcher::workspace::Workspace;
 use launcher::{install, ports};
-use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::clients::http::Client;
+use crate::failure::TestFolder;
 
 /// The services: each a process, started and stopped at will.
 mod services;
@@ -30,10 +30,16 @@ mod keys;
 /// The database that query reads.
 pub const DATABASE: &str = "tidemark";
 
+/// Prefix of the folders' names.
+const PREFIX: &str = "tidemark-e2e-";
+
+/// Log levels of the services unless the caller of the tests or the test sets others.
+const RUST_LOG: &str = "info,projector=debug";
+
 const PROJECTOR_PASSWORD: &str = "for-the-test-p";
 const QUERY_PASSWORD: &str = "for-the-test-q";
 
-/// What a stack is made of. Dropped, all of it is gone.
+/// What a stack is made of. Dropped, all of it is gone, but for the folder of a test that fails.
 pub struct Stack {
     /// The log's server.
     pub nats: Nats,
@@ -46,7 +52,7 @@ pub struct Stack {
     ingest_port: u16,
     query_port: u16,
     programs: Services,
-    dir: TempDir,
+    dir: TestFolder,
 }
 
 /// The services' roles in Postgres.
@@ -84,14 +90,13 @@ impl Stack {
 
     /// Leaves data and logs where they are when all else is gone, and tells where.
     pub fn keep_folder(&mut self) -> PathBuf {
-        self.dir.disable_cleanup(true);
-        self.dir.path().to_owned()
+        self.dir.keep()
     }
 
     /// The servers, with a clock of the log's server that can be moved.
     pub async fn servers_with_clock(programs: Services) -> Result<(Self, MovableClock)> {
         let program = install::nats_server_with_movable_clock(&Workspace::find()?).await?;
-        let dir = folder()?;
+        let dir = TestFolder::new(PREFIX)?;
         let clock = MovableClock::in_folder(dir.path())?;
         let options = NatsOptions {
             program: Some(program),
@@ -102,12 +107,12 @@ impl Stack {
     }
 
     async fn servers_of(programs: Services, nats_conf: Option<&Path>) -> Result<Self> {
-        let dir = folder()?;
+        let dir = TestFolder::new(PREFIX)?;
         let options = NatsOptions { conf: nats_conf.map(Into::into), ..NatsOptions::new(dir.path().join("nats")) };
         Self::servers_in(dir, programs, options).await
     }
 
-    async fn servers_in(dir: TempDir, programs: Services, options: NatsOptions) -> Result<Self> {
+    async fn servers_in(dir: TestFolder, programs: Services, options: NatsOptions) -> Result<Self> {
         let nats = Nats::start_with(options).await?;
         let postgres = Postgres::start(&dir.path().join("postgres")).await?;
         let (ingest_port, query_port) = (ports::free(), ports::free());
@@ -158,14 +163,10 @@ impl Stack {
         // Whatever the tests are run with: the last words of a process are its reason, not where it comes from.
         command.args(arguments).env("RUST_LIB_BACKTRACE", "0");
         if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
-            command.env("RUST_LOG", "info,projector=debug");
+            command.env("RUST_LOG", std::env::var_os("RUST_LOG").unwrap_or_else(|| RUST_LOG.into()));
         }
         Process::start(Launch::new(name, command).log(self.dir.path().join(format!("{name}.log"))))
     }
-}
-
-fn folder() -> Result<TempDir> {
-    tempfile::Builder::new().prefix("tidemark-e2e-").tempdir().context("making a folder")
 }
 
 fn with(mut command: Command, environment: &[(&str, &str)]) -> Command {

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use launcher::servers::nats::NatsUser;
+use testkit::failure::TestResult;
 use testkit::faults::proxy::Wire;
 use testkit::stack::{Answered, DATABASE, Stack};
 
@@ -21,7 +22,7 @@ const STAYING: u64 = 20;
 const DEADLINE: [&str; 2] = ["--publish-deadline-ms", "1"];
 
 /// A stack with many envelopes in its log, each of the site `lost`.
-async fn filled() -> Result<Stack> {
+async fn filled() -> TestResult<Stack> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(testkit::observe::log::declared(0)).await?;
@@ -54,7 +55,7 @@ fn archived(archive: &Path) -> Result<Vec<u64>> {
 }
 
 #[tokio::test]
-async fn a_partition_whose_first_delivery_is_lost_neither_stands_still_nor_skips_anything() -> Result<()> {
+async fn a_partition_whose_first_delivery_is_lost_neither_stands_still_nor_skips_anything() -> TestResult {
     let stack = filled().await?;
     let wire = Wire::to(stack.nats.port()).await?;
     wire.cut_first_deliveries(&[true, false, true]);
@@ -68,7 +69,7 @@ async fn a_partition_whose_first_delivery_is_lost_neither_stands_still_nor_skips
 }
 
 #[tokio::test]
-async fn an_archive_has_what_was_lost_on_its_way_and_a_trim_takes_only_what_it_has() -> Result<()> {
+async fn an_archive_has_what_was_lost_on_its_way_and_a_trim_takes_only_what_it_has() -> TestResult {
     let stack = filled().await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
@@ -87,7 +88,7 @@ async fn an_archive_has_what_was_lost_on_its_way_and_a_trim_takes_only_what_it_h
 }
 
 #[tokio::test]
-async fn an_archive_that_lacks_an_envelope_of_the_log_is_not_trimmed_by() -> Result<()> {
+async fn an_archive_that_lacks_an_envelope_of_the_log_is_not_trimmed_by() -> TestResult {
     let stack = filled().await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;
@@ -111,7 +112,7 @@ async fn an_archive_that_lacks_an_envelope_of_the_log_is_not_trimmed_by() -> Res
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_forgotten_although_its_deliveries_are_lost() -> Result<()> {
+async fn what_is_forgotten_is_forgotten_although_its_deliveries_are_lost() -> TestResult {
     let stack = filled().await?;
     for _ in 0..STAYING {
         stack.log().await?.publish("events.0", event("stays").into()).await?.await?;
@@ -137,7 +138,7 @@ async fn what_is_forgotten_is_forgotten_although_its_deliveries_are_lost() -> Re
 
 /// A partition stands still for a gap that is none any more: what was gone has come back.
 #[tokio::test]
-async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> Result<()> {
+async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(testkit::observe::log::declared(0)).await?;
@@ -168,7 +169,7 @@ async fn what_is_in_the_log_is_not_acknowledged_as_lost() -> Result<()> {
 
 /// The last envelopes are deleted: nothing behind them shows it.
 #[tokio::test]
-async fn what_is_gone_from_the_end_is_said_to_be_gone() -> Result<()> {
+async fn what_is_gone_from_the_end_is_said_to_be_gone() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     let events = log.create_stream(testkit::observe::log::declared(0)).await?;

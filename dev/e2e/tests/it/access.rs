@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::clients::http::{Answer, Client};
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -29,7 +30,7 @@ async fn metric(client: &Client, key: &str, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn events_are_taken_with_a_key_for_their_site() -> Result<()> {
+async fn events_are_taken_with_a_key_for_their_site() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let (key, all) = (keys.add(&["--site", "a", "--site", "b"]).await?, keys.add(&["--all-sites"]).await?);
@@ -88,7 +89,7 @@ async fn events_are_taken_with_a_key_for_their_site() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_key_for_pages_of_an_origin_is_good_there_only() -> Result<()> {
+async fn a_key_for_pages_of_an_origin_is_good_there_only() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let key =
@@ -118,7 +119,7 @@ async fn a_key_for_pages_of_an_origin_is_good_there_only() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_damaged_changes_nothing_and_shows() -> Result<()> {
+async fn a_file_that_is_damaged_changes_nothing_and_shows() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let missing = stack.ingest_unready(&[("INGEST_KEYS_FILE", keys.name())])?;
@@ -165,7 +166,7 @@ async fn a_file_that_is_damaged_changes_nothing_and_shows() -> Result<()> {
 }
 
 #[tokio::test]
-async fn commands_say_what_is_wrong() -> Result<()> {
+async fn commands_say_what_is_wrong() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("query");
     let key = keys.add(&["--site", "a", "--note", "for the shop"]).await?;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use contract::Partition;
 use testkit::backup::Backup;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
@@ -11,7 +12,7 @@ use crate::generations::have_become;
 use crate::history::{SOON, event, says, views};
 
 /// A log with `first`, `second` and `third`, where the operator has acknowledged that the envelope of `lost` is gone.
-async fn acknowledged() -> Result<(Stack, Projector)> {
+async fn acknowledged() -> TestResult<(Stack, Projector)> {
     let (stack, log) = begun().await?;
     send(&log, event("first")).await?;
     let projector = meets_gap(&stack, ["lost", "second"], 2).await?;
@@ -32,7 +33,7 @@ async fn is_complete(stack: &Stack) -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_not_asked_for_after_a_trim_and_a_restore() -> Result<()> {
+async fn what_was_acknowledged_is_not_asked_for_after_a_trim_and_a_restore() -> TestResult {
     let (stack, _projector) = acknowledged().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().expect("a path in UTF-8");
@@ -61,7 +62,7 @@ async fn what_was_acknowledged_is_not_asked_for_after_a_trim_and_a_restore() -> 
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_not_asked_for_in_a_stream_that_was_restored_whole() -> Result<()> {
+async fn what_was_acknowledged_is_not_asked_for_in_a_stream_that_was_restored_whole() -> TestResult {
     let (stack, log) = begun().await?;
     let projector = meets_gap(&stack, ["lost", "first"], 1).await?;
     says(&projector, "sequences 1 to 1 are gone").await;
@@ -74,12 +75,12 @@ async fn what_was_acknowledged_is_not_asked_for_in_a_stream_that_was_restored_wh
     let _projector = stack.projector(DATABASE, &[]).await?;
     send(&log, event("second")).await?;
     shows(&stack, "second", 1).await;
-    is_complete(&stack).await
+    Ok(is_complete(&stack).await?)
 }
 
 /// An operator has only looked at what would be left.
 #[tokio::test]
-async fn a_decision_for_a_generation_that_was_dropped_is_none_for_a_later_one() -> Result<()> {
+async fn a_decision_for_a_generation_that_was_dropped_is_none_for_a_later_one() -> TestResult {
     const BEFORE: [(&str, &str); 1] = [("FOLD_VERSION", "4")];
     let (stack, log) = begun().await?;
     for site in ["first", "second", "third"] {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,7 +36,7 @@ fn smuggled(headers: &str, body: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_request_has_one_end_or_none() -> Result<()> {
+async fn a_request_has_one_end_or_none() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let port = stack.ingest_port();
@@ -69,7 +70,7 @@ async fn a_request_has_one_end_or_none() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_address_leads_where_it_says_or_nowhere() -> Result<()> {
+async fn an_address_leads_where_it_says_or_nowhere() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("query");
     let key = keys.add(&["--site", "a"]).await?;
@@ -123,7 +124,7 @@ async fn an_address_leads_where_it_says_or_nowhere() -> Result<()> {
 }
 
 #[tokio::test]
-async fn headers_have_a_bound() -> Result<()> {
+async fn headers_have_a_bound() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let port = stack.ingest_port();
@@ -141,7 +142,7 @@ async fn headers_have_a_bound() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whose_events_they_are_is_in_no_log() -> Result<()> {
+async fn whose_events_they_are_is_in_no_log() -> TestResult {
     const WHO: &str = "a-particular-user";
     // All that our own code says. The log's client shows what it sends if it is asked for as much.
     const MOST: &str = "info,ingest=trace,projector=trace,service=trace,contract=trace,sqlx=trace";

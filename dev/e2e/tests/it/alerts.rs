@@ -5,6 +5,7 @@ use async_nats::jetstream::stream::Config;
 use contract::{Partition, SiteId};
 use launcher::ports;
 use launcher::process::Process;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::prometheus::{Alert, Monitoring, dashboard, rules_folder};
 use testkit::stack::{DATABASE, Projector, Stack};
@@ -38,14 +39,14 @@ fn large_event(site: &str) -> String {
 }
 
 /// A log server that is small, so that it can be full.
-async fn small_stack() -> Result<Stack> {
+async fn small_stack() -> TestResult<Stack> {
     let folder = tempfile::tempdir()?;
     let conf = rules_folder()?.join("../../nats/server.conf");
     let small = format!("jetstream {{\n  max_file_store: {STORE_BYTES_MAX}");
     let text = std::fs::read_to_string(conf)?.replacen("jetstream {", &small, 1);
     let path = folder.path().join("server.conf");
     std::fs::write(&path, text)?;
-    Stack::servers_with(Some(&path)).await
+    Ok(Stack::servers_with(Some(&path)).await?)
 }
 
 /// Partition 1 has a gap, what is in 2 cannot be read, and 3 is full soon.
@@ -96,7 +97,7 @@ struct Watched {
 }
 
 impl Watched {
-    async fn start() -> Result<Self> {
+    async fn start() -> TestResult<Self> {
         let stack = small_stack().await?;
         spoil(&stack).await?;
         let ingest = stack.ingest(&[]).await?;
@@ -134,7 +135,7 @@ async fn every_panel_shows_something(watched: &Watched) -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is() -> Result<()> {
+async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is() -> TestResult {
     let watched = Watched::start().await?;
     let Watched { stack, projector, query, .. } = &watched;
     let nothing = async || {};
@@ -187,7 +188,7 @@ async fn every_alert_fires_where_it_should_and_the_dashboard_shows_what_there_is
 }
 
 #[tokio::test]
-async fn prometheus_comes_with_a_key_and_tells_of_a_damaged_file() -> Result<()> {
+async fn prometheus_comes_with_a_key_and_tells_of_a_damaged_file() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let folder = tempfile::tempdir()?;

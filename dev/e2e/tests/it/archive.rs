@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
+use testkit::failure::TestResult;
 use testkit::observe::snapshot;
 use testkit::stack::{Answered, DATABASE, Stack};
 use testkit::wait;
@@ -17,7 +18,7 @@ const DEADLINE: [&str; 2] = ["--publish-deadline-ms", "1"];
 const SETTLED_BOUND: Duration = Duration::from_mins(1);
 
 /// A stack with traffic in two partitions, all of it counted.
-async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
+async fn filled() -> TestResult<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     stack.ingest(&[("PARTITIONS", "2")]).await?.stop().await;
     for partition in 0..2 {
@@ -48,7 +49,7 @@ async fn first_sequence(stack: &Stack, partition: u16) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> Result<()> {
+async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> TestResult {
     let (stack, _projector) = filled().await?;
     let before = snapshot::read_models(&stack.database(DATABASE)?).await?;
     let folder = stack.folder().join("archive");
@@ -98,7 +99,7 @@ async fn what_is_archived_and_trimmed_counts_again_once_it_is_restored() -> Resu
 
 /// Until so many bytes are left, or what came before a time has gone.
 #[tokio::test]
-async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Result<()> {
+async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> TestResult {
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
@@ -142,7 +143,7 @@ async fn what_is_trimmed_is_as_old_or_as_much_as_was_said_and_no_more() -> Resul
 }
 
 #[tokio::test]
-async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Result<()> {
+async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> TestResult {
     let (stack, projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
@@ -185,7 +186,7 @@ async fn what_is_not_archived_or_not_counted_or_damaged_is_not_trimmed() -> Resu
 
 /// A log was lost and made anew, and what stood for its envelopes was left behind.
 #[tokio::test]
-async fn what_stands_for_envelopes_of_another_log_is_not_taken_for_restored() -> Result<()> {
+async fn what_stands_for_envelopes_of_another_log_is_not_taken_for_restored() -> TestResult {
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
@@ -207,7 +208,7 @@ async fn what_stands_for_envelopes_of_another_log_is_not_taken_for_restored() ->
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
+async fn what_is_forgotten_is_forgotten_in_archives_too() -> TestResult {
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;
@@ -250,7 +251,7 @@ async fn what_is_forgotten_is_forgotten_in_archives_too() -> Result<()> {
 /// What is left behind it was erased, and so was the very first: the log's server then does not know where the stream
 /// begins.
 #[tokio::test]
-async fn what_was_trimmed_before_an_erased_end_is_restored() -> Result<()> {
+async fn what_was_trimmed_before_an_erased_end_is_restored() -> TestResult {
     let stack = Stack::servers().await?;
     stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
     let folder = stack.folder().join("archive");
@@ -281,7 +282,7 @@ async fn what_was_trimmed_before_an_erased_end_is_restored() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_archive_that_another_command_works_on_is_left_alone() -> Result<()> {
+async fn an_archive_that_another_command_works_on_is_left_alone() -> TestResult {
     let (stack, _projector) = filled().await?;
     let folder = stack.folder().join("archive");
     let archive = folder.to_str().context("a path in UTF-8")?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use testkit::failure::TestResult;
 use testkit::stack::{Answered, DATABASE, Stack};
 use testkit::wait;
 
@@ -15,7 +16,7 @@ const TRIM: [&str; 3] = ["--trim", "--publish-deadline-ms", "1"];
 
 const SETTLED_BOUND: Duration = Duration::from_mins(1);
 
-async fn begun() -> Result<Stack> {
+async fn begun() -> TestResult<Stack> {
     let stack = Stack::servers().await?;
     stack.log().await?.create_stream(stream(0)).await?;
     Ok(stack)
@@ -57,7 +58,7 @@ async fn first_sequence(stack: &Stack) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn what_was_counted_from_another_history_is_not_trimmed() -> Result<()> {
+async fn what_was_counted_from_another_history_is_not_trimmed() -> TestResult {
     let mut stack = begun().await?;
     let (_, old) = archive(&stack, "archive")?;
     send(&stack, 2).await?;
@@ -93,7 +94,7 @@ async fn what_was_counted_from_another_history_is_not_trimmed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_generation_that_is_begun_while_the_log_is_trimmed_keeps_its_beginning() -> Result<()> {
+async fn a_generation_that_is_begun_while_the_log_is_trimmed_keeps_its_beginning() -> TestResult {
     let stack = begun().await?;
     let (_, folder) = archive(&stack, "archive")?;
     send(&stack, 4).await?;
@@ -120,7 +121,7 @@ async fn a_generation_that_is_begun_while_the_log_is_trimmed_keeps_its_beginning
 }
 
 #[tokio::test]
-async fn an_archive_goes_on_with_no_other_log() -> Result<()> {
+async fn an_archive_goes_on_with_no_other_log() -> TestResult {
     let stack = begun().await?;
     let (folder, old) = archive(&stack, "archive")?;
     send(&stack, 3).await?;

@@ -9,6 +9,7 @@ use launcher::servers::postgres::Postgres;
 use sqlx::PgPool;
 use tempfile::TempDir;
 use testkit::backup::Backup;
+use testkit::failure::TestResult;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
@@ -106,7 +107,7 @@ fn once(paths: &[&str]) -> BTreeMap<String, i64> {
 }
 
 #[tokio::test]
-async fn a_lost_postgres_is_built_again_from_the_log() -> Result<()> {
+async fn a_lost_postgres_is_built_again_from_the_log() -> TestResult {
     let mut drill = Drill::begin().await?;
     drill.post("/first").await?;
     let before = drill.stack.drained(DATABASE).await?;
@@ -139,7 +140,7 @@ async fn cut_off(standby: &Postgres) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_standby_that_is_behind_takes_over_and_the_log_has_the_rest() -> Result<()> {
+async fn a_standby_that_is_behind_takes_over_and_the_log_has_the_rest() -> TestResult {
     let mut drill = Drill::begin().await?;
     drill.post("/first").await?;
     drill.stack.drained(DATABASE).await?;
@@ -161,7 +162,7 @@ async fn a_standby_that_is_behind_takes_over_and_the_log_has_the_rest() -> Resul
 }
 
 #[tokio::test]
-async fn a_lost_log_is_restored_and_the_projector_says_what_is_missing() -> Result<()> {
+async fn a_lost_log_is_restored_and_the_projector_says_what_is_missing() -> TestResult {
     let mut drill = Drill::begin().await?;
     drill.post("/saved").await?;
     drill.stack.drained(DATABASE).await?;
@@ -193,7 +194,7 @@ async fn a_lost_log_is_restored_and_the_projector_says_what_is_missing() -> Resu
 }
 
 #[tokio::test]
-async fn where_both_are_lost_backups_bring_back_what_they_had() -> Result<()> {
+async fn where_both_are_lost_backups_bring_back_what_they_had() -> TestResult {
     let mut drill = Drill::begin().await?;
     drill.post("/in-both").await?;
     drill.stack.drained(DATABASE).await?;

@@ -9,6 +9,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use testkit::clients::http::Answer;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::stack::{DATABASE, Stack};
 
@@ -67,7 +68,7 @@ fn is_json(text: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_refused_and_its_neighbours_are_stored() -> Result<()> {
+async fn what_is_no_event_is_refused_and_its_neighbours_are_stored() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let operator = stack.log().await?;
@@ -117,7 +118,7 @@ async fn what_is_no_event_is_refused_and_its_neighbours_are_stored() -> Result<(
 }
 
 #[tokio::test]
-async fn what_is_unusual_but_an_event_is_kept_as_sent_and_counts() -> Result<()> {
+async fn what_is_unusual_but_an_event_is_kept_as_sent_and_counts() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let log = stack.log().await?;
@@ -182,7 +183,7 @@ async fn stored_behind_marks(stack: &Stack) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn encodings_paths_methods_and_dates_that_do_not_exist_are_told() -> Result<()> {
+async fn encodings_paths_methods_and_dates_that_do_not_exist_are_told() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let _query = stack.query().await?;

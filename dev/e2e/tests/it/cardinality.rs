@@ -1,6 +1,6 @@
-use anyhow::Result;
 use chrono::{Days, NaiveDate};
 use serde_json::json;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 
 /// Events of the hostile site, each with a type, a day, a path, a user and a host of its own.
@@ -23,7 +23,7 @@ fn hostile(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_site_that_invents_names_has_a_bounded_number_of_rows() -> Result<()> {
+async fn a_site_that_invents_names_has_a_bounded_number_of_rows() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
     let projector = stack.projector(DATABASE, &[]).await?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use launcher::build::{self, Profile};
 use launcher::install;
 use launcher::workspace::Workspace;
+use testkit::failure::TestResult;
 use testkit::stack::Stack;
 use testkit::wait;
 
@@ -29,7 +30,7 @@ fn event_at(time: DateTime<Utc>) -> String {
 }
 
 #[tokio::test]
-async fn nothing_is_given_to_a_log_whose_clock_is_wrong() -> Result<()> {
+async fn nothing_is_given_to_a_log_whose_clock_is_wrong() -> TestResult {
     let (stack, clock) = Stack::servers_with_clock(build::services(Profile::Dev).await?).await?;
     let ingest = stack.ingest(&[]).await?;
     let now = server_time(&stack).await?;
@@ -63,7 +64,7 @@ async fn ingest_off_by(stack: &Stack, offset: &str) -> Result<launcher::process:
 }
 
 #[tokio::test]
-async fn with_a_wrong_clock_ingest_refuses_no_right_event_for_good() -> Result<()> {
+async fn with_a_wrong_clock_ingest_refuses_no_right_event_for_good() -> TestResult {
     let stack = Stack::servers().await?;
     for offset in ["-2h", "+2h"] {
         let ingest = ingest_off_by(&stack, offset).await?;
@@ -86,7 +87,7 @@ async fn with_a_wrong_clock_ingest_refuses_no_right_event_for_good() -> Result<(
 }
 
 #[tokio::test]
-async fn a_clock_that_is_a_little_off_is_allowed_for() -> Result<()> {
+async fn a_clock_that_is_a_little_off_is_allowed_for() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = ingest_off_by(&stack, "-240").await?;
     readyz(&stack, 200).await;

@@ -8,6 +8,7 @@ use futures_util::future::{join, join_all};
 use launcher::process::Process;
 use testkit::clients::load::{self, Load, event};
 use testkit::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Projector, Stack};
@@ -54,14 +55,14 @@ fn sites() -> Vec<String> {
 }
 
 /// Starts it, with so many copies of each stream, and waits until ingest is ready.
-async fn running(replicas: usize) -> Result<Running> {
+async fn running(replicas: usize) -> TestResult<Running> {
     let running = running_of(replicas, |url, monitors| [url.to_owned(), monitors.to_owned()]).await?;
     running.readyz(200).await;
     Ok(running)
 }
 
 /// Starts it with other addresses than all of the servers'.
-async fn running_of(replicas: usize, addresses: impl Fn(&str, &str) -> [String; 2]) -> Result<Running> {
+async fn running_of(replicas: usize, addresses: impl Fn(&str, &str) -> [String; 2]) -> TestResult<Running> {
     let mut stack = Stack::servers().await?;
     stack.nats.stop().await;
     let cluster = Cluster::start(&stack).await?;
@@ -141,7 +142,7 @@ impl Running {
         Ok(())
     }
 
-    async fn check_counted(self, load: Load) -> Result<()> {
+    async fn check_counted(self, load: Load) -> TestResult {
         let heard = load.stop().await;
         assert!(heard.unanswered.is_empty(), "no answer: {:?}", heard.unanswered.first_key_value());
         self.in_step().await;
@@ -154,7 +155,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn any_one_of_three_servers_may_die() -> Result<()> {
+async fn any_one_of_three_servers_may_die() -> TestResult {
     let mut running = running(SERVERS).await?;
     running.in_step().await;
     let load = Load::start(&running.stack.ingest_client, CLIENTS);
@@ -169,7 +170,7 @@ async fn any_one_of_three_servers_may_die() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_monitoring_address_that_hangs_delays_nothing_when_a_server_dies() -> Result<()> {
+async fn a_monitoring_address_that_hangs_delays_nothing_when_a_server_dies() -> TestResult {
     // It takes connections and answers nothing, as a machine that is gone answers nothing.
     let hung = TcpListener::bind("127.0.0.1:0").await?;
     let monitor = format!("http://{}", hung.local_addr()?);
@@ -190,7 +191,7 @@ async fn a_monitoring_address_that_hangs_delays_nothing_when_a_server_dies() -> 
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_left_for_the_others() -> Result<()> {
+async fn a_server_that_hangs_is_left_for_the_others() -> TestResult {
     let running = running(SERVERS).await?;
     running.in_step().await;
     let load = Load::start(&running.stack.ingest_client, CLIENTS);
@@ -207,7 +208,7 @@ async fn a_server_that_hangs_is_left_for_the_others() -> Result<()> {
 }
 
 #[tokio::test]
-async fn two_of_three_servers_away_mean_503_and_nothing_acknowledged_is_lost() -> Result<()> {
+async fn two_of_three_servers_away_mean_503_and_nothing_acknowledged_is_lost() -> TestResult {
     let mut running = running(SERVERS).await?;
     running.in_step().await;
     let load = Load::start(&running.stack.ingest_client, CLIENTS);
@@ -231,7 +232,7 @@ async fn two_of_three_servers_away_mean_503_and_nothing_acknowledged_is_lost() -
 }
 
 #[tokio::test]
-async fn streams_get_their_copies_while_events_come() -> Result<()> {
+async fn streams_get_their_copies_while_events_come() -> TestResult {
     let mut running = running(1).await?;
     let load = Load::start(&running.stack.ingest_client, CLIENTS);
     running.more_acknowledged(&load, 500).await;
@@ -254,7 +255,7 @@ async fn streams_get_their_copies_while_events_come() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_without_sync_gets_nothing_more_acknowledged() -> Result<()> {
+async fn a_server_that_comes_back_without_sync_gets_nothing_more_acknowledged() -> TestResult {
     const CHANGED: usize = 2;
     let mut running = running_of(SERVERS, |url, monitors| {
         // Connected to another server than the one that changes.
@@ -284,7 +285,7 @@ async fn a_server_that_comes_back_without_sync_gets_nothing_more_acknowledged() 
 }
 
 #[tokio::test]
-async fn a_server_with_a_copy_that_nobody_can_ask_is_not_trusted() -> Result<()> {
+async fn a_server_with_a_copy_that_nobody_can_ask_is_not_trusted() -> TestResult {
     let running = running_of(SERVERS, |url, monitors| {
         let first = |urls: &str| urls.split(',').next().unwrap_or_default().to_owned();
         [first(url), first(monitors)]

@@ -1,10 +1,10 @@
-use anyhow::Result;
 use serde_json::json;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 
 /// The example of the documentation, posted and read.
 #[tokio::test]
-async fn the_documented_examples_hold_to_the_letter() -> Result<()> {
+async fn the_documented_examples_hold_to_the_letter() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -39,7 +39,7 @@ async fn the_documented_examples_hold_to_the_letter() -> Result<()> {
 
 /// Interfaces describe themselves, and any page may send events.
 #[tokio::test]
-async fn both_services_have_api_docs_and_ingest_is_open_to_all_origins() -> Result<()> {
+async fn both_services_have_api_docs_and_ingest_is_open_to_all_origins() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _query = stack.query().await?;

@@ -5,6 +5,7 @@ use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use testkit::clients::browser::{Browser, Screen};
+use testkit::failure::TestResult;
 use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -22,7 +23,7 @@ const SHOWS_WITHIN: Duration = Duration::from_secs(30);
 const FIRST_PAINT_MAX_MS: u64 = 1_000;
 
 #[tokio::test]
-async fn somebody_reads_the_dashboard() -> Result<()> {
+async fn somebody_reads_the_dashboard() -> TestResult {
     let traffic = Traffic::load();
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
@@ -39,7 +40,7 @@ async fn somebody_reads_the_dashboard() -> Result<()> {
         browser.picture("failure", Screen::DESK).await?;
     }
     browser.quit().await?;
-    outcome
+    Ok(outcome?)
 }
 
 async fn read(browser: &Browser, stack: &Stack, traffic: &Traffic) -> Result<()> {

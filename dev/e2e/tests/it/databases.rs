@@ -8,6 +8,7 @@ use launcher::process::Process;
 use launcher::servers::pgbouncer::{Behind, Pgbouncer, Pooling};
 use sqlx::AssertSqlSafe;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use testkit::wait;
 use tokio::net::{TcpListener, TcpStream};
@@ -93,15 +94,15 @@ async fn over_ipv6(port: u16) -> Result<u16> {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_leads_to_the_database() -> Result<()> {
+async fn an_ipv6_address_leads_to_the_database() -> TestResult {
     let stack = Stack::servers().await?;
     let port = over_ipv6(stack.postgres.port()).await?;
     let there = format!("127.0.0.1:{}", stack.postgres.port());
-    works(&stack, &Urls::each(&stack, DATABASE, |url| url.replace(&there, &format!("[::1]:{port}")))).await
+    Ok(works(&stack, &Urls::each(&stack, DATABASE, |url| url.replace(&there, &format!("[::1]:{port}")))).await?)
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_read_is_told_by_check_config() -> Result<()> {
+async fn an_address_that_cannot_be_read_is_told_by_check_config() -> TestResult {
     let stack = Stack::servers().await?;
     for url in ["postgres://u:sekret@::1:5432/d", "postgres://u:sekret@a,b/d", "mysql://u:sekret@h/d"] {
         let told = stack.operate_with(&[("DATABASE_URL", url)], &["--check-config"]).await?;
@@ -113,14 +114,14 @@ async fn an_address_that_cannot_be_read_is_told_by_check_config() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_database_that_lacks_characters_is_refused() -> Result<()> {
+async fn a_database_that_lacks_characters_is_refused() -> TestResult {
     let stack = Stack::servers().await?;
     execute(&stack, &["create database latin template template0 encoding 'LATIN1' locale 'C'"]).await?;
-    is_refused(&stack, &Urls::each(&stack, "latin", |url| url), "has the encoding LATIN1").await
+    Ok(is_refused(&stack, &Urls::each(&stack, "latin", |url| url), "has the encoding LATIN1").await?)
 }
 
 #[tokio::test]
-async fn other_settings_of_a_database_and_its_roles_change_nothing() -> Result<()> {
+async fn other_settings_of_a_database_and_its_roles_change_nothing() -> TestResult {
     let stack = Stack::servers().await?;
     execute(&stack, &["create database set", "create schema app"]).await?;
     for setting in [
@@ -133,11 +134,11 @@ async fn other_settings_of_a_database_and_its_roles_change_nothing() -> Result<(
     ] {
         execute(&stack, &[&format!("alter database set set {setting}")]).await?;
     }
-    works(&stack, &Urls::each(&stack, "set", |url| url)).await
+    Ok(works(&stack, &Urls::each(&stack, "set", |url| url)).await?)
 }
 
 #[tokio::test]
-async fn rights_that_were_lost_are_given_again() -> Result<()> {
+async fn rights_that_were_lost_are_given_again() -> TestResult {
     let stack = Stack::servers().await?;
     // As a restore without privileges leaves them, in a database that was hardened.
     execute(
@@ -150,7 +151,7 @@ async fn rights_that_were_lost_are_given_again() -> Result<()> {
         ],
     )
     .await?;
-    works(&stack, &Urls::each(&stack, DATABASE, |url| url)).await
+    Ok(works(&stack, &Urls::each(&stack, DATABASE, |url| url)).await?)
 }
 
 async fn pooled(stack: &Stack, pooling: Pooling) -> Result<(Pgbouncer, Urls)> {
@@ -167,15 +168,15 @@ async fn pooled(stack: &Stack, pooling: Pooling) -> Result<(Pgbouncer, Urls)> {
 }
 
 #[tokio::test]
-async fn a_pooler_of_sessions_changes_nothing() -> Result<()> {
+async fn a_pooler_of_sessions_changes_nothing() -> TestResult {
     let stack = Stack::servers().await?;
     let (_pgbouncer, urls) = pooled(&stack, Pooling::Session).await?;
-    works(&stack, &urls).await
+    Ok(works(&stack, &urls).await?)
 }
 
 #[tokio::test]
-async fn a_pooler_of_transactions_is_refused() -> Result<()> {
+async fn a_pooler_of_transactions_is_refused() -> TestResult {
     let stack = Stack::servers().await?;
     let (_pgbouncer, urls) = pooled(&stack, Pooling::Transaction).await?;
-    is_refused(&stack, &urls, "set the pooler to `pool_mode = session`").await
+    Ok(is_refused(&stack, &urls, "set the pooler to `pool_mode = session`").await?)
 }

@@ -1,13 +1,14 @@
 use anyhow::Result;
 use async_nats::jetstream;
 use tempfile::TempDir;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, copy_folder, event, restore, says, stream, views};
 
 /// A stack with the stream of partition 0, and a client of the log.
-pub(crate) async fn begun() -> Result<(Stack, jetstream::Context)> {
+pub(crate) async fn begun() -> TestResult<(Stack, jetstream::Context)> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -46,7 +47,7 @@ async fn fix_parked(stack: &Stack) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_made_anew_twice_is_acknowledged_twice() -> Result<()> {
+async fn a_stream_that_is_made_anew_twice_is_acknowledged_twice() -> TestResult {
     let (stack, log) = begun().await?;
     send(&log, with_poison("first")).await?;
     let projector = stack.projector(DATABASE, &[]).await?;
@@ -74,7 +75,7 @@ async fn a_stream_that_is_made_anew_twice_is_acknowledged_twice() -> Result<()> 
 }
 
 /// A log with one event, and a copy of it.
-async fn copied() -> Result<(Stack, TempDir)> {
+async fn copied() -> TestResult<(Stack, TempDir)> {
     let (mut stack, log) = begun().await?;
     let folder = tempfile::tempdir()?;
     send(&log, event("first")).await?;
@@ -85,7 +86,7 @@ async fn copied() -> Result<(Stack, TempDir)> {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_restored_twice_is_acknowledged_twice() -> Result<()> {
+async fn a_stream_that_is_restored_twice_is_acknowledged_twice() -> TestResult {
     let (mut stack, folder) = copied().await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     for site in ["second", "third"] {
@@ -113,7 +114,7 @@ pub(crate) async fn meets_gap(stack: &Stack, sites: [&str; 2], gone: u64) -> Res
 }
 
 #[tokio::test]
-async fn a_gap_of_an_earlier_stream_is_not_passed_in_a_later_one() -> Result<()> {
+async fn a_gap_of_an_earlier_stream_is_not_passed_in_a_later_one() -> TestResult {
     let (stack, log) = begun().await?;
     let projector = meets_gap(&stack, ["lost", "first"], 1).await?;
     says(&projector, "sequences 1 to 1 are gone").await;
@@ -133,7 +134,7 @@ async fn a_gap_of_an_earlier_stream_is_not_passed_in_a_later_one() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_new_generation_does_not_pass_a_gap_of_an_earlier_stream() -> Result<()> {
+async fn a_new_generation_does_not_pass_a_gap_of_an_earlier_stream() -> TestResult {
     let (stack, log) = begun().await?;
     send(&log, event("first")).await?;
     let projector = meets_gap(&stack, ["lost", "second"], 2).await?;
@@ -156,7 +157,7 @@ async fn a_new_generation_does_not_pass_a_gap_of_an_earlier_stream() -> Result<(
 }
 
 #[tokio::test]
-async fn a_gap_is_not_passed_in_what_a_restored_stream_has_grown_since() -> Result<()> {
+async fn a_gap_is_not_passed_in_what_a_restored_stream_has_grown_since() -> TestResult {
     let (mut stack, folder) = copied().await?;
     let projector = meets_gap(&stack, ["lost", "second"], 2).await?;
     says(&projector, "sequences 2 to 2 are gone").await;
@@ -174,7 +175,7 @@ async fn a_gap_is_not_passed_in_what_a_restored_stream_has_grown_since() -> Resu
 }
 
 #[tokio::test]
-async fn each_passing_of_an_acknowledged_gap_is_recorded_and_shown() -> Result<()> {
+async fn each_passing_of_an_acknowledged_gap_is_recorded_and_shown() -> TestResult {
     let (stack, log) = begun().await?;
     send(&log, event("first")).await?;
     let projector = meets_gap(&stack, ["lost", "second"], 2).await?;
@@ -198,7 +199,7 @@ async fn each_passing_of_an_acknowledged_gap_is_recorded_and_shown() -> Result<(
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_at_the_beginning_of_a_stream_stops_no_command() -> Result<()> {
+async fn what_was_acknowledged_at_the_beginning_of_a_stream_stops_no_command() -> TestResult {
     let (stack, log) = begun().await?;
     let projector = meets_gap(&stack, ["lost", "first"], 1).await?;
     says(&projector, "sequences 1 to 1 are gone").await;

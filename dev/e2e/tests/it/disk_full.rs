@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use anyhow::Result;
 use testkit::clients::load::{self, Load, event};
+use testkit::failure::TestResult;
 use testkit::faults::disk::Disk;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
@@ -13,7 +13,7 @@ const DISK_MIB: u32 = 256;
 
 /// The whole stack on one disk, its logs too.
 #[tokio::test]
-async fn a_full_disk_means_503_until_there_is_room_and_nothing_acknowledged_is_lost() -> Result<()> {
+async fn a_full_disk_means_503_until_there_is_room_and_nothing_acknowledged_is_lost() -> TestResult {
     const NAME: &str = "disk_full::a_full_disk_means_503_until_there_is_room_and_nothing_acknowledged_is_lost";
     let Some(disk) = Disk::of_test(NAME, DISK_MIB)? else { return Ok(()) };
     let mut stack = Stack::servers().await?;

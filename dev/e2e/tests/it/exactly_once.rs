@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use testkit::failure::TestResult;
 use testkit::inputs::traffic::Traffic;
 use testkit::observe::snapshot;
 use testkit::stack::{DATABASE, Stack};
@@ -45,7 +46,7 @@ pub(crate) async fn folded_undisturbed(stack: &Stack, database: &str) -> Result<
 }
 
 /// A stack whose log holds traffic in envelopes of these sizes.
-pub(crate) async fn stack_with(sizes: &[usize]) -> Result<Stack> {
+pub(crate) async fn stack_with(sizes: &[usize]) -> TestResult<Stack> {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
     ingest.stop().await;
@@ -54,7 +55,7 @@ pub(crate) async fn stack_with(sizes: &[usize]) -> Result<Stack> {
 }
 
 #[tokio::test]
-async fn a_projector_that_is_killed_again_and_again_counts_the_same() -> Result<()> {
+async fn a_projector_that_is_killed_again_and_again_counts_the_same() -> TestResult {
     let stack = stack_with(&[7, 1, 30]).await?;
     let undisturbed = folded_undisturbed(&stack, "undisturbed").await?;
     let pool = stack.database(DATABASE)?;
@@ -76,7 +77,7 @@ async fn a_projector_that_is_killed_again_and_again_counts_the_same() -> Result<
 }
 
 #[tokio::test]
-async fn where_envelopes_and_batches_end_does_not_show() -> Result<()> {
+async fn where_envelopes_and_batches_end_does_not_show() -> TestResult {
     let reference = stack_with(&[1]).await?;
     let expected = folded_undisturbed(&reference, "undisturbed").await?;
     drop(reference);

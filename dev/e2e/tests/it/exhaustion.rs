@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use launcher::ports;
 use testkit::clients::http::Client;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::kernel::raise_file_limit;
 use testkit::stack::{DATABASE, Stack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,7 +46,7 @@ async fn ask(stream: &mut TcpStream, path: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn probes_are_answered_while_silent_connections_take_every_place() -> Result<()> {
+async fn probes_are_answered_while_silent_connections_take_every_place() -> TestResult {
     raise_file_limit(SILENT as u64 + OTHER_FILES)?;
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
@@ -71,7 +72,7 @@ async fn probes_are_answered_while_silent_connections_take_every_place() -> Resu
 }
 
 #[tokio::test]
-async fn an_address_has_a_share_of_the_places_and_its_idle_connections_go_first() -> Result<()> {
+async fn an_address_has_a_share_of_the_places_and_its_idle_connections_go_first() -> TestResult {
     const SHARE: usize = 10;
     let stack = Stack::servers().await?;
     let share = SHARE.to_string();
@@ -116,7 +117,7 @@ async fn an_address_has_a_share_of_the_places_and_its_idle_connections_go_first(
 }
 
 #[tokio::test]
-async fn slow_uploads_leave_room_for_single_events_and_end_soon() -> Result<()> {
+async fn slow_uploads_leave_room_for_single_events_and_end_soon() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let port = stack.ingest_port();
@@ -149,7 +150,7 @@ async fn slow_uploads_leave_room_for_single_events_and_end_soon() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_packed_body_costs_no_more_work_than_its_bytes() -> Result<()> {
+async fn a_packed_body_costs_no_more_work_than_its_bytes() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let packed = |bytes: &[u8]| {
@@ -179,7 +180,7 @@ async fn a_packed_body_costs_no_more_work_than_its_bytes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn operators_have_an_address_of_their_own_and_metrics_are_only_there() -> Result<()> {
+async fn operators_have_an_address_of_their_own_and_metrics_are_only_there() -> TestResult {
     let stack = Stack::servers().await?;
     let (ingest_ops, query_ops) = (Client::new(ports::free()), Client::new(ports::free()));
     let at = |client: &Client| format!("127.0.0.1:{}", client.port());

@@ -8,6 +8,7 @@ use futures_util::future::Either;
 use serde_json::Value;
 use sqlx::PgPool;
 use testkit::clients::load::{self, Load};
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::remains::files_with;
 use testkit::observe::snapshot::{self, views_by_path};
@@ -61,7 +62,7 @@ fn is_of(line: &str, site: &str, user: Option<&str>) -> bool {
 }
 
 /// A stack with that traffic in its log, all of it counted.
-async fn stack_of(lines: &[String], unreadable: &[String]) -> Result<Stack> {
+async fn stack_of(lines: &[String], unreadable: &[String]) -> TestResult<Stack> {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
     ingest.stop().await;
@@ -79,7 +80,7 @@ async fn stack_of(lines: &[String], unreadable: &[String]) -> Result<Stack> {
 type Whom<'a> = (&'a str, Option<&'a str>);
 
 /// What is counted where they were never sent.
-async fn without(whom: &[Whom<'_>]) -> Result<Vec<String>> {
+async fn without(whom: &[Whom<'_>]) -> TestResult<Vec<String>> {
     let is_kept = |line: &String| !whom.iter().any(|(site, user)| is_of(line, site, *user));
     let kept = |lines: &[String]| lines.iter().filter(|line| is_kept(line)).cloned().collect::<Vec<_>>();
     let all = lines();
@@ -93,7 +94,7 @@ async fn without(whom: &[Whom<'_>]) -> Result<Vec<String>> {
     fill(&log, "events.0", &kept(&all[3..]), &ENVELOPES).await?;
     log.publish("events.0", kept(&unreadable()).join("\n").into()).await?.await?;
     fill(&log, "events.0", &kept(&all[all.len() - 20..]), &[4]).await?;
-    folded_undisturbed(&stack, "undisturbed").await
+    Ok(folded_undisturbed(&stack, "undisturbed").await?)
 }
 
 /// Where a text stands, but for what Postgres has logged ahead.
@@ -117,7 +118,7 @@ async fn records(pool: &PgPool) -> Result<Vec<(String, i64, i64, bool)>> {
 }
 
 #[tokio::test]
-async fn a_user_is_found_nowhere_and_everybody_else_counts_while_traffic_goes_on() -> Result<()> {
+async fn a_user_is_found_nowhere_and_everybody_else_counts_while_traffic_goes_on() -> TestResult {
     let expected = without(&[(GONE, Some(ANN))]).await?;
     let stack = stack_of(&lines(), &unreadable()).await?;
     let _ingest = stack.ingest(&[("PARTITIONS", "2")]).await?;
@@ -172,7 +173,7 @@ async fn killed_when(stack: &Stack, whom: &[&str], what: &str, is_so: impl Async
 }
 
 #[tokio::test]
-async fn a_site_is_forgotten_by_a_run_that_goes_on_after_it_was_killed() -> Result<()> {
+async fn a_site_is_forgotten_by_a_run_that_goes_on_after_it_was_killed() -> TestResult {
     let expected = without(&[(GONE, None)]).await?;
     let stack = stack_of(&lines(), &unreadable()).await?;
     let projector = stack.projector(DATABASE, &[]).await?;
@@ -212,7 +213,7 @@ async fn a_site_is_forgotten_by_a_run_that_goes_on_after_it_was_killed() -> Resu
 }
 
 #[tokio::test]
-async fn two_at_once_keep_nothing_of_each_other() -> Result<()> {
+async fn two_at_once_keep_nothing_of_each_other() -> TestResult {
     let expected = without(&[(GONE, Some(ANN)), ("made-up.example", Some("user-7"))]).await?;
     let stack = stack_of(&lines(), &unreadable()).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -233,7 +234,7 @@ async fn two_at_once_keep_nothing_of_each_other() -> Result<()> {
 
 /// A log was lost and made anew, and what stood for its envelopes was left behind.
 #[tokio::test]
-async fn what_is_left_of_another_log_takes_no_events_away() -> Result<()> {
+async fn what_is_left_of_another_log_takes_no_events_away() -> TestResult {
     let expected = without(&[(GONE, Some(ANN))]).await?;
     let stack = stack_of(&lines(), &unreadable()).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -258,7 +259,7 @@ async fn what_is_left_of_another_log_takes_no_events_away() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_may_not_erase_is_told_so_and_nothing_is_touched() -> Result<()> {
+async fn who_may_not_erase_is_told_so_and_nothing_is_touched() -> TestResult {
     let stack = stack_of(&lines()[..200], &[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
     stack.drained(DATABASE).await?;

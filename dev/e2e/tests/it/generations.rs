@@ -4,6 +4,7 @@ use anyhow::Result;
 use futures_util::future::try_join3;
 use sqlx::{PgPool, Postgres, Transaction};
 use testkit::clients::load::{self, Load};
+use testkit::failure::TestResult;
 use testkit::observe::snapshot::{self, views_by_path};
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -47,7 +48,7 @@ pub(crate) async fn let_on(held: Transaction<'static, Postgres>, pool: &PgPool, 
 }
 
 /// A log with traffic in four partitions, all of it folded by one projector.
-async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
+async fn filled() -> TestResult<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     stack.ingest(&[]).await?.stop().await;
     for partition in 0..4 {
@@ -59,7 +60,7 @@ async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
 }
 
 #[tokio::test]
-async fn a_rebuild_under_load_is_equal_and_takes_over_without_a_report_that_goes_back() -> Result<()> {
+async fn a_rebuild_under_load_is_equal_and_takes_over_without_a_report_that_goes_back() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -96,7 +97,7 @@ async fn a_rebuild_under_load_is_equal_and_takes_over_without_a_report_that_goes
 }
 
 #[tokio::test]
-async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
+async fn a_rebuild_goes_on_after_every_projector_was_killed() -> TestResult {
     let (stack, first) = filled().await?;
     let pool = stack.database(DATABASE)?;
     let before = snapshot::read_models(&pool).await?;
@@ -121,7 +122,7 @@ async fn a_rebuild_goes_on_after_every_projector_was_killed() -> Result<()> {
 
 /// Both would see that nothing is being built, if they looked at the same time.
 #[tokio::test]
-async fn of_two_rebuilds_at_once_one_is_refused() -> Result<()> {
+async fn of_two_rebuilds_at_once_one_is_refused() -> TestResult {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
     let held = hold_up(&pool).await?;
@@ -135,7 +136,7 @@ async fn of_two_rebuilds_at_once_one_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_generation_that_is_to_be_looked_at_waits_and_follows() -> Result<()> {
+async fn a_generation_that_is_to_be_looked_at_waits_and_follows() -> TestResult {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
     let said = stack.operate(&["rebuild", "--no-promote"]).await?;
@@ -155,7 +156,7 @@ async fn a_generation_that_is_to_be_looked_at_waits_and_follows() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_differs_is_not_promoted_by_itself() -> Result<()> {
+async fn what_differs_is_not_promoted_by_itself() -> TestResult {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
     sqlx::query("update view_total set views = views + 1 where partition_id = 2").execute(&pool).await?;
@@ -172,7 +173,7 @@ async fn what_differs_is_not_promoted_by_itself() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_rollback_catches_up_and_takes_over() -> Result<()> {
+async fn a_rollback_catches_up_and_takes_over() -> TestResult {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
     stack.operate(&["rebuild"]).await?;
@@ -195,7 +196,7 @@ async fn a_rollback_catches_up_and_takes_over() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_incomplete_log_is_not_rebuilt_from_unless_that_is_accepted() -> Result<()> {
+async fn an_incomplete_log_is_not_rebuilt_from_unless_that_is_accepted() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(crate::history::stream(0)).await?;
@@ -226,7 +227,7 @@ async fn an_incomplete_log_is_not_rebuilt_from_unless_that_is_accepted() -> Resu
 }
 
 #[tokio::test]
-async fn another_key_is_rolled_out_by_a_rebuild() -> Result<()> {
+async fn another_key_is_rolled_out_by_a_rebuild() -> TestResult {
     const NEW_KEY: [(&str, &str); 1] = [("SKETCH_KEY", "ffffffffffffffffffffffffffffffff")];
     let (stack, old) = filled().await?;
     let pool = stack.database(DATABASE)?;
@@ -251,7 +252,7 @@ async fn another_key_is_rolled_out_by_a_rebuild() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_database_that_has_lost_its_generations_is_filled_again_by_those_that_run() -> Result<()> {
+async fn a_database_that_has_lost_its_generations_is_filled_again_by_those_that_run() -> TestResult {
     let (stack, _projector) = filled().await?;
     let pool = stack.database(DATABASE)?;
     let before = snapshot::read_models(&pool).await?;

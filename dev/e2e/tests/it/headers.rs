@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -80,7 +81,7 @@ fn headers() -> Vec<(Vec<u8>, bool)> {
 }
 
 /// A stack with all of these in partition 0, each between two envelopes of the site `between`.
-async fn poisoned() -> Result<Stack> {
+async fn poisoned() -> TestResult<Stack> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     let mut raw = Raw::connect(&stack).await?;
@@ -111,7 +112,7 @@ fn expected() -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn whatever_headers_an_envelope_has_its_partition_goes_on() -> Result<()> {
+async fn whatever_headers_an_envelope_has_its_partition_goes_on() -> TestResult {
     let stack = poisoned().await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     let picture = stack.drained(DATABASE).await?;
@@ -137,7 +138,7 @@ async fn whatever_headers_an_envelope_has_its_partition_goes_on() -> Result<()> 
 }
 
 #[tokio::test]
-async fn odd_headers_in_one_partition_disturb_no_other() -> Result<()> {
+async fn odd_headers_in_one_partition_disturb_no_other() -> TestResult {
     let stack = poisoned().await?;
     let projector = stack.projector(DATABASE, &[]).await?;
     let log = stack.log().await?;
@@ -169,7 +170,7 @@ async fn odd_headers_in_one_partition_disturb_no_other() -> Result<()> {
 }
 
 #[tokio::test]
-async fn odd_headers_are_archived_trimmed_restored_and_forgotten_as_others_are() -> Result<()> {
+async fn odd_headers_are_archived_trimmed_restored_and_forgotten_as_others_are() -> TestResult {
     let stack = poisoned().await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
     let picture = stack.drained(DATABASE).await?;

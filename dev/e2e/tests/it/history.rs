@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use futures_util::TryStreamExt;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
@@ -43,7 +44,7 @@ pub(crate) async fn views(stack: &Stack, site: &str) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_gap_stops_its_partition_and_no_other() -> Result<()> {
+async fn a_gap_stops_its_partition_and_no_other() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     for partition in 0..2 {
@@ -73,7 +74,7 @@ async fn a_gap_stops_its_partition_and_no_other() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stream_that_begins_behind_the_checkpoint_stops_its_partition() -> Result<()> {
+async fn a_stream_that_begins_behind_the_checkpoint_stops_its_partition() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     let stream = log.create_stream(stream(0)).await?;
@@ -88,7 +89,7 @@ async fn a_stream_that_begins_behind_the_checkpoint_stops_its_partition() -> Res
 }
 
 #[tokio::test]
-async fn a_stream_that_was_made_anew_stops_its_partition() -> Result<()> {
+async fn a_stream_that_was_made_anew_stops_its_partition() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -118,7 +119,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// A log with `first`, a copy of its folder, and then `second` and `third` in the log, all of it folded.
-async fn stack_with_copy(copy: &Path) -> Result<(Stack, Projector)> {
+async fn stack_with_copy(copy: &Path) -> TestResult<(Stack, Projector)> {
     let mut stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -136,7 +137,7 @@ async fn stack_with_copy(copy: &Path) -> Result<(Stack, Projector)> {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_restored_to_an_older_state_stops_its_partition() -> Result<()> {
+async fn a_stream_that_was_restored_to_an_older_state_stops_its_partition() -> TestResult {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("copy");
     let (mut stack, projector) = stack_with_copy(&copy).await?;
@@ -155,7 +156,7 @@ async fn a_stream_that_was_restored_to_an_older_state_stops_its_partition() -> R
 }
 
 #[tokio::test]
-async fn a_stream_that_was_restored_and_has_grown_since_stops_its_partition() -> Result<()> {
+async fn a_stream_that_was_restored_and_has_grown_since_stops_its_partition() -> TestResult {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("copy");
     let (mut stack, projector) = stack_with_copy(&copy).await?;
@@ -176,7 +177,7 @@ async fn a_stream_that_was_restored_and_has_grown_since_stops_its_partition() ->
 /// A stream was lost and made anew, what stood for its envelopes was left behind, and an envelope of the new one is not
 /// delivered at once.
 #[tokio::test]
-async fn what_another_log_left_takes_the_place_of_no_envelope_that_is_late() -> Result<()> {
+async fn what_another_log_left_takes_the_place_of_no_envelope_that_is_late() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     let events = log.create_stream(stream(0)).await?;
@@ -200,7 +201,7 @@ async fn what_another_log_left_takes_the_place_of_no_envelope_that_is_late() -> 
 }
 
 #[tokio::test]
-async fn new_streams_are_noticed_and_events_published_by_hand_count() -> Result<()> {
+async fn new_streams_are_noticed_and_events_published_by_hand_count() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     let projector = stack.projector(DATABASE, &[]).await?;
@@ -215,7 +216,7 @@ async fn new_streams_are_noticed_and_events_published_by_hand_count() -> Result<
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_parked_visibly_and_the_rest_counts() -> Result<()> {
+async fn what_cannot_be_read_is_parked_visibly_and_the_rest_counts() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;

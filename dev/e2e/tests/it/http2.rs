@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use testkit::clients::browser::Browser;
 use testkit::clients::load::event;
 use testkit::clients::tls::SecureClient;
+use testkit::failure::TestResult;
 use testkit::inputs::certificates::{Authority, Validity};
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -44,7 +45,7 @@ async fn text(answer: Response<Incoming>) -> Result<String> {
 }
 
 #[tokio::test]
-async fn many_requests_share_a_connection_within_its_bounds() -> Result<()> {
+async fn many_requests_share_a_connection_within_its_bounds() -> TestResult {
     let stack = Stack::servers().await?;
     let authority = Authority::new()?;
     let [certificate, key] = authority.issue("127.0.0.1", Validity::Valid)?.save(authority.folder(), "server")?;
@@ -89,7 +90,7 @@ async fn many_requests_share_a_connection_within_its_bounds() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_browser_opens_more_dashboards_than_it_has_connections() -> Result<()> {
+async fn a_browser_opens_more_dashboards_than_it_has_connections() -> TestResult {
     let stack = Stack::servers().await?;
     let authority = Authority::new()?;
     let [certificate, key] = authority.issue("127.0.0.1", Validity::Valid)?.save(authority.folder(), "server")?;
@@ -113,7 +114,7 @@ async fn a_browser_opens_more_dashboards_than_it_has_connections() -> Result<()>
     let outcome = open_tabs(&browser, &format!("https://127.0.0.1:{}/?site=a", stack.query_client.port())).await;
     browser.quit().await?;
     assert_eq!(query.exit_status(), None);
-    outcome
+    Ok(outcome?)
 }
 
 async fn open_tabs(browser: &Browser, address: &str) -> Result<()> {

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use anyhow::Result;
 use testkit::clients::in_flight::Sent;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
 
@@ -12,7 +12,7 @@ fn site(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole() -> Result<()> {
+async fn a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole() -> TestResult {
     const SITES: usize = 20;
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[("PUBLISH_DEADLINE_MS", "18000")]).await?;
@@ -38,7 +38,7 @@ async fn a_request_whose_client_hangs_up_before_the_pub_ack_is_stored_as_a_whole
 }
 
 #[tokio::test]
-async fn connections_that_break_at_any_moment_leave_all_or_nothing() -> Result<()> {
+async fn connections_that_break_at_any_moment_leave_all_or_nothing() -> TestResult {
     const REQUESTS: usize = 300;
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;

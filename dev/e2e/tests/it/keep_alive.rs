@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +30,7 @@ async fn half_closed(port: u16, request: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_sending_side_is_answered() -> Result<()> {
+async fn a_client_that_closes_its_sending_side_is_answered() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let key = keys.add(&["--all-sites"]).await?;
@@ -70,7 +71,7 @@ async fn a_client_that_closes_its_sending_side_is_answered() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_idle_connection_outlives_a_load_balancer_and_a_silent_one_does_not() -> Result<()> {
+async fn an_idle_connection_outlives_a_load_balancer_and_a_silent_one_does_not() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let port = stack.ingest_port();

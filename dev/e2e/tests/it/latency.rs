@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::Result;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 const TRIES: u64 = 20;
 
 #[tokio::test]
-async fn a_lone_event_shows_within_100_ms() -> Result<()> {
+async fn a_lone_event_shows_within_100_ms() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -35,7 +35,7 @@ async fn a_lone_event_shows_within_100_ms() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_report_after_a_receipt_contains_the_event() -> Result<()> {
+async fn a_report_after_a_receipt_contains_the_event() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;

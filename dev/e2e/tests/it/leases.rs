@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use sqlx::PgPool;
+use testkit::failure::TestResult;
 use testkit::observe::snapshot;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
@@ -28,7 +29,7 @@ async fn moves_on(pool: &PgPool) -> i64 {
 }
 
 #[tokio::test]
-async fn projectors_share_the_partitions_and_count_the_same_as_one() -> Result<()> {
+async fn projectors_share_the_partitions_and_count_the_same_as_one() -> TestResult {
     let stack = Stack::servers().await?;
     stack.ingest(&[]).await?.stop().await;
     for partition in 0..4 {
@@ -57,7 +58,7 @@ async fn projectors_share_the_partitions_and_count_the_same_as_one() -> Result<(
 }
 
 #[tokio::test]
-async fn an_owner_that_was_frozen_in_a_transaction_cannot_commit_it() -> Result<()> {
+async fn an_owner_that_was_frozen_in_a_transaction_cannot_commit_it() -> TestResult {
     let stack = stack_with(&[2]).await?;
     let undisturbed = folded_undisturbed(&stack, "undisturbed").await?;
     let pool = stack.database(DATABASE)?;
@@ -87,7 +88,7 @@ async fn an_owner_that_was_frozen_in_a_transaction_cannot_commit_it() -> Result<
 }
 
 #[tokio::test]
-async fn an_owner_that_was_frozen_between_transactions_is_fenced() -> Result<()> {
+async fn an_owner_that_was_frozen_between_transactions_is_fenced() -> TestResult {
     let stack = stack_with(&[2]).await?;
     let pool = stack.database(DATABASE)?;
     let first = stack.projector(DATABASE, &[]).await?;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testkit::clients::http::Client;
 use testkit::clients::live::Watcher;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use tokio::time::{Instant, timeout};
 
@@ -39,7 +40,7 @@ async fn begun(stack: &Stack) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lone_event_is_pushed_soon() -> Result<()> {
+async fn a_lone_event_is_pushed_soon() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
+use testkit::failure::TestResult;
 use testkit::observe::remains::files_with;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -20,7 +21,7 @@ const KEY: &str = "tm_markedmark_key";
 
 /// What outlives an erasure must not name what was erased. Logs do, and `debug` is a choice of the operator.
 #[tokio::test]
-async fn no_log_names_sites_paths_searches_users_or_clients_unless_it_is_asked_to() -> Result<()> {
+async fn no_log_names_sites_paths_searches_users_or_clients_unless_it_is_asked_to() -> TestResult {
     let stack = Stack::servers().await?;
     let common = [("RUST_LOG", "info"), ("TRUSTED_PROXIES", "127.0.0.1")];
     let _ingest = stack.ingest(&common).await?;

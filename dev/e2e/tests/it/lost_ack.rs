@@ -5,6 +5,7 @@ use async_nats::jetstream::stream::Stream;
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use launcher::process::Process;
+use testkit::failure::TestResult;
 use testkit::faults::proxy::Wire;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -43,7 +44,7 @@ async fn views(stack: &Stack) -> Result<Vec<(String, i64)>> {
 }
 
 #[tokio::test]
-async fn an_envelope_whose_acknowledgement_is_lost_is_sent_again_and_lies_in_the_log_once() -> Result<()> {
+async fn an_envelope_whose_acknowledgement_is_lost_is_sent_again_and_lies_in_the_log_once() -> TestResult {
     let stack = Stack::servers().await?;
     let wire = Wire::to(stack.nats.port()).await?;
     let ingest = ingest_behind(&stack, &wire).await?;
@@ -71,7 +72,7 @@ async fn an_envelope_whose_acknowledgement_is_lost_is_sent_again_and_lies_in_the
 }
 
 #[tokio::test]
-async fn lost_acknowledgements_under_load_lose_nothing_and_double_nothing() -> Result<()> {
+async fn lost_acknowledgements_under_load_lose_nothing_and_double_nothing() -> TestResult {
     const EVENTS: usize = 300;
     let stack = Stack::servers().await?;
     let wire = Wire::to(stack.nats.port()).await?;
@@ -94,7 +95,7 @@ async fn lost_acknowledgements_under_load_lose_nothing_and_double_nothing() -> R
 }
 
 #[tokio::test]
-async fn an_envelope_that_is_lost_on_its_way_to_the_projector_is_counted_although_no_other_comes() -> Result<()> {
+async fn an_envelope_that_is_lost_on_its_way_to_the_projector_is_counted_although_no_other_comes() -> TestResult {
     let stack = Stack::servers().await?;
     let wire = Wire::to(stack.nats.port()).await?;
     let _ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
@@ -111,7 +112,7 @@ async fn an_envelope_that_is_lost_on_its_way_to_the_projector_is_counted_althoug
 
 /// The server that comes back knows only the ids of envelopes that it has.
 #[tokio::test]
-async fn an_envelope_that_ingest_may_send_again_is_not_trimmed_away() -> Result<()> {
+async fn an_envelope_that_ingest_may_send_again_is_not_trimmed_away() -> TestResult {
     let mut stack = Stack::servers().await?;
     let wire = Wire::to(stack.nats.port()).await?;
     let deadline = ("PUBLISH_DEADLINE_MS", "60000");

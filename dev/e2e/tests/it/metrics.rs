@@ -4,6 +4,7 @@ use std::fs;
 use anyhow::Result;
 use async_nats::jetstream::stream::Config;
 use launcher::servers::prometheus::promtool;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::metrics::{Kinds, promised, served, used, value};
 use testkit::observe::prometheus::{dashboard, rules_folder};
@@ -29,7 +30,7 @@ fn promised_of(service: &str) -> Kinds {
 }
 
 /// Everything that can be measured happens at least once.
-async fn stack_with_traffic() -> Result<(Stack, [String; 3])> {
+async fn stack_with_traffic() -> TestResult<(Stack, [String; 3])> {
     let stack = Stack::servers().await?;
     stack.log().await?.create_stream(Config { max_bytes: 1 << 20, ..log::declared(0) }).await?;
     let _ingest = stack.ingest(&[]).await?;
@@ -55,7 +56,7 @@ async fn stack_with_traffic() -> Result<(Stack, [String; 3])> {
 }
 
 #[tokio::test]
-async fn what_is_promised_is_served_and_nothing_else() -> Result<()> {
+async fn what_is_promised_is_served_and_nothing_else() -> TestResult {
     let (_stack, texts) = stack_with_traffic().await?;
     for (service, text) in ["ingest", "projector", "query"].into_iter().zip(&texts) {
         assert_eq!(served(text), promised_of(service), "of {service}");
@@ -92,7 +93,7 @@ fn with_tls() -> Kinds {
 }
 
 #[tokio::test]
-async fn keys_are_measured_and_so_is_who_is_refused() -> Result<()> {
+async fn keys_are_measured_and_so_is_who_is_refused() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let key = keys.add(&["--all-sites"]).await?;
@@ -155,7 +156,7 @@ fn what_rules_and_the_dashboard_use_is_promised() -> Result<()> {
 }
 
 #[tokio::test]
-async fn rules_are_what_prometheus_takes_and_fire_where_they_should() -> Result<()> {
+async fn rules_are_what_prometheus_takes_and_fire_where_they_should() -> TestResult {
     let folder = rules_folder()?;
     promtool(&folder, &["check", "config", "prometheus.yml"]).await?;
     // Its files of keys are in a container only.

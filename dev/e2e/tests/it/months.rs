@@ -2,6 +2,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde_json::json;
 use sqlx::PgPool;
+use testkit::failure::TestResult;
 use testkit::observe::summaries;
 use testkit::stack::{DATABASE, Stack};
 
@@ -44,7 +45,7 @@ fn today() -> NaiveDate {
 
 /// Again when an event comes late, and in read models that are built anew; and this month is not.
 #[tokio::test]
-async fn a_month_that_is_over_is_summed_up() -> Result<()> {
+async fn a_month_that_is_over_is_summed_up() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;

@@ -1,4 +1,5 @@
 use anyhow::Result;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
@@ -10,7 +11,7 @@ async fn shows(stack: &Stack, site: &str, count: i64) {
 }
 
 #[tokio::test]
-async fn a_gap_is_acknowledged_once_and_recorded() -> Result<()> {
+async fn a_gap_is_acknowledged_once_and_recorded() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -46,7 +47,7 @@ async fn a_gap_is_acknowledged_once_and_recorded() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Result<()> {
+async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -67,7 +68,7 @@ async fn a_stream_that_was_made_anew_goes_on_when_that_is_acknowledged() -> Resu
 }
 
 #[tokio::test]
-async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
+async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -104,7 +105,7 @@ async fn a_parked_event_counts_once_after_a_fix_or_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn parked_events_are_decided_on_however_many_they_are() -> Result<()> {
+async fn parked_events_are_decided_on_however_many_they_are() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -134,7 +135,7 @@ fn event_with_id(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_parked_event_counts_once_however_often_it_was_sent() -> Result<()> {
+async fn a_parked_event_counts_once_however_often_it_was_sent() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;

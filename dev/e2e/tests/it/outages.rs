@@ -4,6 +4,7 @@ use anyhow::Result;
 use async_nats::jetstream::stream::Config;
 use launcher::process::Process;
 use testkit::clients::load::{self, Load, event};
+use testkit::failure::TestResult;
 use testkit::observe::kernel::memory_peak_bytes;
 use testkit::observe::log;
 use testkit::observe::snapshot::views_by_path;
@@ -118,7 +119,7 @@ fn check_memory(ingest: &Process) {
     assert!(peak < MEMORY_MAX_BYTES, "{} MiB at the peak", peak / MIB);
 }
 
-async fn log_is_away(outage: Outage) -> Result<()> {
+async fn log_is_away(outage: Outage) -> TestResult {
     let mut stack = Stack::servers().await?;
     let ingest = stack.ingest(&INGEST).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -141,26 +142,26 @@ async fn log_is_away(outage: Outage) -> Result<()> {
     .await;
     more_acknowledged(&load, 1_000).await;
     assert_eq!(ingest.exit_status(), None, "the process that was started is the one that answers");
-    check_counted(&stack, load).await
+    Ok(check_counted(&stack, load).await?)
 }
 
 #[tokio::test]
-async fn a_stopped_log_means_503_and_nothing_acknowledged_is_lost() -> Result<()> {
+async fn a_stopped_log_means_503_and_nothing_acknowledged_is_lost() -> TestResult {
     log_is_away(Outage::Stopped).await
 }
 
 #[tokio::test]
-async fn a_killed_log_means_503_and_nothing_acknowledged_is_lost() -> Result<()> {
+async fn a_killed_log_means_503_and_nothing_acknowledged_is_lost() -> TestResult {
     log_is_away(Outage::Killed).await
 }
 
 #[tokio::test]
-async fn a_frozen_log_means_503_and_nothing_acknowledged_is_lost() -> Result<()> {
+async fn a_frozen_log_means_503_and_nothing_acknowledged_is_lost() -> TestResult {
     log_is_away(Outage::Frozen).await
 }
 
 #[tokio::test]
-async fn a_full_log_means_503_until_it_is_made_larger() -> Result<()> {
+async fn a_full_log_means_503_until_it_is_made_larger() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     let declared = log::declared(0);
@@ -190,7 +191,7 @@ async fn a_full_log_means_503_until_it_is_made_larger() -> Result<()> {
 }
 
 #[tokio::test]
-async fn ingest_does_not_notice_that_postgres_is_away_and_reports_come_back_complete() -> Result<()> {
+async fn ingest_does_not_notice_that_postgres_is_away_and_reports_come_back_complete() -> TestResult {
     const REPORT: &str = "/stats?site_id=load-0";
     let query_timeout = Duration::from_secs(1);
     let mut stack = Stack::servers().await?;
@@ -237,7 +238,7 @@ async fn ingest_does_not_notice_that_postgres_is_away_and_reports_come_back_comp
 }
 
 #[tokio::test]
-async fn log_and_database_killed_in_turn_lose_nothing() -> Result<()> {
+async fn log_and_database_killed_in_turn_lose_nothing() -> TestResult {
     let mut stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let projector = stack.projector(DATABASE, &[("BATCH_EVENTS_MAX", "50")]).await?;
@@ -256,5 +257,5 @@ async fn log_and_database_killed_in_turn_lose_nothing() -> Result<()> {
         more_acknowledged(&load, 200).await;
     }
     assert_eq!((ingest.exit_status(), projector.process.exit_status()), (None, None));
-    check_counted(&stack, load).await
+    Ok(check_counted(&stack, load).await?)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use testkit::clients::browser::Browser;
 use testkit::clients::http::Client;
 use testkit::clients::page::Page;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
@@ -46,7 +47,7 @@ async fn counted(stack: &Stack) -> Option<BTreeMap<String, u64>> {
 }
 
 #[tokio::test]
-async fn a_page_is_told_what_is_counted_whichever_way_it_sends() -> Result<()> {
+async fn a_page_is_told_what_is_counted_whichever_way_it_sends() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;

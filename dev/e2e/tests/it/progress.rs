@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::Result;
+use testkit::failure::TestResult;
 use testkit::observe::metrics::value;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -8,7 +8,7 @@ use testkit::wait;
 use crate::history::{SOON, event, says, stream, views};
 
 #[tokio::test]
-async fn a_projector_that_does_not_get_on_says_so_until_it_does() -> Result<()> {
+async fn a_projector_that_does_not_get_on_says_so_until_it_does() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;

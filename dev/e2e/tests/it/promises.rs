@@ -6,6 +6,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use futures_util::future::try_join_all;
 use testkit::clients::load::{self, Load, event};
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
@@ -50,7 +51,7 @@ fn write_conf(path: &Path, line: &str, other: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_edited_under_load_gets_nothing_more_until_it_is_right_again() -> Result<()> {
+async fn a_stream_that_is_edited_under_load_gets_nothing_more_until_it_is_right_again() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     let ingest = stack.ingest(&[]).await?;
@@ -83,7 +84,7 @@ async fn a_stream_that_is_edited_under_load_gets_nothing_more_until_it_is_right_
 }
 
 #[tokio::test]
-async fn a_sealed_stream_is_no_passing_failure() -> Result<()> {
+async fn a_sealed_stream_is_no_passing_failure() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     let ingest = stack.ingest(&[("PARTITIONS", "1")]).await?;
@@ -101,7 +102,7 @@ async fn a_sealed_stream_is_no_passing_failure() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_log_that_lets_ingest_publish_nothing_is_no_slow_one() -> Result<()> {
+async fn a_log_that_lets_ingest_publish_nothing_is_no_slow_one() -> TestResult {
     let folder = tempfile::tempdir()?;
     let conf = folder.path().join("server.conf");
     write_conf(&conf, "\"events.*\", ", "")?;
@@ -146,7 +147,7 @@ async fn check_all_is_taken(stack: &Stack, operator: &jetstream::Context) -> Res
 }
 
 #[tokio::test]
-async fn envelopes_are_made_to_fit_a_smaller_max_payload() -> Result<()> {
+async fn envelopes_are_made_to_fit_a_smaller_max_payload() -> TestResult {
     let folder = tempfile::tempdir()?;
     let conf = folder.path().join("server.conf");
     write_conf(&conf, "max_payload: 1MB", "max_payload: 34KB")?;
@@ -171,7 +172,7 @@ async fn envelopes_are_made_to_fit_a_smaller_max_payload() -> Result<()> {
 
 /// A server tells the bound of an account where the client library does not look: it shows when the connection is closed.
 #[tokio::test]
-async fn envelopes_are_made_to_fit_what_the_account_takes() -> Result<()> {
+async fn envelopes_are_made_to_fit_what_the_account_takes() -> TestResult {
     let folder = tempfile::tempdir()?;
     let conf = folder.path().join("server.conf");
     write_conf(&conf, "    jetstream: enabled\n", "    jetstream: enabled\n    limits { max_payload: 64KB }\n")?;
@@ -192,7 +193,7 @@ async fn envelopes_are_made_to_fit_what_the_account_takes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_account_that_takes_no_large_event_is_refused() -> Result<()> {
+async fn an_account_that_takes_no_large_event_is_refused() -> TestResult {
     let folder = tempfile::tempdir()?;
     let conf = folder.path().join("server.conf");
     write_conf(&conf, "    jetstream: enabled\n", "    jetstream: enabled\n    limits { max_payload: 16KB }\n")?;
@@ -212,7 +213,7 @@ async fn an_account_that_takes_no_large_event_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn envelopes_are_made_to_fit_a_smaller_stream() -> Result<()> {
+async fn envelopes_are_made_to_fit_a_smaller_stream() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     let _ingest = stack.ingest(&[]).await?;
@@ -235,5 +236,5 @@ async fn envelopes_are_made_to_fit_a_smaller_stream() -> Result<()> {
         (stack.ingest_client.post("/events", events.join("\n")).await.ok()?.status == 200).then_some(())
     })
     .await;
-    check_all_is_taken(&stack, &operator).await
+    Ok(check_all_is_taken(&stack, &operator).await?)
 }

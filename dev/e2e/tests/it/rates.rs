@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use testkit::clients::http::Answer;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::stack::Stack;
 use testkit::wait;
 
@@ -34,7 +35,7 @@ async fn stored(stack: &Stack) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn events_of_an_address_are_counted_and_not_only_requests() -> Result<()> {
+async fn events_of_an_address_are_counted_and_not_only_requests() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[("RATE_EVENTS_PER_ADDRESS", "10:100")]).await?;
     let client = &stack.ingest_client;
@@ -58,7 +59,7 @@ async fn events_of_an_address_are_counted_and_not_only_requests() -> Result<()> 
 }
 
 #[tokio::test]
-async fn bytes_of_a_key_are_counted_as_they_are_unpacked() -> Result<()> {
+async fn bytes_of_a_key_are_counted_as_they_are_unpacked() -> TestResult {
     let stack = Stack::servers().await?;
     let keys = stack.keys_of("ingest");
     let (first, second) = (keys.add(&["--all-sites"]).await?, keys.add(&["--all-sites"]).await?);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use serde_json::Value;
+use testkit::failure::TestResult;
 use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
 
@@ -13,7 +13,7 @@ type Views = BTreeMap<String, u64>;
 
 /// Referrers came with a later version of the fold than the one that counted this log: its history is replayed.
 #[tokio::test]
-async fn referrers_of_an_access_log_count_to_what_a_plain_count_says() -> Result<()> {
+async fn referrers_of_an_access_log_count_to_what_a_plain_count_says() -> TestResult {
     let traffic = Traffic::load();
     println!("{} events, {}", traffic.lines.len(), traffic.source);
     let stack = Stack::servers().await?;

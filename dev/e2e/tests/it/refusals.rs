@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use launcher::process::Process;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -27,7 +28,7 @@ async fn ready(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn ingest_refuses_streams_that_break_a_promise() -> Result<()> {
+async fn ingest_refuses_streams_that_break_a_promise() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     let declared = log::declared(0);
@@ -81,7 +82,7 @@ fn write_conf_without_sync(path: &Path) -> Result<()> {
 const CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nats/server.conf");
 
 #[tokio::test]
-async fn ingest_takes_nothing_while_the_log_does_not_sync_before_it_acknowledges() -> Result<()> {
+async fn ingest_takes_nothing_while_the_log_does_not_sync_before_it_acknowledges() -> TestResult {
     let folder = tempfile::tempdir()?;
     let conf = folder.path().join("server.conf");
     write_conf_without_sync(&conf)?;
@@ -116,7 +117,7 @@ async fn ingest_takes_nothing_while_the_log_does_not_sync_before_it_acknowledges
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_refused_by_name() -> Result<()> {
+async fn settings_that_cannot_work_are_refused_by_name() -> TestResult {
     let stack = Stack::servers().await?;
     for (variable, value, sentence) in [
         ("PARTITIONS", "0", "PARTITIONS must be 1 to 1000"),
@@ -137,7 +138,7 @@ async fn settings_that_cannot_work_are_refused_by_name() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_projector_with_another_key_than_the_read_models_is_refused() -> Result<()> {
+async fn a_projector_with_another_key_than_the_read_models_is_refused() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let projector = stack.projector(DATABASE, &[]).await?;
@@ -155,7 +156,7 @@ async fn a_projector_with_another_key_than_the_read_models_is_refused() -> Resul
 }
 
 #[tokio::test]
-async fn with_a_wrong_password_ingest_stays_and_says_that_it_cannot_work() -> Result<()> {
+async fn with_a_wrong_password_ingest_stays_and_says_that_it_cannot_work() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest_unready(&[("NATS_PASSWORD", "not-this-one"), ("PUBLISH_DEADLINE_MS", "500")])?;
     let answer = wait::until("ingest answers", SOON, async || stack.ingest_client.get("/readyz").await.ok()).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
@@ -25,7 +25,7 @@ async fn is_drained(stack: &Stack, sequence: i64) {
 }
 
 #[tokio::test]
-async fn an_event_that_postgres_refuses_is_parked_and_all_others_count() -> Result<()> {
+async fn an_event_that_postgres_refuses_is_parked_and_all_others_count() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -68,7 +68,7 @@ async fn an_event_that_postgres_refuses_is_parked_and_all_others_count() -> Resu
 }
 
 #[tokio::test]
-async fn a_batch_whose_commit_takes_too_long_is_narrowed_until_it_is_committed() -> Result<()> {
+async fn a_batch_whose_commit_takes_too_long_is_narrowed_until_it_is_committed() -> TestResult {
     const EVENTS: i64 = 400;
     let stack = Stack::servers().await?;
     let log = stack.log().await?;

@@ -10,6 +10,7 @@ use launcher::workspace::Workspace;
 use serde_json::Value;
 use sqlx::PgPool;
 use testkit::cluster::{Cluster, SERVERS};
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::remains::{compressed_files, files_with};
 use testkit::stack::{DATABASE, SKETCH_KEY, Stack};
@@ -74,7 +75,7 @@ fn anns_digest() -> Result<[u8; 8]> {
 }
 
 /// A stack that has counted them, and the planner has looked at all tables.
-async fn filled() -> Result<(Stack, testkit::stack::Projector)> {
+async fn filled() -> TestResult<(Stack, testkit::stack::Projector)> {
     let stack = Stack::servers().await?;
     let pool = stack.database(DATABASE)?;
     // Compressed it could not be found: the test would say less.
@@ -138,7 +139,7 @@ fn has(folder: &Path, below: &str) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn forget_leaves_nothing_in_any_file() -> Result<()> {
+async fn forget_leaves_nothing_in_any_file() -> TestResult {
     let (stack, _projector) = filled().await?;
     let (folder, pool, log) = (stack.folder(), stack.database(DATABASE)?, stack.log().await?);
     let archive = folder.join("archive");
@@ -181,7 +182,7 @@ async fn forget_leaves_nothing_in_any_file() -> Result<()> {
 }
 
 #[tokio::test]
-async fn forget_reaches_every_copy_of_a_stream() -> Result<()> {
+async fn forget_reaches_every_copy_of_a_stream() -> TestResult {
     let mut stack = Stack::servers().await?;
     stack.nats.stop().await;
     let cluster = Cluster::start(&stack).await?;

@@ -4,6 +4,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::Config;
 use contract::subjects::{LOGGED_AT_HEADER, SCHEMA_HEADER, SENT_AT_HEADER};
 use sqlx::PgPool;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 
 use crate::history::{event, stream, views};
@@ -39,7 +40,7 @@ async fn log_time_is_sane(pool: &PgPool) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn ids_of_retried_events_are_known() -> Result<()> {
+async fn ids_of_retried_events_are_known() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -61,7 +62,7 @@ async fn ids_of_retried_events_are_known() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_envelope_of_a_wrong_clock_makes_nothing_forgotten() -> Result<()> {
+async fn an_envelope_of_a_wrong_clock_makes_nothing_forgotten() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;
@@ -78,7 +79,7 @@ async fn an_envelope_of_a_wrong_clock_makes_nothing_forgotten() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_clock_of_the_log_that_stays_wrong_is_not_believed_against_that_of_ingest() -> Result<()> {
+async fn a_clock_of_the_log_that_stays_wrong_is_not_believed_against_that_of_ingest() -> TestResult {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     log.create_stream(stream(0)).await?;

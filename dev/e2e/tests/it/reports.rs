@@ -5,6 +5,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use testkit::clients::http::Client;
+use testkit::failure::TestResult;
 use testkit::observe::summaries;
 use testkit::stack::{DATABASE, Stack};
 
@@ -27,7 +28,7 @@ const QUESTIONS: usize = 25;
 /// Every report of random events says what a plain count of the same events says. The seed is printed; set
 /// `TIDEMARK_SEED` to it to see the same again.
 #[tokio::test]
-async fn every_report_says_what_a_plain_count_says() -> Result<()> {
+async fn every_report_says_what_a_plain_count_says() -> TestResult {
     let seed = std::env::var("TIDEMARK_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a number"));
     println!("seed {seed}");
     let mut events = plain::events(EVENTS, LATE_EVENTS, seed);
@@ -57,7 +58,7 @@ async fn every_report_says_what_a_plain_count_says() -> Result<()> {
         Asking { client: &stack.query_client, events: &events, receipt: &receipt }.everything(&mut random).await?;
     }
     summaries::complete(&pool).await;
-    Asking { client: &stack.query_client, events: &events, receipt: &receipt }.everything(&mut random).await
+    Ok(Asking { client: &stack.query_client, events: &events, receipt: &receipt }.everything(&mut random).await?)
 }
 
 async fn forget(stack: &Stack, site_id: &str, user: Option<u32>) -> Result<()> {

@@ -6,12 +6,13 @@ use async_nats::jetstream;
 use contract::Partition;
 use tempfile::TempDir;
 use testkit::backup::Backup;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, copy_folder, event, restore, says, stream, views};
 
-async fn begun(partitions: u16) -> Result<(Stack, jetstream::Context)> {
+async fn begun(partitions: u16) -> TestResult<(Stack, jetstream::Context)> {
     let stack = Stack::servers().await?;
     let log = stack.log().await?;
     for partition in 0..partitions {
@@ -62,7 +63,7 @@ async fn copied(stack: &mut Stack) -> Result<TempDir> {
 
 /// Events go on coming while an operator decides.
 #[tokio::test]
-async fn what_came_since_a_restore_counts_whenever_that_is_acknowledged() -> Result<()> {
+async fn what_came_since_a_restore_counts_whenever_that_is_acknowledged() -> TestResult {
     let (mut stack, _) = begun(1).await?;
     send(&stack, 0, "first").await?;
     let copy = copied(&mut stack).await?;
@@ -86,7 +87,7 @@ async fn what_came_since_a_restore_counts_whenever_that_is_acknowledged() -> Res
 }
 
 #[tokio::test]
-async fn a_newer_backup_that_is_found_after_a_decision_is_not_counted_again() -> Result<()> {
+async fn a_newer_backup_that_is_found_after_a_decision_is_not_counted_again() -> TestResult {
     let (stack, log) = begun(1).await?;
     send(&stack, 0, "first").await?;
     let older = Backup::take(&log, partition(0)).await?;
@@ -111,7 +112,7 @@ async fn a_newer_backup_that_is_found_after_a_decision_is_not_counted_again() ->
 }
 
 #[tokio::test]
-async fn a_stream_that_was_given_up_and_comes_back_is_not_counted_again() -> Result<()> {
+async fn a_stream_that_was_given_up_and_comes_back_is_not_counted_again() -> TestResult {
     let (stack, log) = begun(1).await?;
     for _ in 0..2 {
         send(&stack, 0, "first").await?;
@@ -135,7 +136,7 @@ async fn a_stream_that_was_given_up_and_comes_back_is_not_counted_again() -> Res
 
 /// The folder of the log is put back, so the stream has the date that it had.
 #[tokio::test]
-async fn what_takes_the_place_of_the_last_one_after_a_decision_is_noticed() -> Result<()> {
+async fn what_takes_the_place_of_the_last_one_after_a_decision_is_noticed() -> TestResult {
     let (mut stack, _) = begun(1).await?;
     send(&stack, 0, "first").await?;
     let older = copied(&mut stack).await?;
@@ -159,7 +160,7 @@ async fn what_takes_the_place_of_the_last_one_after_a_decision_is_noticed() -> R
 }
 
 #[tokio::test]
-async fn what_takes_the_place_of_a_gap_that_was_acknowledged_is_noticed() -> Result<()> {
+async fn what_takes_the_place_of_a_gap_that_was_acknowledged_is_noticed() -> TestResult {
     let (mut stack, log) = begun(1).await?;
     send(&stack, 0, "first").await?;
     let copy = copied(&mut stack).await?;
@@ -181,7 +182,7 @@ async fn what_takes_the_place_of_a_gap_that_was_acknowledged_is_noticed() -> Res
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_with_an_acknowledged_gap_goes_on_after_a_restore() -> Result<()> {
+async fn a_stream_that_ends_with_an_acknowledged_gap_goes_on_after_a_restore() -> TestResult {
     let (stack, log) = begun(1).await?;
     for site in ["first", "lost"] {
         send(&stack, 0, site).await?;
@@ -201,7 +202,7 @@ async fn a_stream_that_ends_with_an_acknowledged_gap_goes_on_after_a_restore() -
 
 /// One in which nothing was counted yet, one that was trimmed to its end, and one that has grown behind that.
 #[tokio::test]
-async fn a_restored_stream_that_has_nothing_to_compare_goes_on() -> Result<()> {
+async fn a_restored_stream_that_has_nothing_to_compare_goes_on() -> TestResult {
     let (stack, log) = begun(3).await?;
     for partition in [1, 2] {
         for _ in 0..2 {

@@ -5,6 +5,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use launcher::servers::nats::NatsUser;
 use sqlx::AssertSqlSafe;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use tokio::sync::mpsc;
@@ -48,7 +49,7 @@ async fn check_told(told: &mut mpsc::UnboundedReceiver<String>, sentence: &str) 
 }
 
 #[tokio::test]
-async fn users_of_the_log_may_do_their_work_and_nothing_else() -> Result<()> {
+async fn users_of_the_log_may_do_their_work_and_nothing_else() -> TestResult {
     let stack = Stack::servers().await?;
     let operator = stack.log().await?;
     operator.create_stream(log::declared(0)).await?;
@@ -103,7 +104,7 @@ async fn users_of_the_log_may_do_their_work_and_nothing_else() -> Result<()> {
 }
 
 #[tokio::test]
-async fn roles_of_the_database_may_do_their_work_and_nothing_else() -> Result<()> {
+async fn roles_of_the_database_may_do_their_work_and_nothing_else() -> TestResult {
     const INSUFFICIENT_PRIVILEGE: &str = "42501";
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::clients::load::{self, Load};
+use testkit::failure::TestResult;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
@@ -25,7 +26,7 @@ async fn is_answered(stack: &Stack, status: u16) {
 }
 
 #[tokio::test]
-async fn a_new_fold_is_rolled_out_by_deploying_it_and_rolled_back() -> Result<()> {
+async fn a_new_fold_is_rolled_out_by_deploying_it_and_rolled_back() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let old = stack.projector(DATABASE, &BEFORE).await?;
@@ -66,7 +67,7 @@ async fn a_new_fold_is_rolled_out_by_deploying_it_and_rolled_back() -> Result<()
 
 /// The fold before counts these as they were sent: a rebuild by the newest makes one path of the first three.
 #[tokio::test]
-async fn a_path_is_one_page_however_it_is_encoded_and_so_in_all_of_history() -> Result<()> {
+async fn a_path_is_one_page_however_it_is_encoded_and_so_in_all_of_history() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let before = stack.projector(DATABASE, &[("FOLD_VERSION", "4")]).await?;
@@ -104,7 +105,7 @@ async fn a_path_is_one_page_however_it_is_encoded_and_so_in_all_of_history() -> 
 }
 
 #[tokio::test]
-async fn a_new_fold_that_two_projectors_bring_is_begun_once() -> Result<()> {
+async fn a_new_fold_that_two_projectors_bring_is_begun_once() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _old = stack.projector(DATABASE, &BEFORE).await?;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use launcher::ports;
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use testkit::wait;
 
@@ -20,7 +20,7 @@ fn check(what: &str, text: &str) {
 
 /// No program listens at any of the addresses. What is said of that names no secret, and `/readyz` no host either.
 #[tokio::test]
-async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Result<()> {
+async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> TestResult {
     let stack = Stack::servers().await?;
     let unused = ports::free();
     let address = |scheme: &str, rest: &str| format!("{scheme}://someone:{SECRET}@127.0.0.1:{unused}{rest}");
@@ -66,7 +66,7 @@ async fn neighbours_that_are_away_are_told_of_without_their_passwords() -> Resul
 
 /// The servers are there, and refuse this password.
 #[tokio::test]
-async fn wrong_passwords_are_not_told() -> Result<()> {
+async fn wrong_passwords_are_not_told() -> TestResult {
     let stack = Stack::servers().await?;
     let right = stack.url_of(DatabaseUser::Query, DATABASE);
     let (_, place) = right.rsplit_once('@').expect("a URL with credentials");

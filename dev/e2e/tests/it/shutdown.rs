@@ -6,6 +6,7 @@ use anyhow::Result;
 use futures_util::future::try_join_all;
 use testkit::clients::in_flight::Sent;
 use testkit::clients::load::{self, Load, event};
+use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
 use testkit::observe::snapshot::{self, views_by_path};
 use testkit::stack::{DATABASE, Stack};
@@ -41,7 +42,7 @@ async fn acknowledged(load: &Load, events: u64) {
 }
 
 #[tokio::test]
-async fn ingest_ends_in_order_under_load() -> Result<()> {
+async fn ingest_ends_in_order_under_load() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -63,7 +64,7 @@ async fn ingest_ends_in_order_under_load() -> Result<()> {
 }
 
 #[tokio::test]
-async fn ingest_answers_everything_that_it_has_accepted_before_it_ends() -> Result<()> {
+async fn ingest_answers_everything_that_it_has_accepted_before_it_ends() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("PUBLISH_DEADLINE_MS", "9000")]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -92,7 +93,7 @@ async fn ingest_answers_everything_that_it_has_accepted_before_it_ends() -> Resu
 }
 
 #[tokio::test]
-async fn ingest_ends_in_time_although_the_log_is_away_and_what_it_had_accepted_is_answered() -> Result<()> {
+async fn ingest_ends_in_time_although_the_log_is_away_and_what_it_had_accepted_is_answered() -> TestResult {
     let mut stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("PUBLISH_DEADLINE_MS", "3000")]).await?;
     stack.nats.stop().await;
@@ -106,7 +107,7 @@ async fn ingest_ends_in_time_although_the_log_is_away_and_what_it_had_accepted_i
 }
 
 #[tokio::test]
-async fn a_projector_that_is_stopped_again_and_again_counts_the_same() -> Result<()> {
+async fn a_projector_that_is_stopped_again_and_again_counts_the_same() -> TestResult {
     const STOPS: usize = 4;
     let stack = stack_with(&[7, 1, 30]).await?;
     let undisturbed = folded_undisturbed(&stack, "undisturbed").await?;
@@ -130,7 +131,7 @@ async fn a_projector_that_is_stopped_again_and_again_counts_the_same() -> Result
 }
 
 #[tokio::test]
-async fn query_ends_in_order_while_reports_are_asked_for() -> Result<()> {
+async fn query_ends_in_order_while_reports_are_asked_for() -> TestResult {
     let stack = Stack::servers().await?;
     let query = stack.query().await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -154,7 +155,7 @@ async fn query_ends_in_order_while_reports_are_asked_for() -> Result<()> {
 }
 
 #[tokio::test]
-async fn services_that_start_before_the_servers_wait_for_them() -> Result<()> {
+async fn services_that_start_before_the_servers_wait_for_them() -> TestResult {
     let mut stack = Stack::servers().await?;
     stack.nats.stop().await;
     stack.postgres.stop().await;

@@ -7,6 +7,7 @@ use launcher::servers::nginx::Nginx;
 use reqwest::redirect::Policy;
 use serde_json::json;
 use testkit::clients::browser::{Browser, Screen};
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use thirtyfour::prelude::*;
@@ -31,7 +32,7 @@ pub(crate) fn event(number: u32) -> String {
 }
 
 #[tokio::test]
-async fn the_dashboard_works_below_a_path() -> Result<()> {
+async fn the_dashboard_works_below_a_path() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -54,7 +55,7 @@ async fn the_dashboard_works_below_a_path() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_page_becomes_live_again_when_query_was_away_behind_a_proxy() -> Result<()> {
+async fn a_page_becomes_live_again_when_query_was_away_behind_a_proxy() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -75,7 +76,7 @@ async fn a_page_becomes_live_again_when_query_was_away_behind_a_proxy() -> Resul
         (browser.text("[data-live-views]").await.ok()? == "2").then_some(())
     })
     .await;
-    browser.quit().await
+    Ok(browser.quit().await?)
 }
 
 /// Waits until the card says so.

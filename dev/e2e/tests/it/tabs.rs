@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use testkit::clients::browser::{Browser, Screen};
+use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use thirtyfour::WindowHandle;
@@ -18,7 +19,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Plain HTTP/1.1, as query serves it.
 #[tokio::test]
-async fn eight_tabs_of_one_browser_all_load_and_are_up_to_date_when_they_are_shown() -> Result<()> {
+async fn eight_tabs_of_one_browser_all_load_and_are_up_to_date_when_they_are_shown() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -31,7 +32,7 @@ async fn eight_tabs_of_one_browser_all_load_and_are_up_to_date_when_they_are_sho
         browser.picture("failure", Screen::DESK).await?;
     }
     browser.quit().await?;
-    outcome
+    Ok(outcome?)
 }
 
 async fn look_at_tabs(browser: &Browser, stack: &Stack) -> Result<()> {

@@ -7,6 +7,7 @@ use launcher::process::Process;
 use launcher::workspace::Workspace;
 use testkit::clients::load::event;
 use testkit::clients::tls::SecureClient;
+use testkit::failure::TestResult;
 use testkit::inputs::certificates::{Authority, Validity};
 use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use testkit::wait;
@@ -33,7 +34,7 @@ async fn is_ready(client: &SecureClient) {
 }
 
 #[tokio::test]
-async fn clients_are_served_over_tls_with_the_certificate_that_is_there_now() -> Result<()> {
+async fn clients_are_served_over_tls_with_the_certificate_that_is_there_now() -> TestResult {
     let stack = Stack::servers().await?;
     let authority = Authority::new()?;
     let folder = authority.folder();
@@ -99,7 +100,7 @@ fn encrypted([certificate, key]: &[String; 2]) -> Result<String> {
 }
 
 #[tokio::test]
-async fn the_log_is_reached_over_tls_or_not_at_all() -> Result<()> {
+async fn the_log_is_reached_over_tls_or_not_at_all() -> TestResult {
     let authority = Authority::new()?;
     let folder = authority.folder();
     let files = authority.issue("127.0.0.1", Validity::Valid)?.save(folder, "nats")?;
@@ -158,7 +159,7 @@ async fn the_log_is_reached_over_tls_or_not_at_all() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_database_is_reached_over_tls_or_not_at_all() -> Result<()> {
+async fn the_database_is_reached_over_tls_or_not_at_all() -> TestResult {
     let authority = Authority::new()?;
     let mut stack = Stack::servers().await?;
     let valid = authority.issue("127.0.0.1", Validity::Valid)?;

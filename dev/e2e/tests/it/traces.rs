@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use testkit::clients::http::Client;
+use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
 use testkit::observe::otlp_collector::{Collector, Span};
 use testkit::stack::{DATABASE, Stack};
@@ -59,7 +60,7 @@ async fn post_together(stack: &Stack, numbers: [u32; 3]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_trace_leads_from_the_request_to_the_commit_and_costs_nothing_where_nobody_traces() -> Result<()> {
+async fn a_trace_leads_from_the_request_to_the_commit_and_costs_nothing_where_nobody_traces() -> TestResult {
     let collector = Collector::start().await?;
     let variables = collector.environment();
     let environment: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();

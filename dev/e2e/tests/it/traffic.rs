@@ -1,5 +1,6 @@
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use testkit::failure::TestResult;
 use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
 
@@ -10,7 +11,7 @@ const CONCURRENCY: usize = 32;
 const BATCH_EVENTS: usize = 500;
 
 #[tokio::test]
-async fn an_access_log_counts_to_the_truth() -> Result<()> {
+async fn an_access_log_counts_to_the_truth() -> TestResult {
     let traffic = Traffic::load();
     println!("{} events, {}", traffic.lines.len(), traffic.source);
     let stack = Stack::servers().await?;

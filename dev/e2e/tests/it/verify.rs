@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::clients::load::Load;
+use testkit::failure::TestResult;
 use testkit::observe::summaries;
 use testkit::stack::{Answered, DATABASE, Stack};
 use testkit::wait;
@@ -13,7 +14,7 @@ use crate::exactly_once::{fill, traffic};
 const SOON: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_healthy_system_is_proved_while_traffic_goes_on() -> Result<()> {
+async fn a_healthy_system_is_proved_while_traffic_goes_on() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -42,7 +43,7 @@ async fn broken(stack: &Stack, pool: &PgPool, statement: &'static str) -> Result
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_is_found() -> Result<()> {
+async fn whatever_is_wrong_is_found() -> TestResult {
     let stack = Stack::servers().await?;
     stack.ingest(&[]).await?.stop().await;
     for partition in 0..2 {
@@ -120,7 +121,7 @@ async fn whatever_is_wrong_is_found() -> Result<()> {
 
 /// A summary of before late events may have as many views as a part of its month has now.
 #[tokio::test]
-async fn a_summary_that_only_fits_a_part_of_its_month_is_not_reported() -> Result<()> {
+async fn a_summary_that_only_fits_a_part_of_its_month_is_not_reported() -> TestResult {
     let stack = Stack::servers().await?;
     stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
     let days = ["2025-10-03", "2025-10-03", "2025-10-03", "2025-10-20", "2025-10-21"];
@@ -156,7 +157,7 @@ async fn a_summary_that_only_fits_a_part_of_its_month_is_not_reported() -> Resul
 /// What happens on the wire and in the database when a commit takes too long, and its backend outlives its client: the
 /// commit fails, and so does the next look at the checkpoint.
 #[tokio::test]
-async fn what_a_failed_commit_has_noted_is_forgotten_before_it_is_folded_again() -> Result<()> {
+async fn what_a_failed_commit_has_noted_is_forgotten_before_it_is_folded_again() -> TestResult {
     let stack = Stack::servers().await?;
     stack.ingest(&[("PARTITIONS", "1")]).await?.stop().await;
     fill(&stack.log().await?, "events.0", &traffic()[..1_000], &[5, 40]).await?;

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use bytes::Bytes;
 use contract::envelope::ENVELOPE_EVENTS_MAX;
 use futures_util::future::try_join_all;
 use serde_json::json;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::kernel::memory_peak_bytes;
 use testkit::observe::log;
 use testkit::stack::Stack;
@@ -29,7 +29,7 @@ fn bomb(bytes: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_quickly_and_takes_no_memory() -> Result<()> {
+async fn what_is_too_large_is_refused_quickly_and_takes_no_memory() -> TestResult {
     let stack = Stack::servers().await?;
     let ingest = stack.ingest(&[("BODIES_BYTES_MAX", &BODIES_BYTES_MAX.to_string())]).await?;
     let client = &stack.ingest_client;

@@ -1,10 +1,10 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use futures_util::future::join_all;
 use testkit::clients::in_flight::Sent;
 use testkit::clients::load::event;
+use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
@@ -20,7 +20,7 @@ const FLOOD_BATCHES: usize = 100;
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
 #[tokio::test]
-async fn what_waits_for_the_log_has_a_bound() -> Result<()> {
+async fn what_waits_for_the_log_has_a_bound() -> TestResult {
     let mut stack = Stack::servers().await?;
     let ingest = stack.ingest(&[INGEST[1], INGEST[2], ("PUBLISH_DEADLINE_MS", "6000")]).await?;
     stack.nats.stop().await;
@@ -56,7 +56,7 @@ async fn what_waits_for_the_log_has_a_bound() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_client_leaves_room_in_the_queue_to_others() -> Result<()> {
+async fn one_client_leaves_room_in_the_queue_to_others() -> TestResult {
     const DEADLINE_MS: &str = "30000";
     let mut stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[INGEST[1], INGEST[2], ("PUBLISH_DEADLINE_MS", DEADLINE_MS)]).await?;
@@ -94,7 +94,7 @@ async fn one_client_leaves_room_in_the_queue_to_others() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_envelope_that_is_sent_again_counts_once() -> Result<()> {
+async fn an_envelope_that_is_sent_again_counts_once() -> TestResult {
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[("PARTITIONS", "1"), ("PUBLISH_DEADLINE_MS", "20000")]).await?;
     let _projector = stack.projector(DATABASE, &[]).await?;
@@ -118,7 +118,7 @@ async fn an_envelope_that_is_sent_again_counts_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_hanging_up_is_stored_once() -> Result<()> {
+async fn what_was_sent_before_hanging_up_is_stored_once() -> TestResult {
     const WAITING: usize = 50;
     let stack = Stack::servers().await?;
     let _ingest = stack.ingest(&[("PARTITIONS", "1"), ("PUBLISH_DEADLINE_MS", "60000")]).await?;
