@@ -103,7 +103,8 @@ async fn who_has_no_key_or_another_one_is_not_let_in() {
         }
         assert_eq!(code(&service.get_with(&revoked, path).await), refused(401, "revoked_key"), "{path}");
     }
-    for path in ["/healthz", "/readyz", "/api-docs", "/api-docs/openapi.json", "/api-docs/swagger-ui.css"] {
+    service.tells_of_readiness((200, "ready\n")).await;
+    for path in ["/healthz", "/api-docs", "/api-docs/openapi.json", "/api-docs/swagger-ui.css"] {
         assert_eq!(service.get(path).await.status, 200, "{path} is open");
     }
     for path in ["/sites", "/metrics", "/?site=a"] {

@@ -106,10 +106,12 @@ async fn an_address_that_cannot_be_read_is_told_by_check_config() -> TestResult 
     let stack = Stack::servers().await?;
     for url in ["postgres://u:sekret@::1:5432/d", "postgres://u:sekret@a,b/d", "mysql://u:sekret@h/d"] {
         let told = stack.operate_with(&[("DATABASE_URL", url)], &["--check-config"]).await?;
-        let sentence = "DATABASE_URL is no URL of a Postgres database: ";
-        assert!(!told.is_success && told.complaint.contains(sentence), "{told:?}");
-        assert!(!told.complaint.contains("sekret"), "{told:?}");
+        assert!(!told.is_success && told.complaint.contains("DATABASE_URL"), "{told:?}");
+        assert!(!format!("{told:?}").contains("sekret"), "{told:?}");
     }
+    let accepted =
+        stack.operate_with(&[("DATABASE_URL", "postgres://u:sekret@[::1]:5432/d")], &["--check-config"]).await?;
+    assert!(accepted.is_success, "only what is wrong is told: {accepted:?}");
     Ok(())
 }
 

@@ -24,15 +24,15 @@ const SOON: Duration = Duration::from_secs(30);
 /// More than the six connections of HTTP/1.1 that a browser opens to a host.
 const TABS: usize = 8;
 
-type Requests = SendRequest<Full<Bytes>>;
+pub(crate) type Requests = SendRequest<Full<Bytes>>;
 
 /// A connection of HTTP/2, and when it ends.
-async fn connect(client: &SecureClient) -> Result<(Requests, JoinHandle<hyper::Result<()>>)> {
+pub(crate) async fn connect(client: &SecureClient) -> Result<(Requests, JoinHandle<hyper::Result<()>>)> {
     let (requests, connection) = handshake(TokioExecutor::new(), TokioIo::new(client.connect_http2().await?)).await?;
     Ok((requests, tokio::spawn(connection)))
 }
 
-async fn ask(requests: &Requests, path: &str, body: String) -> Result<Response<Incoming>> {
+pub(crate) async fn ask(requests: &Requests, path: &str, body: String) -> Result<Response<Incoming>> {
     let method = if body.is_empty() { "GET" } else { "POST" };
     let request = Request::builder().method(method).uri(format!("https://127.0.0.1{path}"));
     let mut requests = requests.clone();
@@ -40,7 +40,7 @@ async fn ask(requests: &Requests, path: &str, body: String) -> Result<Response<I
     Ok(timeout(SOON, requests.send_request(request.body(Full::from(body))?)).await.context("no answer")??)
 }
 
-async fn text(answer: Response<Incoming>) -> Result<String> {
+pub(crate) async fn text(answer: Response<Incoming>) -> Result<String> {
     Ok(String::from_utf8(answer.into_body().collect().await?.to_bytes().to_vec())?)
 }
 

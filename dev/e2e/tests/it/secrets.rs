@@ -83,7 +83,14 @@ async fn wrong_passwords_are_not_told() -> TestResult {
         check("/readyz", &answer.text);
         assert!(!answer.text.contains("someone") && !answer.text.contains("127.0.0.1"), "{}", answer.text);
     }
+    // What NATS and Postgres say of a wrong password.
+    let refusals = ["authorization violation", "password authentication failed"];
     for (name, process) in [("ingest", ingest), ("projector", projector.process), ("query", query)] {
+        wait::until(&format!("{name} is refused"), SOON, async || {
+            let said = process.log_tail(10_000).to_lowercase();
+            refusals.iter().any(|refusal| said.contains(refusal)).then_some(())
+        })
+        .await;
         process.stop().await;
         check(name, &process.log_tail(1_000_000));
     }
