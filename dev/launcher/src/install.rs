@@ -1,17 +1,13 @@
-//! Finds nats-server, Postgres, the nats CLI, Chromium, Prometheus and other programs on this machine, or installs them.
+//! Finds nats-server, Postgres, the nats CLI and Go on this machine, or installs them; and finds or installs what tests need
+//! beside them.
 
-mod apt;
-mod chromium;
-mod faketime;
+pub mod apt;
 mod go;
 mod nats;
 mod nats_cli;
 mod nats_clock;
-mod nginx;
-mod pgbouncer;
 mod pip;
 mod postgres;
-mod prometheus;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -23,33 +19,30 @@ use anyhow::{Context, Result};
 
 use crate::workspace::{self, Workspace};
 
-pub use chromium::{ChromiumPrograms, chromium};
-pub use faketime::libfaketime;
 pub use nats::nats_server;
 pub use nats_cli::{nats_cli, nats_cli_advice, nats_cli_folder};
 pub use nats_clock::nats_server_with_movable_clock;
-pub use nginx::nginx;
-pub use pgbouncer::{PgbouncerProgram, pgbouncer};
 pub use postgres::{PostgresPrograms, postgres};
-pub use prometheus::{PrometheusPrograms, prometheus};
 
 /// Interval between attempts to lock installations.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Major and minor version of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Version {
-    major: u32,
+pub struct Version {
+    /// Major version.
+    pub major: u32,
     minor: u32,
 }
 
 impl Version {
-    const fn new(major: u32, minor: u32) -> Self {
+    /// A version of these numbers.
+    pub const fn new(major: u32, minor: u32) -> Self {
         Self { major, minor }
     }
 
     /// Version of a program; `None` if it does not run.
-    fn of(program: &Path) -> Option<Self> {
+    pub fn of(program: &Path) -> Option<Self> {
         let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
         Self::parse(&String::from_utf8_lossy(&output.stdout))
     }
@@ -80,14 +73,14 @@ fn leading_number(text: &str) -> Option<(u32, &str)> {
 }
 
 /// Files of this name in the folders of PATH.
-fn on_path(name: &str) -> Vec<PathBuf> {
+pub fn on_path(name: &str) -> Vec<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let files = std::env::split_paths(&folders).map(|folder| folder.join(name));
     files.filter(|file| file.is_file()).collect()
 }
 
 /// Finds a program, or installs it, by one process at a time.
-async fn found_or_installed<T>(
+pub async fn found_or_installed<T>(
     workspace: &Workspace,
     find: impl Fn() -> Option<T>,
     install: impl Future<Output = Result<T>>,
@@ -105,7 +98,7 @@ async fn found_or_installed<T>(
 
 /// Creates the folder `name` among the downloads, and fills it. The folder gets its name once it is complete, so that an
 /// interrupted installation is never used.
-async fn create_folder(
+pub async fn create_folder(
     workspace: &Workspace,
     name: &str,
     fill: impl AsyncFnOnce(&Path) -> Result<()>,
@@ -132,7 +125,7 @@ async fn lock(workspace: &Workspace) -> Result<File> {
 }
 
 /// Log of all installations.
-fn install_log(workspace: &Workspace) -> PathBuf {
+pub fn install_log(workspace: &Workspace) -> PathBuf {
     workspace.logs().join("install.log")
 }
 

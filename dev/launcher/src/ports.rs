@@ -43,7 +43,7 @@ pub(crate) fn is_free(port: u16) -> bool {
 }
 
 /// Whether `pid` listens on this port.
-pub(crate) fn is_owned_by(port: u16, pid: u32) -> bool {
+pub fn is_owned_by(port: u16, pid: u32) -> bool {
     owner::owns(pid, port)
 }
 

@@ -10,7 +10,7 @@
 
 mod freeze;
 mod launch;
-pub(crate) mod os_user;
+pub mod os_user;
 pub mod ready;
 mod spawner;
 pub mod tree;

@@ -2,10 +2,7 @@
 //! process dies.
 
 pub mod nats;
-pub mod nginx;
-pub mod pgbouncer;
 pub mod postgres;
-pub mod prometheus;
 
 use anyhow::{Result, bail};
 
@@ -17,12 +14,12 @@ use crate::process::ready::{self, TAIL_LINES};
 const PORT_TRIES_MAX: u32 = 5;
 
 /// Whether a server has ended because another process had its port.
-fn port_was_taken(process: &Process) -> bool {
+pub fn port_was_taken(process: &Process) -> bool {
     process.exit_status().is_some() && process.log_tail(TAIL_LINES).contains("already in use")
 }
 
 /// Starts a server on `ports`, and on other ones if those are taken in the last moment, in which case `start` returns `None`.
-async fn start_on_ports<const N: usize>(
+pub async fn start_on_ports<const N: usize>(
     mut ports: [u16; N],
     start: impl AsyncFn([u16; N]) -> Result<Option<Process>>,
 ) -> Result<(Process, [u16; N])> {
@@ -36,7 +33,7 @@ async fn start_on_ports<const N: usize>(
 }
 
 /// Waits until a server answers at `url`; `None` if its port was taken.
-async fn answering(process: Process, port: u16, url: &str) -> Result<Option<Process>> {
+pub async fn answering(process: Process, port: u16, url: &str) -> Result<Option<Process>> {
     let client = ready::client()?;
     // If the port was taken, another server may answer at the same address.
     let is_ready = async || ready::answers(&client, url).await && ports::is_owned_by(port, process.pid());

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use launcher::servers::nats::NatsUser;
 use testkit::failure::TestResult;
-use testkit::faults::proxy::Wire;
 use testkit::stack::{Answered, DATABASE, Stack};
 
+use crate::faults::proxy::Wire;
 use crate::history::{SOON, event, says, views};
 
 /// More than the log delivers at once: behind what is lost there is something that comes.

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use contract::Partition;
-use testkit::backup::Backup;
 use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
@@ -10,6 +9,7 @@ use testkit::wait;
 use crate::decisions::{acknowledge, begun, meets_gap, send, shows};
 use crate::generations::have_become;
 use crate::history::{SOON, event, says, views};
+use crate::servers::backup::Backup;
 
 /// A log with `first`, `second` and `third`, where the operator has acknowledged that the envelope of `lost` is gone.
 async fn acknowledged() -> TestResult<(Stack, Projector)> {

@@ -7,11 +7,11 @@ use launcher::ports;
 use launcher::process::Process;
 use testkit::failure::TestResult;
 use testkit::observe::log;
-use testkit::observe::prometheus::{Alert, Monitoring, dashboard, rules_folder};
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, event, says};
+use crate::observe::prometheus::{Alert, Monitoring, dashboard, rules_folder};
 
 /// The longest that an alert wants its expression to grow is a minute; the rest is for a machine that does other things.
 const FIRES_WITHIN: Duration = Duration::from_mins(3);

@@ -8,13 +8,13 @@ use launcher::process::Process;
 use launcher::servers::postgres::Postgres;
 use sqlx::PgPool;
 use tempfile::TempDir;
-use testkit::backup::Backup;
 use testkit::failure::TestResult;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, says};
+use crate::servers::backup::Backup;
 
 const PARTITIONS: u16 = 4;
 

@@ -3,11 +3,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use launcher::build::{self, Profile};
-use launcher::install;
 use launcher::workspace::Workspace;
 use testkit::failure::TestResult;
 use testkit::stack::Stack;
 use testkit::wait;
+
+use crate::servers::faketime;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -58,7 +59,7 @@ async fn nothing_is_given_to_a_log_whose_clock_is_wrong() -> TestResult {
 
 /// Ingest with a clock that is so much off.
 async fn ingest_off_by(stack: &Stack, offset: &str) -> Result<launcher::process::Process> {
-    let library = install::libfaketime(&Workspace::find()?).await?;
+    let library = faketime::libfaketime(&Workspace::find()?).await?;
     let library = library.to_str().context("a path")?.to_owned();
     stack.ingest_unready(&[("LD_PRELOAD", &library), ("FAKETIME", offset), ("DONT_FAKE_MONOTONIC", "1")])
 }

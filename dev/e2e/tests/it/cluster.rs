@@ -7,13 +7,14 @@ use contract::{Partition, SiteId};
 use futures_util::future::{join, join_all};
 use launcher::process::Process;
 use testkit::clients::load::{self, Load, event};
-use testkit::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
 use testkit::failure::TestResult;
 use testkit::observe::log;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 use tokio::net::TcpListener;
+
+use crate::servers::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
 
 const PARTITIONS: u16 = 4;
 

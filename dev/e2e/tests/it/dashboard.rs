@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
-use testkit::clients::browser::{Browser, Screen};
 use testkit::failure::TestResult;
-use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use thirtyfour::prelude::*;
 
+use crate::clients::browser::{Browser, Screen};
+use crate::inputs::traffic::Traffic;
 use crate::traffic::post;
 
 /// A site that has events today, too.

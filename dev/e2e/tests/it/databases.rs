@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use crate::servers::pgbouncer::{Behind, Pgbouncer, Pooling};
 use anyhow::{Context, Result};
 use launcher::process::Process;
-use launcher::servers::pgbouncer::{Behind, Pgbouncer, Pooling};
 use sqlx::AssertSqlSafe;
 use testkit::clients::load::event;
 use testkit::failure::TestResult;

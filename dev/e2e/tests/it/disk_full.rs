@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use testkit::clients::load::{self, Load, event};
 use testkit::failure::TestResult;
-use testkit::faults::disk::Disk;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
+
+use crate::faults::disk::Disk;
 
 const SOON: Duration = Duration::from_mins(1);
 

@@ -5,10 +5,11 @@ use anyhow::{Context, Result};
 use async_nats::jetstream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use testkit::failure::TestResult;
-use testkit::inputs::traffic::Traffic;
 use testkit::observe::snapshot;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
+
+use crate::inputs::traffic::Traffic;
 
 /// Small batches: many transactions to be killed in.
 pub(crate) const SMALL_BATCHES: [(&str, &str); 1] = [("BATCH_EVENTS_MAX", "40")];

@@ -10,12 +10,12 @@ use sqlx::PgPool;
 use testkit::clients::load::{self, Load};
 use testkit::failure::TestResult;
 use testkit::observe::log;
-use testkit::observe::remains::files_with;
 use testkit::observe::snapshot::{self, views_by_path};
 use testkit::stack::{Answered, DATABASE, Stack};
 use testkit::wait;
 
 use crate::exactly_once::{fill, folded_undisturbed, traffic};
+use crate::observe::remains::files_with;
 
 const SOON: Duration = Duration::from_mins(1);
 

@@ -8,15 +8,16 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use testkit::clients::browser::Browser;
 use testkit::clients::load::event;
-use testkit::clients::tls::SecureClient;
 use testkit::failure::TestResult;
-use testkit::inputs::certificates::{Authority, Validity};
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::clients::browser::Browser;
+use crate::clients::tls::SecureClient;
+use crate::inputs::certificates::{Authority, Validity};
 
 /// An answer comes, and an end, within this time, on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(30);

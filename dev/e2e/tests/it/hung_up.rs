@@ -1,17 +1,17 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use testkit::clients::in_flight::Sent;
 use testkit::clients::load::event;
-use testkit::clients::tls::SecureClient;
 use testkit::failure::TestResult;
-use testkit::inputs::certificates::{Authority, Validity};
-use testkit::observe::metrics::value;
 use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
+use crate::clients::in_flight::Sent;
+use crate::clients::tls::SecureClient;
 use crate::http2::{Requests, ask, connect, text};
+use crate::inputs::certificates::{Authority, Validity};
+use crate::observe::metrics::value;
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -4,9 +4,10 @@ use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 use testkit::failure::TestResult;
-use testkit::observe::remains::files_with;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
+
+use crate::observe::remains::files_with;
 
 /// A look at what is watched is taken every five seconds at least.
 const SOON: Duration = Duration::from_secs(30);

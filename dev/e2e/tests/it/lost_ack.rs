@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use launcher::process::Process;
 use testkit::failure::TestResult;
-use testkit::faults::proxy::Wire;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
+use crate::faults::proxy::Wire;
 use crate::history::SOON;
 
 /// Each lost acknowledgement costs two seconds, until ingest asks again.

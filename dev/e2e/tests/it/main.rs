@@ -1,5 +1,20 @@
 //! Tests from outside, one file for each promise. Each test starts servers and services of its own, and stops them.
 
+/// Servers that only some tests need.
+mod servers;
+
+/// Clients beside those of the test kit.
+mod clients;
+
+/// Faults of the network and of disks.
+mod faults;
+
+/// Traffic and certificates that tests put in.
+mod inputs;
+
+/// Metrics, spans and files, observed from outside.
+mod observe;
+
 /// Answers equal those of the service that Tidemark replaces, to the letter.
 mod contract;
 

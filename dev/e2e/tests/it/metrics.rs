@@ -1,17 +1,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::servers::prometheus::promtool;
 use anyhow::Result;
 use async_nats::jetstream::stream::Config;
-use launcher::servers::prometheus::promtool;
 use testkit::failure::TestResult;
 use testkit::observe::log;
-use testkit::observe::metrics::{Kinds, promised, served, used, value};
-use testkit::observe::prometheus::{dashboard, rules_folder};
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, event};
+use crate::observe::metrics::{Kinds, promised, served, used, value};
+use crate::observe::prometheus::{dashboard, rules_folder};
 
 const DOCUMENT: &str = include_str!("../../../../docs/operations.md");
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::clients::browser::Browser;
 use testkit::clients::http::Client;
-use testkit::clients::page::Page;
 use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
+
+use crate::clients::browser::Browser;
+use crate::clients::page::Page;
 
 /// A browser sends a beacon when it has time for it, on a machine that does other things too.
 const SOON: Duration = Duration::from_secs(30);

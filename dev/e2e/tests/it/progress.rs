@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use testkit::failure::TestResult;
-use testkit::observe::metrics::value;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, event, says, stream, views};
+use crate::observe::metrics::value;
 
 #[tokio::test]
 async fn a_projector_that_does_not_get_on_says_so_until_it_does() -> TestResult {

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use testkit::failure::TestResult;
-use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
 
 use crate::generations::have_become;
+use crate::inputs::traffic::Traffic;
 use crate::traffic::post;
 
 /// Views by what they count as: a host, or a word in brackets.

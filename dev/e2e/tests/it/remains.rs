@@ -9,15 +9,15 @@ use launcher::servers::nats::NatsUser;
 use launcher::workspace::Workspace;
 use serde_json::Value;
 use sqlx::PgPool;
-use testkit::cluster::{Cluster, SERVERS};
 use testkit::failure::TestResult;
 use testkit::observe::log;
-use testkit::observe::remains::{compressed_files, files_with};
 use testkit::stack::{DATABASE, SKETCH_KEY, Stack};
 use testkit::wait;
 
 use crate::exactly_once::{fill, traffic};
 use crate::history::SOON;
+use crate::observe::remains::{compressed_files, files_with};
+use crate::servers::cluster::{Cluster, SERVERS};
 
 /// A user id that is no part of any other one, nor of anything else.
 const ANN: &str = "ann-of-whom-nothing-is-left";

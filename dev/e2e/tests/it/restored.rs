@@ -5,12 +5,12 @@ use anyhow::Result;
 use async_nats::jetstream;
 use contract::Partition;
 use tempfile::TempDir;
-use testkit::backup::Backup;
 use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, copy_folder, event, restore, says, stream, views};
+use crate::servers::backup::Backup;
 
 async fn begun(partitions: u16) -> TestResult<(Stack, jetstream::Context)> {
     let stack = Stack::servers().await?;

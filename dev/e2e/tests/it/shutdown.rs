@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::try_join_all;
-use testkit::clients::in_flight::Sent;
 use testkit::clients::load::{self, Load, event};
 use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
@@ -13,6 +12,7 @@ use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::net::TcpStream;
 
+use crate::clients::in_flight::Sent;
 use crate::exactly_once::{SMALL_BATCHES, folded_undisturbed, stack_with};
 
 const SOON: Duration = Duration::from_secs(45);

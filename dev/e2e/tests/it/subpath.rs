@@ -1,16 +1,17 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::servers::nginx::Nginx;
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
-use launcher::servers::nginx::Nginx;
 use reqwest::redirect::Policy;
 use serde_json::json;
-use testkit::clients::browser::{Browser, Screen};
 use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use thirtyfour::prelude::*;
+
+use crate::clients::browser::{Browser, Screen};
 
 /// A page loads, and becomes live, within this time on a busy machine.
 const SOON: Duration = Duration::from_secs(30);

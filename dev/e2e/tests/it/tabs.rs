@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use testkit::clients::browser::{Browser, Screen};
 use testkit::failure::TestResult;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use thirtyfour::WindowHandle;
 
+use crate::clients::browser::{Browser, Screen};
 use crate::subpath::{SITE, event};
 
 /// Browsers open six connections to a host.

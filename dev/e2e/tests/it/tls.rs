@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use launcher::process::Process;
 use launcher::workspace::Workspace;
 use testkit::clients::load::event;
-use testkit::clients::tls::SecureClient;
 use testkit::failure::TestResult;
-use testkit::inputs::certificates::{Authority, Validity};
 use testkit::stack::{DATABASE, DatabaseUser, Stack};
 use testkit::wait;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+
+use crate::clients::tls::SecureClient;
+use crate::inputs::certificates::{Authority, Validity};
 
 /// Files are looked at every second, servers are asked again ten times a second.
 const SOON: Duration = Duration::from_secs(30);

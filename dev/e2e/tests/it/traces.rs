@@ -6,11 +6,11 @@ use futures_util::future::try_join_all;
 use testkit::clients::http::Client;
 use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
-use testkit::observe::otlp_collector::{Collector, Span};
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 
 use crate::history::{SOON, event};
+use crate::observe::otlp_collector::{Collector, Span};
 
 /// The trace of a number, and a header that says that this is a part of its span 1.
 fn trace(number: u32) -> String {

@@ -1,8 +1,9 @@
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use testkit::failure::TestResult;
-use testkit::inputs::traffic::Traffic;
 use testkit::stack::{DATABASE, Stack};
+
+use crate::inputs::traffic::Traffic;
 
 /// Requests at once, as a web server would send them.
 const CONCURRENCY: usize = 32;

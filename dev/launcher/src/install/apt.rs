@@ -35,7 +35,7 @@ const UNPACK: &str = r#"
 /// # Errors
 ///
 /// There is no apt-get, or the package cannot be downloaded.
-pub(super) async fn unpack(step: &str, package: &'static str, folder: &Path, log: PathBuf) -> Result<()> {
+pub async fn unpack(step: &str, package: &'static str, folder: &Path, log: PathBuf) -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-e", "-c", UNPACK, "sh", package]).arg(folder);
     let run = process::run(Launch::new("apt-get download", command).log(&log));
@@ -51,7 +51,7 @@ pub(super) async fn unpack(step: &str, package: &'static str, folder: &Path, log
 /// # Errors
 ///
 /// There is no apt-get, this user may not run it, or the installation fails.
-pub(super) async fn install(step: &str, package: &'static str, log: PathBuf) -> Result<()> {
+pub async fn install(step: &str, package: &'static str, log: PathBuf) -> Result<()> {
     let work = tokio::task::spawn_blocking(move || install_blocking(package, &log));
     progress::step(step, work).await.context("waiting for apt-get")?
 }

@@ -65,7 +65,7 @@ impl Launch {
 
     /// Runs the process as this user; `None` keeps the current one.
     #[must_use]
-    pub(crate) fn user(mut self, user: Option<OsUser>) -> Self {
+    pub fn user(mut self, user: Option<OsUser>) -> Self {
         self.user = user;
         self
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 /// A user without privileges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OsUser {
+pub struct OsUser {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
@@ -19,7 +19,7 @@ impl OsUser {
     /// # Errors
     ///
     /// The machine has neither.
-    pub(crate) fn unprivileged() -> Result<Option<Self>> {
+    pub fn unprivileged() -> Result<Option<Self>> {
         if !is_root() {
             return Ok(None);
         }
@@ -43,7 +43,7 @@ impl OsUser {
 
     /// Permits all users to pass through, but not to list, the temporary folders of this process above `path`. Test servers
     /// have their data there.
-    pub(crate) fn open_temporary_folders(self, path: &Path) -> Result<()> {
+    pub fn open_temporary_folders(self, path: &Path) -> Result<()> {
         let temporary = std::env::temp_dir();
         let temporary = temporary.canonicalize().unwrap_or(temporary);
         for (folder, metadata) in obstacles(path) {

@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// No answer may take longer than this; ingest's own deadline is below it.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An HTTP client of one service.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use testkit::clients::in_flight::Sent;
 use testkit::clients::load::event;
 use testkit::failure::TestResult;
 use testkit::observe::kernel::Connections;
@@ -10,6 +9,8 @@ use testkit::observe::snapshot::views_by_path;
 use testkit::stack::{DATABASE, Stack};
 use testkit::wait;
 use tokio::time::sleep;
+
+use crate::clients::in_flight::Sent;
 
 use super::{INGEST, MIB, SOON, check_memory};
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow};
-
-use super::{apt, create_folder, found_or_installed, install_log, on_path};
-use crate::workspace::Workspace;
+use launcher::install::{apt, create_folder, found_or_installed, install_log, on_path};
+use launcher::workspace::Workspace;
 
 /// Package of pgbouncer, and of a library that it needs.
 const PACKAGES: [&str; 2] = ["pgbouncer", "libc-ares2"];
@@ -16,11 +15,11 @@ const FOLDER: &str = "pgbouncer";
 
 /// The pooler to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PgbouncerProgram {
+pub(crate) struct PgbouncerProgram {
     /// The executable.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Folder of libraries that the system does not have.
-    pub libraries: Option<PathBuf>,
+    pub(crate) libraries: Option<PathBuf>,
 }
 
 impl PgbouncerProgram {
@@ -33,7 +32,7 @@ impl PgbouncerProgram {
     }
 
     /// A command that runs the pooler.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
@@ -47,7 +46,7 @@ impl PgbouncerProgram {
 /// # Errors
 ///
 /// One sentence that says what to install when that is not possible.
-pub async fn pgbouncer(workspace: &Workspace) -> Result<PgbouncerProgram> {
+pub(crate) async fn pgbouncer(workspace: &Workspace) -> Result<PgbouncerProgram> {
     let found = found_or_installed(workspace, || find(workspace), unpack(workspace)).await;
     found.map_err(|err| {
         anyhow!("pgbouncer was not found and cannot be unpacked ({err:#}): put it on the PATH and start again.")

@@ -1,5 +1,8 @@
 //! pgbouncer, in front of a private Postgres.
 
+/// Finds pgbouncer, or unpacks it.
+mod install;
+
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,18 +10,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use launcher::ports;
+use launcher::process::os_user::OsUser;
+use launcher::process::{Launch, Process, ready};
+use launcher::servers::{port_was_taken, start_on_ports};
+use launcher::workspace::Workspace;
 
-use super::{port_was_taken, start_on_ports};
-use crate::install::{self, PgbouncerProgram};
-use crate::ports;
-use crate::process::os_user::OsUser;
-use crate::process::{Launch, Process, ready};
-use crate::progress;
-use crate::workspace::Workspace;
+use install::PgbouncerProgram;
 
 /// Pooling mode: when a connection to Postgres may be given to another client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pooling {
+pub(crate) enum Pooling {
     /// After its client has disconnected.
     Session,
     /// After each transaction.
@@ -27,18 +29,18 @@ pub enum Pooling {
 
 /// The Postgres behind the pooler.
 #[derive(Clone, Copy, Debug)]
-pub struct Behind<'a> {
+pub(crate) struct Behind<'a> {
     /// Port of Postgres.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Users with their passwords, in both servers.
-    pub users: &'a [(&'a str, &'a str)],
+    pub(crate) users: &'a [(&'a str, &'a str)],
 }
 
 /// A running pooler, killed when this is dropped.
 #[derive(Debug)]
-pub struct Pgbouncer {
+pub(crate) struct Pgbouncer {
     port: u16,
-    process: Process,
+    _process: Process,
 }
 
 struct Start<'a> {
@@ -64,7 +66,7 @@ impl Pgbouncer {
     /// # Errors
     ///
     /// pgbouncer is missing and cannot be unpacked, or does not start.
-    pub async fn start(dir: &Path, pooling: Pooling, behind: Behind<'_>) -> Result<Self> {
+    pub(crate) async fn start(dir: &Path, pooling: Pooling, behind: Behind<'_>) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let user = OsUser::unprivileged()?;
         if let Some(user) = user {
@@ -76,18 +78,13 @@ impl Pgbouncer {
         write(&dir.join("users.txt"), &users.concat())?;
         let start = Start { program, dir, user, pooling, postgres_port: behind.port };
         let started = start_on_ports([ports::free()], async |[port]| start.on(port).await);
-        let (process, [port]) = progress::step("Starting pgbouncer", started).await?;
-        Ok(Self { port, process })
+        let (process, [port]) = started.await?;
+        Ok(Self { port, _process: process })
     }
 
     /// URL of a database behind the pooler.
-    pub fn url(&self, user: &str, password: &str, database: &str) -> String {
+    pub(crate) fn url(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
-    }
-
-    /// Process of the pooler.
-    pub fn process(&self) -> &Process {
-        &self.process
     }
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 /// Whether a certificate is good now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
+pub(crate) enum Validity {
     /// For as long as any test runs.
     Valid,
     /// Validity ended years ago.
@@ -17,15 +17,15 @@ pub enum Validity {
 
 /// A certificate and its key, in PEM.
 #[derive(Debug, Clone)]
-pub struct Issued {
+pub(crate) struct Issued {
     /// The certificate.
-    pub certificate: String,
+    pub(crate) certificate: String,
     /// Its key.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 /// Issues certificates, to whom it likes. Its own is in a file.
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
     dir: TempDir,
@@ -33,7 +33,7 @@ pub struct Authority {
 
 impl Authority {
     /// A new authority, which no server trusts yet.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let key = KeyPair::generate().context("making a key")?;
         let dir = tempfile::Builder::new().prefix("tidemark-authority-").tempdir().context("making a folder")?;
         let mut params = CertificateParams::new(vec![])?;
@@ -46,22 +46,22 @@ impl Authority {
     }
 
     /// Its own certificate, in PEM.
-    pub fn certificate(&self) -> &str {
+    pub(crate) fn certificate(&self) -> &str {
         &self.certificate
     }
 
     /// The file of it.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("authority.pem")
     }
 
     /// The folder of that file, for others.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.dir.path()
     }
 
     /// A certificate for a server of this name or address.
-    pub fn issue(&self, name: &str, validity: Validity) -> Result<Issued> {
+    pub(crate) fn issue(&self, name: &str, validity: Validity) -> Result<Issued> {
         let key = KeyPair::generate().context("making a key")?;
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         if validity == Validity::Expired {
@@ -75,7 +75,7 @@ impl Authority {
 
 impl Issued {
     /// Puts both into these files, whose names are `NAME.pem` and `NAME.key`. Each is there as a whole or not at all.
-    pub fn save(&self, folder: &Path, name: &str) -> Result<[String; 2]> {
+    pub(crate) fn save(&self, folder: &Path, name: &str) -> Result<[String; 2]> {
         let certificate = save(folder, &format!("{name}.pem"), &self.certificate)?;
         Ok([certificate, save(folder, &format!("{name}.key"), &self.key)?])
     }

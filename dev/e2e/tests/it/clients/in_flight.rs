@@ -1,18 +1,17 @@
 //! A request of which is known that it has left, long before it is answered.
 
 use anyhow::{Context, Result, ensure};
+use testkit::clients::http::ANSWER_TIMEOUT;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::clients::http::ANSWER_TIMEOUT;
-
 /// A request that has arrived in the kernel of the server, on a connection of its own.
 #[derive(Debug)]
-pub struct Sent(TcpStream);
+pub(crate) struct Sent(TcpStream);
 
 impl Sent {
     /// Posts a body.
-    pub async fn post(port: u16, path: &str, body: &str) -> Result<Self> {
+    pub(crate) async fn post(port: u16, path: &str, body: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connecting")?;
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
@@ -23,7 +22,7 @@ impl Sent {
     }
 
     /// Waits for the answer; its status.
-    pub async fn status(mut self) -> Result<u16> {
+    pub(crate) async fn status(mut self) -> Result<u16> {
         let mut answer = String::new();
         let read = tokio::time::timeout(ANSWER_TIMEOUT, self.0.read_to_string(&mut answer)).await;
         read.context("no answer in time")?.context("reading an answer")?;

@@ -1,21 +1,22 @@
 //! A browser, as a reader of the dashboard has one.
 
+/// Finds Chromium and its driver, or installs them.
+mod chromium;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use launcher::install;
 use launcher::ports;
 use launcher::process::ready;
 use launcher::process::{Launch, Process};
 use launcher::workspace::Workspace;
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::wait;
 use thirtyfour::common::log::LoggingPrefsLogLevel;
 use thirtyfour::prelude::*;
-
-use crate::wait;
 
 /// A page comes within this time, on a machine that does other things too.
 const PAGE_BOUND: Duration = Duration::from_secs(20);
@@ -24,9 +25,9 @@ const PAGE_BOUND: Duration = Duration::from_secs(20);
 const PICTURES: &str = "TIDEMARK_SCREENSHOTS";
 
 /// A window of Chromium without a screen. To be closed with [`Browser::quit`].
-pub struct Browser {
+pub(crate) struct Browser {
     /// What drives it.
-    pub web: WebDriver,
+    pub(crate) web: WebDriver,
     pictures: PathBuf,
     _driver: Process,
     /// Its settings and caches, empty at the beginning.
@@ -35,25 +36,25 @@ pub struct Browser {
 
 /// A window of a browser.
 #[derive(Debug, Clone, Copy)]
-pub struct Screen {
+pub(crate) struct Screen {
     /// CSS pixels.
-    pub width: u32,
+    pub(crate) width: u32,
     /// CSS pixels.
-    pub height: u32,
+    pub(crate) height: u32,
     /// Whether dark colours are preferred.
-    pub is_dark: bool,
+    pub(crate) is_dark: bool,
 }
 
 impl Screen {
     /// On a desk.
-    pub const DESK: Self = Self { width: 1440, height: 900, is_dark: false };
+    pub(crate) const DESK: Self = Self { width: 1440, height: 900, is_dark: false };
 
     /// In a hand.
-    pub const PHONE: Self = Self { width: 375, height: 812, is_dark: false };
+    pub(crate) const PHONE: Self = Self { width: 375, height: 812, is_dark: false };
 
     /// A browser that prefers dark colours.
     #[must_use]
-    pub fn dark(self) -> Self {
+    pub(crate) fn dark(self) -> Self {
         Self { is_dark: true, ..self }
     }
 }
@@ -64,8 +65,8 @@ impl Browser {
     /// # Errors
     ///
     /// There is no Chromium and none can be installed, or it does not start.
-    pub async fn start(pictures: &Path) -> Result<Self> {
-        let programs = install::chromium(&Workspace::find()?).await?;
+    pub(crate) async fn start(pictures: &Path) -> Result<Self> {
+        let programs = chromium::chromium(&Workspace::find()?).await?;
         let profile = tempfile::Builder::new().prefix("tidemark-browser-").tempdir().context("making a folder")?;
         let port = ports::free();
         let mut command = Command::new(&programs.driver);
@@ -92,7 +93,7 @@ impl Browser {
     }
 
     /// Looks at pages with this from now on.
-    pub async fn use_screen(&self, screen: Screen) -> Result<()> {
+    pub(crate) async fn use_screen(&self, screen: Screen) -> Result<()> {
         let Screen { width, height, is_dark } = screen;
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.web.cdp().send_raw("Emulation.setDeviceMetricsOverride", metrics).await?;
@@ -107,7 +108,7 @@ impl Browser {
     /// # Errors
     ///
     /// The browser is gone, or there is no room for the picture.
-    pub async fn picture(&self, name: &str, screen: Screen) -> Result<()> {
+    pub(crate) async fn picture(&self, name: &str, screen: Screen) -> Result<()> {
         let height = self.number("return document.documentElement.scrollHeight").await?;
         self.use_screen(Screen { height: u32::try_from(height)?.max(screen.height), ..screen }).await?;
         self.web.screenshot(&self.pictures.join(format!("{name}.png"))).await?;
@@ -115,13 +116,13 @@ impl Browser {
     }
 
     /// What a script in the page returns, a whole number.
-    pub async fn number(&self, script: &str) -> Result<u64> {
+    pub(crate) async fn number(&self, script: &str) -> Result<u64> {
         let returned = self.web.execute(script, Vec::new()).await?;
         returned.json().as_u64().with_context(|| format!("{script}: {}", returned.json()))
     }
 
     /// Clicks on what leads to another page, and waits until the old one is gone: commands wait for the new one then.
-    pub async fn follow(&self, by: By) -> Result<()> {
+    pub(crate) async fn follow(&self, by: By) -> Result<()> {
         let page = self.web.find(By::Tag("html")).await?;
         self.web.find(by).await?.click().await?;
         wait::until("another page", PAGE_BOUND, async || page.tag_name().await.is_err().then_some(())).await;
@@ -129,19 +130,19 @@ impl Browser {
     }
 
     /// The text of the first element that a CSS selector finds.
-    pub async fn text(&self, selector: &str) -> Result<String> {
+    pub(crate) async fn text(&self, selector: &str) -> Result<String> {
         Ok(self.web.find(By::Css(selector)).await?.text().await?)
     }
 
     /// What the browser has complained about since it was asked last: scripts that fail, files that are missing, and
     /// whatever the page's policy forbids.
-    pub async fn complaints(&self) -> Result<Vec<String>> {
+    pub(crate) async fn complaints(&self) -> Result<Vec<String>> {
         let log = self.web.browser_log().await?;
         Ok(log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message).collect())
     }
 
     /// Closes it.
-    pub async fn quit(self) -> Result<()> {
+    pub(crate) async fn quit(self) -> Result<()> {
         Ok(self.web.quit().await?)
     }
 }

@@ -20,7 +20,7 @@ const CHECKSUM_BYTES: usize = 8;
 /// # Panics
 ///
 /// Something is compressed in a way that is not known: the test could not say what is in it.
-pub fn files_with(folder: &Path, text: impl AsRef<[u8]>, passed: &[&str]) -> Result<Vec<PathBuf>> {
+pub(crate) fn files_with(folder: &Path, text: impl AsRef<[u8]>, passed: &[&str]) -> Result<Vec<PathBuf>> {
     let (mut found, finder) = (Vec::new(), memmem::Finder::new(text.as_ref()));
     let is_in = |bytes: &[u8]| finder.find(bytes).is_some();
     for_each_file(folder, passed, &mut |path, bytes| {
@@ -32,7 +32,7 @@ pub fn files_with(folder: &Path, text: impl AsRef<[u8]>, passed: &[&str]) -> Res
 }
 
 /// How many files of a folder nats-server has compressed.
-pub fn compressed_files(folder: &Path) -> Result<usize> {
+pub(crate) fn compressed_files(folder: &Path) -> Result<usize> {
     let mut compressed = 0;
     for_each_file(folder, &[], &mut |_, bytes| compressed += usize::from(unpacked(bytes).is_some()))?;
     Ok(compressed)

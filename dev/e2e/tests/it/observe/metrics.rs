@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds of metrics by name.
-pub type Kinds = BTreeMap<String, String>;
+pub(crate) type Kinds = BTreeMap<String, String>;
 
 /// With which our own names begin; `up` and the like are Prometheus' own.
 const PREFIXES: [&str; 6] = ["access_", "http_", "ingest_", "projector_", "query_", "tls_"];
 
 /// The kinds of all metrics that are served, from the text of `/metrics`.
-pub fn served(text: &str) -> Kinds {
+pub(crate) fn served(text: &str) -> Kinds {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let kinds: Kinds = types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
     for name in kinds.keys() {
@@ -19,7 +19,7 @@ pub fn served(text: &str) -> Kinds {
 }
 
 /// The value of one series, as it stands there: `projector_lag_seconds{generation="1",partition="0"}`.
-pub fn value(text: &str, series: &str) -> Option<f64> {
+pub(crate) fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
@@ -28,7 +28,7 @@ pub fn value(text: &str, series: &str) -> Option<f64> {
 /// # Panics
 ///
 /// There is no such heading, or no table below it.
-pub fn promised(document: &str, heading: &str) -> Kinds {
+pub(crate) fn promised(document: &str, heading: &str) -> Kinds {
     let mut lines = document.lines().skip_while(|line| !line.ends_with(heading));
     assert!(lines.next().is_some(), "nothing is headed {heading:?}");
     let rows = lines.skip_while(|line| line.is_empty()).take_while(|line| line.starts_with('|'));
@@ -44,7 +44,7 @@ pub fn promised(document: &str, heading: &str) -> Kinds {
 }
 
 /// The names of our metrics in expressions, without what a histogram adds to its own.
-pub fn used(text: &str) -> BTreeSet<String> {
+pub(crate) fn used(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     let ours = words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)));
     ours.map(|word| {

@@ -20,18 +20,18 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The client.
 #[derive(Clone)]
-pub struct SecureClient {
+pub(crate) struct SecureClient {
     connector: TlsConnector,
     config: Arc<ClientConfig>,
     port: u16,
 }
 
 /// A connection of it.
-pub struct SecureConnection(TlsStream<TcpStream>);
+pub(crate) struct SecureConnection(TlsStream<TcpStream>);
 
 impl SecureClient {
     /// A client of the server at this port, which must have a certificate of this authority.
-    pub fn new(port: u16, authority: &Authority) -> Result<Self> {
+    pub(crate) fn new(port: u16, authority: &Authority) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.certificate().as_bytes())?)?;
         let config = ClientConfig::builder_with_provider(ring::default_provider().into())
@@ -43,7 +43,7 @@ impl SecureClient {
     }
 
     /// Opens a connection, in which it is sure of the other end.
-    pub async fn connect(&self) -> Result<SecureConnection> {
+    pub(crate) async fn connect(&self) -> Result<SecureConnection> {
         let name = ServerName::try_from("127.0.0.1").context("an address")?;
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.context("connecting")?;
         let agreeing = self.connector.connect(name, stream);
@@ -56,7 +56,7 @@ impl SecureClient {
     /// # Errors
     ///
     /// As [`SecureClient::connect`], or the other end does not know it.
-    pub async fn connect_http2(&self) -> Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect_http2(&self) -> Result<TlsStream<TcpStream>> {
         let mut config = self.config.as_ref().clone();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let config = Arc::new(config);
@@ -67,14 +67,14 @@ impl SecureClient {
     }
 
     /// Sends a request on a connection of its own, and answers status line, headers and body as they came.
-    pub async fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
         self.connect().await?.ask(method, path, body).await
     }
 }
 
 impl SecureConnection {
     /// Sends a request on this connection and closes it.
-    pub async fn ask(mut self, method: &str, path: &str, body: &str) -> Result<String> {
+    pub(crate) async fn ask(mut self, method: &str, path: &str, body: &str) -> Result<String> {
         let length = body.len();
         let headers = format!("host: 127.0.0.1\r\nconnection: close\r\ncontent-length: {length}");
         let request = format!("{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n{body}");

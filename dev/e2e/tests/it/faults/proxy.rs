@@ -20,7 +20,7 @@ const DELIVERY: &[u8] = b" $JS.ACK.";
 const ENVELOPE_ID: &str = "Nats-Msg-Id: ";
 
 /// A proxy before the log's server. Dropped, all of its connections are closed.
-pub struct Wire {
+pub(crate) struct Wire {
     port: u16,
     seen: Arc<Mutex<Seen>>,
     _connections: JoinSet<()>,
@@ -58,7 +58,7 @@ struct Frame {
 
 impl Wire {
     /// A wire to the server at this port of this machine.
-    pub async fn to(server_port: u16) -> Result<Self> {
+    pub(crate) async fn to(server_port: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
         let port = listener.local_addr()?.port();
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -68,44 +68,44 @@ impl Wire {
     }
 
     /// `nats://host:port` of ingest's end.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// From now on the wire breaks whenever an acknowledgement is on it, so many times.
-    pub fn cut_acks(&self, cuts: usize) {
+    pub(crate) fn cut_acks(&self, cuts: usize) {
         self.seen.lock().expect("no thread panics while it holds the lock").acks_left = cuts;
     }
 
     /// From now on it breaks whenever an envelope is delivered, so many times.
-    pub fn cut_envelopes(&self, cuts: usize) {
+    pub(crate) fn cut_envelopes(&self, cuts: usize) {
         self.seen.lock().expect("no thread panics while it holds the lock").envelopes_left = cuts;
     }
 
     /// From now on it breaks at the first delivery to the next consumers, for each that the plan says so of. What the
     /// server has sent behind that delivery is lost with it.
-    pub fn cut_first_deliveries(&self, plan: &[bool]) {
+    pub(crate) fn cut_first_deliveries(&self, plan: &[bool]) {
         self.seen.lock().expect("no thread panics while it holds the lock").first_deliveries =
             plan.iter().copied().collect();
     }
 
     /// Whether acknowledgements are lost from now on while the wire holds.
-    pub fn lose_acks(&self, are_lost: bool) {
+    pub(crate) fn lose_acks(&self, are_lost: bool) {
         self.seen.lock().expect("no thread panics while it holds the lock").loses_acks = are_lost;
     }
 
     /// How many acknowledgements were lost so.
-    pub fn lost_acks(&self) -> usize {
+    pub(crate) fn lost_acks(&self) -> usize {
         self.seen.lock().expect("no thread panics while it holds the lock").lost_acks
     }
 
     /// How often it broke.
-    pub fn cuts(&self) -> usize {
+    pub(crate) fn cuts(&self) -> usize {
         self.seen.lock().expect("no thread panics while it holds the lock").cuts
     }
 
     /// The ids of all envelopes that ingest has sent, repeats among them.
-    pub fn published(&self) -> Vec<String> {
+    pub(crate) fn published(&self) -> Vec<String> {
         self.seen.lock().expect("no thread panics while it holds the lock").published.clone()
     }
 }

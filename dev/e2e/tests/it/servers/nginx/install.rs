@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, anyhow, ensure};
-
-use super::{apt, create_folder, found_or_installed, install_log, on_path};
-use crate::workspace::Workspace;
+use launcher::install::{apt, create_folder, found_or_installed, install_log, on_path};
+use launcher::workspace::Workspace;
 
 const FOLDER: &str = "nginx";
 
@@ -16,7 +15,7 @@ const FOLDER: &str = "nginx";
 /// # Errors
 ///
 /// One sentence that says what to install when that is not possible.
-pub async fn nginx(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) async fn nginx(workspace: &Workspace) -> Result<PathBuf> {
     let found = found_or_installed(workspace, || find(workspace), unpack(workspace)).await;
     found.map_err(|err| {
         anyhow!("nginx was not found and cannot be unpacked ({err:#}): put nginx on the PATH and start again.")

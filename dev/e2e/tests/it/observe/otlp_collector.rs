@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// A running collector. Dropped, it is gone.
-pub struct Collector {
+pub(crate) struct Collector {
     port: u16,
     spans: Arc<Mutex<Vec<Span>>>,
     receiving: JoinHandle<()>,
@@ -18,24 +18,24 @@ pub struct Collector {
 
 /// A span that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// Name of the service that sent the span.
-    pub service: String,
+    pub(crate) service: String,
     /// Name of the operation.
-    pub name: String,
+    pub(crate) name: String,
     /// The trace that it belongs to.
-    pub trace: String,
+    pub(crate) trace: String,
     /// Its own number.
-    pub id: String,
+    pub(crate) id: String,
     /// The span that it is a part of; empty if it is the first.
-    pub parent: String,
+    pub(crate) parent: String,
     /// Other traces that it belongs to.
-    pub links: Vec<String>,
+    pub(crate) links: Vec<String>,
 }
 
 impl Collector {
     /// Listens on a free port.
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening")?;
         let port = listener.local_addr()?.port();
         let spans = Arc::<Mutex<Vec<Span>>>::default();
@@ -50,7 +50,7 @@ impl Collector {
     }
 
     /// What makes a service send its spans here, soon.
-    pub fn environment(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json".to_owned()),
@@ -59,7 +59,7 @@ impl Collector {
     }
 
     /// All spans so far.
-    pub fn spans(&self) -> Vec<Span> {
+    pub(crate) fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

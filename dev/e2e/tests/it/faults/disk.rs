@@ -18,7 +18,7 @@ const BALLAST_STEP: &[u8] = &[0; 4_096];
 
 /// A disk that holds everything that the test writes into temporary folders.
 #[derive(Debug)]
-pub struct Disk {
+pub(crate) struct Disk {
     folder: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Disk {
     ///
     /// The test has failed inside, or there can be no such disk on this machine: in CI that is an error, elsewhere it
     /// is only said.
-    pub fn of_test(name: &str, mebibytes: u32) -> Result<Option<Self>> {
+    pub(crate) fn of_test(name: &str, mebibytes: u32) -> Result<Option<Self>> {
         if let Some(folder) = std::env::var_os(VARIABLE) {
             return Ok(Some(Self { folder: folder.into() }));
         }
@@ -47,7 +47,7 @@ impl Disk {
     }
 
     /// Writes until there is no room left.
-    pub fn fill(&self) -> Result<()> {
+    pub(crate) fn fill(&self) -> Result<()> {
         let mut ballast = File::options().create(true).append(true).open(self.ballast())?;
         loop {
             match ballast.write_all(BALLAST_STEP) {
@@ -59,7 +59,7 @@ impl Disk {
     }
 
     /// Makes room again.
-    pub fn free(&self) -> Result<()> {
+    pub(crate) fn free(&self) -> Result<()> {
         fs::remove_file(self.ballast()).context("making room on the disk")
     }
 

@@ -1,24 +1,24 @@
 //! nginx, for tests of services behind a proxy.
 
+/// Finds nginx, or unpacks it.
+mod install;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-
-use super::{answering, start_on_ports};
-use crate::install;
-use crate::ports;
-use crate::process::{Launch, Process};
-use crate::progress;
-use crate::workspace::Workspace;
+use launcher::ports;
+use launcher::process::{Launch, Process};
+use launcher::servers::{answering, start_on_ports};
+use launcher::workspace::Workspace;
 
 /// Path that nginx answers by itself, for the check of readiness.
 const READY_PATH: &str = "/nginx-is-ready";
 
 /// A running nginx, killed when this is dropped.
 #[derive(Debug)]
-pub struct Nginx {
+pub(crate) struct Nginx {
     port: u16,
     _process: Process,
 }
@@ -29,17 +29,17 @@ impl Nginx {
     /// # Errors
     ///
     /// nginx is missing and cannot be unpacked, or does not start.
-    pub async fn start(dir: &Path, directives: &str) -> Result<Self> {
+    pub(crate) async fn start(dir: &Path, directives: &str) -> Result<Self> {
         let program = install::nginx(&Workspace::find()?).await?;
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let start = async |[port]: [u16; 1]| on(port, &program, dir, directives).await;
         let started = start_on_ports([ports::free()], start);
-        let (process, [port]) = progress::step("Starting nginx", started).await?;
+        let (process, [port]) = started.await?;
         Ok(Self { port, _process: process })
     }
 
     /// Port of HTTP.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }

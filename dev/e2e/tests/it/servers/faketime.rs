@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-
-use super::{apt, create_folder, found_or_installed, install_log};
-use crate::workspace::Workspace;
+use launcher::install::{apt, create_folder, found_or_installed, install_log};
+use launcher::workspace::Workspace;
 
 const FOLDER: &str = "libfaketime";
 
@@ -18,7 +17,7 @@ const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 /// # Errors
 ///
 /// The package cannot be downloaded; the message names the log of apt-get.
-pub async fn libfaketime(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) async fn libfaketime(workspace: &Workspace) -> Result<PathBuf> {
     found_or_installed(workspace, || find(workspace), unpack(workspace)).await
 }
 

@@ -29,33 +29,33 @@ const REFERRERS: [Option<&str>; 10] = [
 
 /// Events, and what they must count to.
 #[derive(Debug, Clone)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// Where it comes from.
-    pub source: String,
+    pub(crate) source: String,
     /// The one site it is about.
-    pub site_id: String,
+    pub(crate) site_id: String,
     /// One event each.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// For all days.
-    pub all_time: Truth,
+    pub(crate) all_time: Truth,
     /// For each UTC day, `YYYY-MM-DD`.
-    pub days: BTreeMap<String, Truth>,
+    pub(crate) days: BTreeMap<String, Truth>,
 }
 
 /// What page views must count to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truth {
+pub(crate) struct Truth {
     /// Exactly.
-    pub total_views: u64,
+    pub(crate) total_views: u64,
     /// Exactly; a report may be off by one.
-    pub unique_users: u64,
+    pub(crate) unique_users: u64,
     /// The ten most viewed paths, ties in byte order.
-    pub top_paths: Vec<(String, u64)>,
+    pub(crate) top_paths: Vec<(String, u64)>,
 }
 
 impl Traffic {
     /// The real log, or made-up traffic if there is none.
-    pub fn load() -> Self {
+    pub(crate) fn load() -> Self {
         let folder = std::env::var_os("TIDEMARK_TRAFFIC").map_or_else(beside_the_project, PathBuf::from);
         if folder.join(format!("{REAL_LOG}.ndjson")).exists() {
             Self::real(&folder)
@@ -83,7 +83,7 @@ impl Traffic {
     /// A site's traffic over four days, the same for the same seed: few paths with most of the views, returning
     /// users, some events without one, some that are no page views, all sorts of referrers. The truth is kept while it
     /// is made up.
-    pub fn made_up(events: usize, seed: u64) -> Self {
+    pub(crate) fn made_up(events: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let (mut all_time, mut days) = (Count::default(), BTreeMap::<String, Count>::new());
         let mut lines = Vec::with_capacity(events);
@@ -134,7 +134,7 @@ impl Truth {
     }
 
     /// Compares a report with ten paths to the truth.
-    pub fn check(&self, what: &str, report: &Value) {
+    pub(crate) fn check(&self, what: &str, report: &Value) {
         let said = Self { unique_users: self.unique_users, ..Self::read(report) };
         assert_eq!(&said, self, "{what}");
         let users = report["unique_users"].as_u64().expect("a number");

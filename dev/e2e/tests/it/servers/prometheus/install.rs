@@ -4,9 +4,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
-
-use super::{Version, apt, create_folder, found_or_installed, install_log, on_path};
-use crate::workspace::Workspace;
+use launcher::install::{Version, apt, create_folder, found_or_installed, install_log, on_path};
+use launcher::workspace::Workspace;
 
 /// Oldest version whose `promtool` has the checks that tests need.
 const OLDEST: Version = Version::new(2, 30);
@@ -15,11 +14,11 @@ const FOLDER: &str = "prometheus";
 
 /// The server and `promtool`, of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrometheusPrograms {
+pub(crate) struct PrometheusPrograms {
     /// The server.
-    pub server: PathBuf,
+    pub(crate) server: PathBuf,
     /// Checks and tests rules.
-    pub promtool: PathBuf,
+    pub(crate) promtool: PathBuf,
 }
 
 impl PrometheusPrograms {
@@ -36,7 +35,7 @@ impl PrometheusPrograms {
 /// # Errors
 ///
 /// One sentence that says what to install when that is not possible.
-pub async fn prometheus(workspace: &Workspace) -> Result<PrometheusPrograms> {
+pub(crate) async fn prometheus(workspace: &Workspace) -> Result<PrometheusPrograms> {
     let found = found_or_installed(workspace, || find(workspace), unpack(workspace)).await;
     found.map_err(|err| {
         anyhow!(

@@ -1,7 +1,7 @@
 //! Faults of the network and of disks.
 
 /// A TCP proxy between ingest and the log that breaks connections on request.
-pub mod proxy;
+pub(crate) mod proxy;
 
 /// A small file system for one test, which can be filled.
-pub mod disk;
+pub(crate) mod disk;

@@ -18,7 +18,7 @@ const CHUNK_BYTES: usize = 128 << 10;
 const STEP_BOUND: Duration = Duration::from_secs(20);
 
 /// A stream as it was in one moment. In memory: those of tests are small.
-pub struct Backup {
+pub(crate) struct Backup {
     stream: String,
     config: Value,
     state: Value,
@@ -31,7 +31,7 @@ impl Backup {
     /// # Errors
     ///
     /// There is no such stream, or the server breaks off.
-    pub async fn take(log: &jetstream::Context, partition: Partition) -> Result<Self> {
+    pub(crate) async fn take(log: &jetstream::Context, partition: Partition) -> Result<Self> {
         let (client, stream) = (log.client(), partition.stream());
         let inbox = client.new_inbox();
         let mut pieces = client.subscribe(inbox.clone()).await?;
@@ -55,12 +55,12 @@ impl Backup {
     }
 
     /// The last sequence in it.
-    pub fn last_sequence(&self) -> Option<i64> {
+    pub(crate) fn last_sequence(&self) -> Option<i64> {
         self.state["last_seq"].as_i64()
     }
 
     /// Makes the stream again, which must not be there.
-    pub async fn restore(&self, log: &jetstream::Context) -> Result<()> {
+    pub(crate) async fn restore(&self, log: &jetstream::Context) -> Result<()> {
         let client = log.client();
         let asked = json!({"config": self.config, "state": self.state}).to_string();
         let said = ask(&client, format!("$JS.API.STREAM.RESTORE.{}", self.stream), asked.into()).await?;

@@ -1,23 +1,23 @@
 //! Prometheus, for tests of metrics and alerts.
 
+/// Finds Prometheus, or unpacks it.
+mod install;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-
-use super::{answering, start_on_ports};
-use crate::install;
-use crate::ports;
-use crate::process::{Launch, Process};
-use crate::progress;
-use crate::workspace::Workspace;
+use launcher::ports;
+use launcher::process::{Launch, Process};
+use launcher::servers::{answering, start_on_ports};
+use launcher::workspace::Workspace;
 
 /// A running Prometheus, killed when this is dropped.
 #[derive(Debug)]
-pub struct Prometheus {
+pub(crate) struct Prometheus {
     port: u16,
-    process: Process,
+    _process: Process,
 }
 
 impl Prometheus {
@@ -26,23 +26,18 @@ impl Prometheus {
     /// # Errors
     ///
     /// Prometheus is missing and cannot be unpacked, or does not start.
-    pub async fn start(dir: &Path, configuration: &Path) -> Result<Self> {
+    pub(crate) async fn start(dir: &Path, configuration: &Path) -> Result<Self> {
         let program = install::prometheus(&Workspace::find()?).await?.server;
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let start = async |[port]: [u16; 1]| on(port, &program, dir, configuration).await;
         let started = start_on_ports([ports::free()], start);
-        let (process, [port]) = progress::step("Starting Prometheus", started).await?;
-        Ok(Self { port, process })
+        let (process, [port]) = started.await?;
+        Ok(Self { port, _process: process })
     }
 
     /// Port of HTTP.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-
-    /// The server's process.
-    pub fn process(&self) -> &Process {
-        &self.process
     }
 }
 
@@ -51,7 +46,7 @@ impl Prometheus {
 /// # Errors
 ///
 /// `promtool` fails, or is missing and cannot be unpacked.
-pub async fn promtool(dir: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn promtool(dir: &Path, arguments: &[&str]) -> Result<String> {
     let program = install::prometheus(&Workspace::find()?).await?.promtool;
     let mut command = tokio::process::Command::new(program);
     let output = command.current_dir(dir).args(arguments).kill_on_drop(true).output().await?;

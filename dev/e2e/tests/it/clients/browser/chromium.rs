@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-
-use super::{Version, apt, found_or_installed, install_log, on_path};
-use crate::workspace::Workspace;
+use launcher::install::{Version, apt, found_or_installed, install_log, on_path};
+use launcher::workspace::Workspace;
 
 /// Oldest version whose headless mode is the real browser.
 const OLDEST: Version = Version::new(112, 0);
 
 /// A browser and its driver, of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChromiumPrograms {
+pub(crate) struct ChromiumPrograms {
     /// The browser.
-    pub browser: PathBuf,
+    pub(crate) browser: PathBuf,
     /// The driver.
-    pub driver: PathBuf,
+    pub(crate) driver: PathBuf,
 }
 
 /// The browser, installed if this machine has none and no password is needed.
@@ -24,7 +23,7 @@ pub struct ChromiumPrograms {
 /// # Errors
 ///
 /// One sentence that says what to install when that is not possible.
-pub async fn chromium(workspace: &Workspace) -> Result<ChromiumPrograms> {
+pub(crate) async fn chromium(workspace: &Workspace) -> Result<ChromiumPrograms> {
     found_or_installed(workspace, find, install(workspace)).await
 }
 

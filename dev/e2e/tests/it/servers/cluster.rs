@@ -12,13 +12,12 @@ use contract::Partition;
 use futures_util::future::try_join_all;
 use launcher::process::Process;
 use launcher::servers::nats::{Nats, NatsUser, start_cluster};
-
-use crate::failure::TestFolder;
-use crate::stack::Stack;
-use crate::wait;
+use testkit::failure::TestFolder;
+use testkit::stack::Stack;
+use testkit::wait;
 
 /// Servers, and copies of each stream.
-pub const SERVERS: usize = 3;
+pub(crate) const SERVERS: usize = 3;
 
 /// A server that comes back copies what it has missed, and one of them may first have to be elected.
 const CATCH_UP_BOUND: Duration = Duration::from_mins(1);
@@ -27,32 +26,32 @@ const CATCH_UP_BOUND: Duration = Duration::from_mins(1);
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The servers. Dropped, they are gone.
-pub struct Cluster {
+pub(crate) struct Cluster {
     servers: [Nats; SERVERS],
     dir: TestFolder,
 }
 
 impl Cluster {
     /// Starts them with empty stores. Their users have the passwords of the stack's own server.
-    pub async fn start(stack: &Stack) -> Result<Self> {
+    pub(crate) async fn start(stack: &Stack) -> Result<Self> {
         let dir = TestFolder::new("tidemark-cluster-")?;
         let servers = start_cluster(dir.path(), &stack.nats).await?;
         Ok(Self { servers, dir })
     }
 
     /// Where they keep what they store.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.dir.path()
     }
 
     /// Leads ingest and projector there.
-    pub fn environment(&self) -> [(&'static str, String); 2] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
         let all = |url: fn(&Nats) -> String| self.servers.iter().map(url).collect::<Vec<_>>().join(",");
         [("NATS_URL", all(Nats::url)), ("NATS_MONITOR_URLS", all(Nats::monitor_url))]
     }
 
     /// The log, as an operator sees it.
-    pub async fn log(&self) -> Result<jetstream::Context> {
+    pub(crate) async fn log(&self) -> Result<jetstream::Context> {
         let user = self.servers[0].user(NatsUser::Operator);
         let urls: Vec<String> = self.servers.iter().map(Nats::url).collect();
         let client = ConnectOptions::new().user_and_password(user.user, user.password).connect(urls).await;
@@ -60,22 +59,22 @@ impl Cluster {
     }
 
     /// Kills one without warning.
-    pub async fn kill(&mut self, server: usize) {
+    pub(crate) async fn kill(&mut self, server: usize) {
         self.servers[server].kill().await;
     }
 
     /// Stops one in mid-air: it holds its connections and answers nothing.
-    pub fn freeze(&self, server: usize) -> Result<()> {
+    pub(crate) fn freeze(&self, server: usize) -> Result<()> {
         self.servers[server].freeze()
     }
 
     /// Lets it go on.
-    pub fn thaw(&self, server: usize) {
+    pub(crate) fn thaw(&self, server: usize) {
         self.servers[server].thaw();
     }
 
     /// Starts one again that does not sync before it acknowledges, as a process of the caller's.
-    pub async fn restart_without_sync(&mut self, server: usize) -> Result<Process> {
+    pub(crate) async fn restart_without_sync(&mut self, server: usize) -> Result<Process> {
         let (of_cluster, of_server) = (self.dir.path().join("cluster.conf"), self.dir.path().join("server.conf"));
         let conf = std::fs::read_to_string(nats_conf("server.conf")).context("reading a configuration")?;
         std::fs::write(&of_server, conf.replace("sync_interval: always", "sync_interval: \"2m\""))?;
@@ -85,7 +84,7 @@ impl Cluster {
     }
 
     /// Starts some again, at once: one alone is not ready before there is another one.
-    pub async fn restart(&mut self, servers: &[usize]) -> Result<()> {
+    pub(crate) async fn restart(&mut self, servers: &[usize]) -> Result<()> {
         let down = self.servers.iter_mut().enumerate().filter(|(index, _)| servers.contains(index));
         try_join_all(down.map(|(_, server)| server.restart())).await?;
         Ok(())
@@ -97,7 +96,7 @@ fn nats_conf(name: &str) -> PathBuf {
 }
 
 /// Which server leads a partition's stream.
-pub async fn leader(log: &jetstream::Context, partition: Partition) -> Result<usize> {
+pub(crate) async fn leader(log: &jetstream::Context, partition: Partition) -> Result<usize> {
     let stream = log.get_stream(partition.stream()).await?;
     let leader = stream.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone());
     let number = leader.as_deref().and_then(|name| name.strip_prefix("tidemark-")?.parse::<usize>().ok());
@@ -105,7 +104,7 @@ pub async fn leader(log: &jetstream::Context, partition: Partition) -> Result<us
 }
 
 /// Lets another server than this one lead a partition's stream.
-pub async fn lead_elsewhere(log: &jetstream::Context, partition: Partition, server: usize) -> Result<()> {
+pub(crate) async fn lead_elsewhere(log: &jetstream::Context, partition: Partition, server: usize) -> Result<()> {
     if leader(log, partition).await? == server {
         let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{}", partition.stream());
         log.client().request(subject, Bytes::new()).await.context("asking a leader to step down")?;
@@ -119,7 +118,7 @@ pub async fn lead_elsewhere(log: &jetstream::Context, partition: Partition, serv
 
 /// Asks for three copies of a partition's stream, without compression, as `nats stream edit --compression none
 /// --replicas 3` does.
-pub async fn copy_thrice(log: &jetstream::Context, partition: Partition) -> Result<()> {
+pub(crate) async fn copy_thrice(log: &jetstream::Context, partition: Partition) -> Result<()> {
     let config = log.get_stream(partition.stream()).await?.cached_info().config.clone();
     let config = Config { num_replicas: SERVERS, compression: Some(Compression::None), ..config };
     log.update_stream(config).await.with_context(|| format!("changing {}", partition.stream()))?;
@@ -127,7 +126,7 @@ pub async fn copy_thrice(log: &jetstream::Context, partition: Partition) -> Resu
 }
 
 /// Waits until a partition's stream has three copies which are all up to date.
-pub async fn in_step(log: &jetstream::Context, partition: Partition) {
+pub(crate) async fn in_step(log: &jetstream::Context, partition: Partition) {
     wait::until("three copies are up to date", CATCH_UP_BOUND, async || {
         let stream = log.get_stream(partition.stream()).await.ok()?;
         are_current(&stream).then_some(())

@@ -11,14 +11,14 @@ use tokio::task::JoinSet;
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 
 /// Serves one page at every path. Dropped, it is gone.
-pub struct Page {
+pub(crate) struct Page {
     origin: String,
     _server: JoinSet<()>,
 }
 
 impl Page {
     /// Serves this HTML at a port of its own, which makes it an origin of its own.
-    pub async fn serve(html: &str) -> Result<Self> {
+    pub(crate) async fn serve(html: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
         let origin = format!("http://localhost:{}", listener.local_addr()?.port());
         let answer = format!(
@@ -31,7 +31,7 @@ impl Page {
     }
 
     /// As browsers write it.
-    pub fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 }

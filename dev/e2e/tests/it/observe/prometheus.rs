@@ -4,15 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use launcher::servers::prometheus::Prometheus;
 use launcher::workspace::Workspace;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::clients::http::{Answer, Client};
 
-use crate::clients::http::{Answer, Client};
+use crate::servers::prometheus::Prometheus;
 
 /// A Prometheus that watches a stack.
-pub struct Monitoring {
+pub(crate) struct Monitoring {
     client: Client,
     _prometheus: Prometheus,
     _dir: TempDir,
@@ -20,15 +20,15 @@ pub struct Monitoring {
 
 /// An alert, as Prometheus tells of it.
 #[derive(Debug, Clone)]
-pub struct Alert(Value);
+pub(crate) struct Alert(Value);
 
 /// The folder of the rules and of the scrape configuration.
-pub fn rules_folder() -> Result<PathBuf> {
+pub(crate) fn rules_folder() -> Result<PathBuf> {
     Ok(Workspace::find()?.root().join("deploy/prometheus"))
 }
 
 /// The expressions of the dashboard, and of each panel its title.
-pub fn dashboard() -> Result<Vec<(String, String)>> {
+pub(crate) fn dashboard() -> Result<Vec<(String, String)>> {
     let path = Workspace::find()?.root().join("deploy/grafana/tidemark.json");
     let dashboard: Value = serde_json::from_slice(&fs::read(&path)?).context("reading the dashboard")?;
     let panels = dashboard["panels"].as_array().context("a dashboard has panels")?;
@@ -45,12 +45,12 @@ impl Monitoring {
     /// # Errors
     ///
     /// Prometheus cannot be had, or does not take the configuration.
-    pub async fn start(ports: [u16; 3]) -> Result<Self> {
+    pub(crate) async fn start(ports: [u16; 3]) -> Result<Self> {
         Self::start_with_keys(ports, &[]).await
     }
 
     /// Starts Prometheus where jobs have keys: `keys` has the name of each such job and the file with its key.
-    pub async fn start_with_keys(ports: [u16; 3], keys: &[(&str, &Path)]) -> Result<Self> {
+    pub(crate) async fn start_with_keys(ports: [u16; 3], keys: &[(&str, &Path)]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tidemark-prometheus-").tempdir().context("making a folder")?;
         let configuration = write(&rules_folder()?, dir.path(), ports, keys)?;
         let prometheus = Prometheus::start(&dir.path().join("prometheus"), &configuration).await?;
@@ -58,7 +58,7 @@ impl Monitoring {
     }
 
     /// What an expression comes to now: its series.
-    pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
+    pub(crate) async fn query(&self, expression: &str) -> Result<Vec<Value>> {
         let mut path = reqwest::Url::parse("http://prometheus/api/v1/query")?;
         path.query_pairs_mut().append_pair("query", expression);
         let path = format!("{}?{}", path.path(), path.query().unwrap_or_default());
@@ -68,7 +68,7 @@ impl Monitoring {
     }
 
     /// The alerts that fire now.
-    pub async fn firing(&self) -> Result<Vec<Alert>> {
+    pub(crate) async fn firing(&self) -> Result<Vec<Alert>> {
         let alerts = list(&self.client.get("/api/v1/alerts").await?, "alerts");
         Ok(alerts.into_iter().filter(|alert| alert["state"] == "firing").map(Alert).collect())
     }
@@ -76,13 +76,13 @@ impl Monitoring {
 
 impl Alert {
     /// Whether it is of this name, and has these labels beside others.
-    pub fn is(&self, name: &str, labels: &[(&str, &str)]) -> bool {
+    pub(crate) fn is(&self, name: &str, labels: &[(&str, &str)]) -> bool {
         let has = |label: &str, value: &str| self.0["labels"][label] == value;
         has("alertname", name) && labels.iter().all(|(label, value)| has(label, value))
     }
 
     /// What it tells people.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         text(&self.0["annotations"]["summary"])
     }
 }
