@@ -6,11 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use event_log::connect::Access;
-use serde::{Deserialize, Serialize};
 use service::Address;
-use service::access::{self, AnswerLimits, Proxies, Rate, Rates, Settings};
-use service::cli::TRACES;
-use service::config::Variable;
+use service::access::{AnswerLimits, Proxies, Rate, Rates, Settings};
 use service::listener::tls::{self, Identity, Tls};
 use service::listener::{self, Connections};
 use service::logging::LogFormat;
@@ -21,146 +18,81 @@ pub const KEYS_FILE: &str = "INGEST_KEYS_FILE";
 /// Memory of the process itself: the log's client, and everything that is not counted.
 const PROCESS_BYTES: u64 = 64 << 20;
 
-/// Configuration of the process. Not `Debug`: it holds a password.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// Address of HTTP. Default `127.0.0.1:3000`.
-    pub ingest_listen: SocketAddr,
-    /// Second address, for operators, with the probes and all metrics. Default: none, and metrics are served at
-    /// `INGEST_LISTEN`.
-    pub ingest_ops_listen: Option<SocketAddr>,
-    /// The log's servers, separated by commas, without credentials. Default `nats://127.0.0.1:4222`.
-    pub nats_url: Address,
-    /// User of the log's server. Default: none.
-    pub nats_user: Option<String>,
-    /// Password of the user. Default: none.
-    #[serde(serialize_with = "service::config::secret")]
-    pub nats_password: Option<String>,
-    /// Certificates of authorities in PEM. The log's servers then must use TLS with a certificate of one of them. Default:
-    /// the authorities of the system, where a URL begins with `tls://`.
-    pub nats_ca_file: Option<PathBuf>,
-    /// Monitoring addresses of the log's servers, separated by commas. There ingest checks that each server syncs before it
-    /// acknowledges. Default `http://127.0.0.1:8222`.
-    pub nats_monitor_urls: Vec<Address>,
-    /// Partitions of the log, 1 to 1,000. More can be added later; a site may then move to another one. Default 4.
-    pub partitions: u16,
-    /// Copies of each stream that ingest creates: 1, 3 or 5, each on another of the log's servers. Streams that exist stay
-    /// as they are. Default 1.
-    pub stream_replicas: u8,
-    /// Milliseconds after which an event without a confirmation is answered with 503. Default 5,000.
-    pub publish_deadline_ms: u64,
-    /// Bytes of events that may wait for the log: at 200 bytes and 512 of bookkeeping an event, the default of 64 MiB
-    /// is 94,000 events.
-    pub queue_bytes_max: usize,
-    /// Bytes of request bodies that may be in memory. The default of 128 MiB is sixteen of the largest, or a thousand
-    /// times as many ordinary ones.
-    pub bodies_bytes_max: usize,
-    /// File of the keys that clients need; `ingest keys` writes it. Default: none, and clients need no key.
-    pub ingest_keys_file: Option<PathBuf>,
-    /// Maximum requests of one address a second: `50`, or `50:200` with a burst. Default: no limit.
-    pub rate_per_address: Option<Rate>,
-    /// Maximum requests with one key a second. Default: no limit.
-    pub rate_per_key: Option<Rate>,
-    /// Maximum events of one address a second: `1000`, or `1000:20000` with a burst. A request with more events than the
-    /// burst is always refused. Default: no limit.
-    pub rate_events_per_address: Option<Rate>,
-    /// Maximum events with one key a second. Default: no limit.
-    pub rate_events_per_key: Option<Rate>,
-    /// Maximum bytes of bodies of one address a second, unpacked. Default: no limit.
-    pub rate_bytes_per_address: Option<Rate>,
-    /// Maximum bytes of bodies with one key a second. Default: no limit.
-    pub rate_bytes_per_key: Option<Rate>,
-    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
-    pub trusted_proxies: Proxies,
-    /// Maximum connections of clients. Default 16,384.
-    pub http_connections_max: NonZeroU32,
-    /// Maximum connections of one address that is no trusted proxy. Default: three quarters of all.
-    pub http_connections_per_address_max: Option<NonZeroU32>,
-    /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
-    pub http_idle_timeout_s: NonZeroU32,
-    /// Certificate of HTTPS in PEM, followed by those of its authorities. Default: none, and HTTP is plain.
-    pub tls_cert_file: Option<PathBuf>,
-    /// Key of the certificate in PEM. Both files are read again when they change.
-    pub tls_key_file: Option<PathBuf>,
-    /// `text` or `json`. Default `text`.
-    pub log_format: LogFormat,
-}
-
-/// Variables for `--help`.
-pub const VARIABLES: [Variable; 28] = [
-    Variable { name: "INGEST_LISTEN", meaning: "Address of HTTP [127.0.0.1:3000]" },
-    Variable {
-        name: "INGEST_OPS_LISTEN",
-        meaning: "Address for operators, of metrics and probes [none: metrics at INGEST_LISTEN]",
-    },
-    Variable { name: "NATS_URL", meaning: "The log's servers, separated by commas [nats://127.0.0.1:4222]" },
-    Variable { name: "NATS_USER", meaning: "User of the log [none]" },
-    Variable { name: "NATS_PASSWORD", meaning: "Password of the user [none]" },
-    Variable {
-        name: "NATS_CA_FILE",
-        meaning: "Certificates of the log's authorities in PEM [the system's, for tls://]",
-    },
-    Variable {
-        name: "NATS_MONITOR_URLS",
-        meaning: "Monitoring addresses of the log's servers, separated by commas [http://127.0.0.1:8222]",
-    },
-    Variable { name: "STREAM_REPLICAS", meaning: "Copies of a stream, on as many servers: 1, 3 or 5 [1]" },
-    Variable { name: "PARTITIONS", meaning: "Partitions of the log, 1 to 1000 [4]" },
-    Variable {
-        name: "PUBLISH_DEADLINE_MS",
-        meaning: "Milliseconds until an event without a confirmation is answered with 503 [5000]",
-    },
-    Variable { name: "QUEUE_BYTES_MAX", meaning: "Bytes of events that may wait for the log [67108864]" },
-    Variable { name: "BODIES_BYTES_MAX", meaning: "Bytes of request bodies that may be in memory [134217728]" },
-    Variable { name: "INGEST_KEYS_FILE", meaning: "File of the keys that clients need [none: clients need no key]" },
-    access::VARIABLES[0],
-    access::VARIABLES[1],
-    access::VARIABLES[2],
-    access::SENDING_VARIABLES[0],
-    access::SENDING_VARIABLES[1],
-    access::SENDING_VARIABLES[2],
-    access::SENDING_VARIABLES[3],
-    listener::VARIABLES[0],
-    listener::VARIABLES[1],
-    listener::VARIABLES[2],
-    tls::VARIABLES[0],
-    tls::VARIABLES[1],
-    TRACES[0],
-    TRACES[1],
-    TRACES[2],
-];
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            ingest_listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
-            ingest_ops_listen: None,
-            nats_url: "nats://127.0.0.1:4222".into(),
-            nats_user: None,
-            nats_password: None,
-            nats_ca_file: None,
-            nats_monitor_urls: vec!["http://127.0.0.1:8222".into()],
-            partitions: 4,
-            stream_replicas: 1,
-            publish_deadline_ms: 5_000,
-            queue_bytes_max: 64 << 20,
-            bodies_bytes_max: 128 << 20,
-            ingest_keys_file: None,
-            rate_per_address: None,
-            rate_per_key: None,
-            rate_events_per_address: None,
-            rate_events_per_key: None,
-            rate_bytes_per_address: None,
-            rate_bytes_per_key: None,
-            trusted_proxies: Proxies::default(),
-            http_connections_max: listener::default_connections_max(),
-            http_connections_per_address_max: None,
-            http_idle_timeout_s: listener::default_idle_timeout_s(),
-            tls_cert_file: None,
-            tls_key_file: None,
-            log_format: LogFormat::default(),
-        }
+service::config! {
+    /// Configuration of the process. Not `Debug`: it holds a password.
+    pub struct Config {
+        /// Address of HTTP. Default: 127.0.0.1:3000.
+        pub ingest_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 3000)),
+        /// Address for operators, of metrics and probes. Default: none: metrics at `INGEST_LISTEN`.
+        pub ingest_ops_listen: Option<SocketAddr>,
+        /// The log's servers, separated by commas. Default: `nats://127.0.0.1:4222`.
+        ///
+        /// Credentials are in `NATS_USER` and `NATS_PASSWORD`.
+        pub nats_url: Address = "nats://127.0.0.1:4222".into(),
+        /// User of the log. Default: none.
+        pub nats_user: Option<String>,
+        /// Password of the user. Default: none.
+        #[serde(serialize_with = "service::config::secret")]
+        pub nats_password: Option<String>,
+        /// Certificates of the log's authorities in PEM. Default: the system's, for `tls://`.
+        ///
+        /// With such a file the log's servers must use TLS, with a certificate of one of these authorities.
+        pub nats_ca_file: Option<PathBuf>,
+        /// Monitoring addresses of the log's servers, separated by commas. Default: `http://127.0.0.1:8222`.
+        ///
+        /// There ingest checks that each server syncs before it acknowledges.
+        pub nats_monitor_urls: Vec<Address> = vec!["http://127.0.0.1:8222".into()],
+        /// Copies of a stream, on as many servers: 1, 3 or 5. Default: 1.
+        ///
+        /// Streams that exist stay as they are.
+        pub stream_replicas: u8 = 1,
+        /// Partitions of the log, 1 to 1000. Default: 4.
+        ///
+        /// More can be added later; a site may then move to another one.
+        pub partitions: u16 = 4,
+        /// Milliseconds until an event without a confirmation is answered with 503. Default: 5000.
+        pub publish_deadline_ms: u64 = 5_000,
+        /// Bytes of events that may wait for the log. Default: 67108864.
+        ///
+        /// At 200 bytes and 512 of bookkeeping an event, these 64 MiB are 94,000 events.
+        pub queue_bytes_max: usize = 64 << 20,
+        /// Bytes of request bodies that may be in memory. Default: 134217728.
+        ///
+        /// These 128 MiB are sixteen of the largest, or a thousand times as many ordinary ones.
+        pub bodies_bytes_max: usize = 128 << 20,
+        /// File of the keys that clients need. Default: none: clients need no key.
+        ///
+        /// `ingest keys` writes it.
+        pub ingest_keys_file: Option<PathBuf>,
+        /// Maximum requests of one address a second, 50, or 50:200 with a burst. Default: no limit.
+        pub rate_per_address: Option<Rate>,
+        /// Maximum requests with one key a second. Default: no limit.
+        pub rate_per_key: Option<Rate>,
+        /// Addresses or networks of proxies whose X-Forwarded-For is trusted, separated by commas. Default: none.
+        pub trusted_proxies: Proxies,
+        /// Maximum events of one address a second, 1000, or 1000:20000 with a burst. Default: no limit.
+        ///
+        /// A request with more events than the burst is always refused.
+        pub rate_events_per_address: Option<Rate>,
+        /// Maximum events with one key a second. Default: no limit.
+        pub rate_events_per_key: Option<Rate>,
+        /// Maximum bytes of bodies of one address a second, unpacked, 1000000, or 1000000:16000000 with a burst.
+        /// Default: no limit.
+        pub rate_bytes_per_address: Option<Rate>,
+        /// Maximum bytes of bodies with one key a second. Default: no limit.
+        pub rate_bytes_per_key: Option<Rate>,
+        /// Maximum connections of clients. Default: 16384.
+        pub http_connections_max: NonZeroU32 = listener::default_connections_max(),
+        /// Maximum connections of one address that is no trusted proxy. Default: three quarters of all.
+        pub http_connections_per_address_max: Option<NonZeroU32>,
+        /// Seconds until a connection without a request is closed; more than those of a proxy. Default: 650.
+        pub http_idle_timeout_s: NonZeroU32 = listener::default_idle_timeout_s(),
+        /// Certificate of HTTPS in PEM, followed by those of its authorities. Default: none: plain HTTP.
+        pub tls_cert_file: Option<PathBuf>,
+        /// Key of the certificate in PEM; both files are read again when they change.
+        pub tls_key_file: Option<PathBuf>,
+        /// Format of log lines: text or json. Default: text.
+        pub log_format: LogFormat,
     }
 }
 
@@ -231,10 +163,6 @@ impl Config {
     }
 
     /// Settings of connections.
-    ///
-    /// # Errors
-    ///
-    /// The certificate or its key cannot be read.
     pub(crate) fn connections(&self) -> anyhow::Result<Connections> {
         Ok(Connections {
             tls: self.identity()?.map(Tls::follow).transpose()?,

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use projector::config::{Config, MigrateConfig, VARIABLES};
-use service::cli::Options;
+use projector::config::{Config, MigrateConfig};
+use service::cli::{Options, TRACES};
 
 /// Folds the log into Postgres read models, exactly once. Configured by the environment: see .env.example.
 #[derive(Parser)]
-#[command(version = service::VERSION, after_help = service::cli::help(&VARIABLES))]
+#[command(version = service::VERSION, after_help = service::cli::help::<Config>(&TRACES))]
 struct Arguments {
     #[command(flatten)]
     options: Options,
@@ -32,9 +32,7 @@ enum Command {
 async fn main() -> anyhow::Result<ExitCode> {
     let Arguments { options, command } = Arguments::parse();
     if options.check_config {
-        let config: Config = service::config::from_env()?;
-        service::cli::answer_check(&config, config.check())?;
-        return Ok(ExitCode::SUCCESS);
+        return service::cli::check_config::<Config>().map(|()| ExitCode::SUCCESS);
     }
     match command.unwrap_or(Command::Run) {
         Command::Run => {

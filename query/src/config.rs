@@ -1,18 +1,13 @@
 //! The configuration from the environment, and the options of connections that follow from it.
 
-/// The environment variables, with their defaults.
-mod variables;
-
-/// The most memory that the process takes.
 mod memory;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use database::Session;
-use serde::{Deserialize, Serialize};
 use service::Address;
 use service::access::{Origins, Places, Proxies, Rate, Rates, Settings};
 use service::http::hosts::Hosts;
@@ -21,8 +16,6 @@ use service::listener::{self, Connections};
 use service::logging::LogFormat;
 use sqlx::postgres::PgConnectOptions;
 
-pub use variables::VARIABLES;
-
 /// The variable that names the file of keys.
 pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
 
@@ -30,104 +23,87 @@ pub const KEYS_FILE: &str = "QUERY_KEYS_FILE";
 /// place and a connection from others.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The configuration from the environment. Each field is a variable. There is no `Debug`, because the URL has a password.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Config {
-    /// The database with the read models: `postgres://user:password@host:port/database`. The role `tidemark_query` has the
-    /// rights that query needs.
-    pub database_url: Address,
-
-    /// A standby of that database, from which all reports are then read. `GET /live` still reads from `DATABASE_URL`, because a
-    /// standby does not notify of commits. Default: none, reports are read from `DATABASE_URL`.
-    pub read_database_url: Option<Address>,
-
-    /// The address of HTTP. Default `127.0.0.1:3001`.
-    #[serde(default = "variables::query_listen")]
-    pub query_listen: SocketAddr,
-
-    /// The address of metrics, and of probes besides. Default: none, and `QUERY_LISTEN` serves metrics, too.
-    pub query_ops_listen: Option<SocketAddr>,
-
-    /// Connections to Postgres, which is the number of reports read at once. Further ones wait. Default 8: a report takes a few
-    /// milliseconds, so that is a few thousand reports a second; Postgres takes 100 connections by default.
-    #[serde(default = "variables::query_connections_max")]
-    pub query_connections_max: NonZeroU32,
-
-    /// Reports that may be in progress at once, whether they are read, wait for a connection, or for an event; a further
-    /// one is answered with 503. Default 512: the 256 that may wait for an event, and as many others. With 8 connections
-    /// and a few milliseconds each, the last of these is read after a tenth of a second.
-    #[serde(default = "variables::query_reports_max")]
-    pub query_reports_max: NonZeroU16,
-
-    /// Milliseconds for one report, with the wait for a connection; then the answer is 503. Default 5000.
-    #[serde(default = "variables::query_timeout_ms")]
-    pub query_timeout_ms: NonZeroU32,
-
-    /// Milliseconds of these that a report may wait for the event that it must contain, `after=<receipt>`; then the answer is
-    /// 503. Less than `QUERY_TIMEOUT_MS`, because reading the report takes time, too. Default 2000, or half of
-    /// `QUERY_TIMEOUT_MS` where that is less.
-    pub query_after_timeout_ms: Option<NonZeroU32>,
-
-    /// Clients of `GET /live` at once; further ones are answered with 503. Default 4096, of at most 16,384 connections, so
-    /// that reports always find one. Each takes about 15 KB of memory, together 62 MB.
-    #[serde(default = "variables::query_live_clients_max")]
-    pub query_live_clients_max: NonZeroU32,
-
-    /// Percent of this number, of the reports in progress, of those that wait for an event, and of the connections to Postgres
-    /// that one client may have: a key, or an address if no key is needed. Default 25: three clients that take their whole share
-    /// leave a quarter to the others. 100 is right if all requests come from one address that is no trusted proxy.
-    #[serde(default = "variables::query_client_share_percent")]
-    pub query_client_share_percent: NonZeroU8,
-
-    /// Milliseconds without totals after which a client of `GET /live` is sent a comment. Default 15000: proxies close
-    /// connections that are silent for a minute or half of one.
-    #[serde(default = "variables::query_live_heartbeat_ms")]
-    pub query_live_heartbeat_ms: NonZeroU32,
-
-    /// The file of keys; requests without one of them are refused. `query keys` writes it. Default: none, no key is needed.
-    pub query_keys_file: Option<PathBuf>,
-
-    /// Requests of one address a second: `50`, or `50:200` with a burst. Default: no limit.
-    pub rate_per_address: Option<Rate>,
-
-    /// Requests with one key a second. Default: no limit.
-    pub rate_per_key: Option<Rate>,
-
-    /// Addresses or networks, separated by commas, of proxies whose `X-Forwarded-For` is believed. Default: none.
-    #[serde(default)]
-    pub trusted_proxies: Proxies,
-
-    /// Origins, separated by commas, as `https://shop.example`, whose pages may read reports, with credentials, too.
-    /// Default: none; with keys any page that has one may read.
-    #[serde(default)]
-    pub query_origins: Origins,
-
-    /// Names, separated by commas, by which clients reach the service beside `localhost`, such as the one of a proxy on the
-    /// same machine that passes `Host` on. Default: none. On the loopback interface, or with such names, requests by any other
-    /// name are refused.
-    #[serde(default)]
-    pub query_hosts: Hosts,
-
-    /// Connections of clients at once. Default 16,384.
-    #[serde(default = "listener::default_connections_max")]
-    pub http_connections_max: NonZeroU32,
-
-    /// Connections of one address that is no trusted proxy. Default: three quarters of all.
-    pub http_connections_per_address_max: Option<NonZeroU32>,
-
-    /// Seconds until a connection without a request is closed. Default 650, which is longer than load balancers keep theirs.
-    #[serde(default = "listener::default_idle_timeout_s")]
-    pub http_idle_timeout_s: NonZeroU32,
-
-    /// The file of the certificate chain of HTTPS in PEM, the own certificate first. Default: none, and HTTP is plain.
-    pub tls_cert_file: Option<PathBuf>,
-
-    /// The file of the private key of the certificate. Both files are read again when they change.
-    pub tls_key_file: Option<PathBuf>,
-
-    /// `text` or `json`. Default `text`.
-    #[serde(default)]
-    pub log_format: LogFormat,
+service::config! {
+    /// The configuration from the environment. Each field is a variable. There is no `Debug`, because the URL has a password.
+    pub struct Config {
+        /// The read models: `postgres://user:password@host:port/database`; needed.
+        ///
+        /// The role `tidemark_query` has the rights that query needs.
+        pub database_url: Address,
+        /// A standby of that database; reports are read from it. Default: none.
+        ///
+        /// `GET /live` still reads from `DATABASE_URL`, because a standby does not notify of commits.
+        pub read_database_url: Option<Address>,
+        /// Address of HTTP. Default: 127.0.0.1:3001.
+        pub query_listen: SocketAddr = (Ipv4Addr::LOCALHOST, 3001).into(),
+        /// Address of metrics, and of probes besides, for operators. Default: none: at `QUERY_LISTEN`.
+        pub query_ops_listen: Option<SocketAddr>,
+        /// Connections to Postgres, which is the number of reports read at once. Default: 8.
+        ///
+        /// Further ones wait. A report takes a few milliseconds, so that is a few thousand reports a second; Postgres takes
+        /// 100 connections by default.
+        pub query_connections_max: NonZeroU32 = const { NonZeroU32::new(8).expect("8 is not 0") },
+        /// Reports in progress at once; further ones are answered with 503. Default: 512.
+        ///
+        /// They are read, wait for a connection, or for an event. The 256 that may wait for an event, and as many others: with
+        /// 8 connections and a few milliseconds each, the last of these is read after a tenth of a second.
+        pub query_reports_max: NonZeroU16 = const { NonZeroU16::new(512).expect("512 is not 0") },
+        /// Milliseconds for one report; then the answer is 503. Default: 5000.
+        ///
+        /// The wait for a connection is included.
+        pub query_timeout_ms: NonZeroU32 = const { NonZeroU32::new(5_000).expect("5,000 is not 0") },
+        /// Milliseconds of `QUERY_TIMEOUT_MS` that a report waits for its event. Default: 2000, or half of that.
+        ///
+        /// After it the answer to `after=<receipt>` is 503. Less than `QUERY_TIMEOUT_MS`, because reading the report takes time,
+        /// too.
+        pub query_after_timeout_ms: Option<NonZeroU32>,
+        /// Clients of GET /live at once. Default: 4096.
+        ///
+        /// Further ones are answered with 503. These are a quarter of the connections, so that reports always find one. Each
+        /// takes about 15 KB of memory, together 62 MB.
+        pub query_live_clients_max: NonZeroU32 = const { NonZeroU32::new(4_096).expect("4,096 is not 0") },
+        /// Percent of these limits that one key or address may have at once. Default: 25.
+        ///
+        /// The limits are those of clients of `GET /live`, of reports in progress, of those that wait for an event, and of
+        /// connections to Postgres. Three clients that take their whole share leave a quarter to the others. 100 is right if all
+        /// requests come from one address that is no trusted proxy.
+        pub query_client_share_percent: NonZeroU8 = const { NonZeroU8::new(25).expect("25 is not 0") },
+        /// Milliseconds without totals after which a client of GET /live is sent a comment. Default: 15000.
+        ///
+        /// Proxies close connections that are silent for a minute or half of one.
+        pub query_live_heartbeat_ms: NonZeroU32 = const { NonZeroU32::new(15_000).expect("15,000 is not 0") },
+        /// The file of keys; requests without one of them are refused. Default: none: no key is needed.
+        ///
+        /// `query keys` writes it.
+        pub query_keys_file: Option<PathBuf>,
+        /// Origins whose pages may read reports, separated by commas. Default: none; with keys, every page that has one.
+        ///
+        /// They are written as `https://shop.example`, and read with credentials, too.
+        pub query_origins: Origins,
+        /// Names in Host that are accepted beside localhost, separated by commas. Default: none; checked on loopback only.
+        ///
+        /// Such as the name of a proxy on the same machine that passes `Host` on. On the loopback interface, or with such names,
+        /// requests by any other name are refused.
+        pub query_hosts: Hosts,
+        /// Maximum requests of one address a second, 50, or 50:200 with a burst. Default: no limit.
+        pub rate_per_address: Option<Rate>,
+        /// Maximum requests with one key a second. Default: no limit.
+        pub rate_per_key: Option<Rate>,
+        /// Addresses or networks of proxies whose X-Forwarded-For is trusted, separated by commas. Default: none.
+        pub trusted_proxies: Proxies,
+        /// Maximum connections of clients. Default: 16384.
+        pub http_connections_max: NonZeroU32 = listener::default_connections_max(),
+        /// Maximum connections of one address that is no trusted proxy. Default: three quarters of all.
+        pub http_connections_per_address_max: Option<NonZeroU32>,
+        /// Seconds until a connection without a request is closed; more than those of a proxy. Default: 650.
+        pub http_idle_timeout_s: NonZeroU32 = listener::default_idle_timeout_s(),
+        /// Certificate of HTTPS in PEM, followed by those of its authorities. Default: none: plain HTTP.
+        pub tls_cert_file: Option<PathBuf>,
+        /// Key of the certificate in PEM; both files are read again when they change.
+        pub tls_key_file: Option<PathBuf>,
+        /// Format of log lines: text or json. Default: text.
+        pub log_format: LogFormat,
+    }
 }
 
 /// The default of `QUERY_AFTER_TIMEOUT_MS`: a projector that keeps up is behind the log by far less.
@@ -179,10 +155,6 @@ impl Config {
     }
 
     /// The limits and the TLS of client connections.
-    ///
-    /// # Errors
-    ///
-    /// The files of the certificate cannot be read.
     pub(crate) fn connections(&self) -> anyhow::Result<Connections> {
         Ok(Connections {
             tls: self.identity()?.map(Tls::follow).transpose()?,
@@ -223,19 +195,11 @@ impl Config {
     }
 
     /// The options of the connection of `GET /live`.
-    ///
-    /// # Errors
-    ///
-    /// The variable is no URL of Postgres; the message names it.
     pub(crate) fn live_options(&self) -> anyhow::Result<PgConnectOptions> {
         options("DATABASE_URL", &self.database_url)
     }
 
     /// The options of connections for reports.
-    ///
-    /// # Errors
-    ///
-    /// The variable is no URL of Postgres; the message names it.
     pub(crate) fn report_options(&self) -> anyhow::Result<PgConnectOptions> {
         match &self.read_database_url {
             Some(url) => options("READ_DATABASE_URL", url),
@@ -273,28 +237,9 @@ mod tests {
     pub(super) fn config(query_timeout_ms: u32, query_after_timeout_ms: Option<u32>) -> Config {
         Config {
             database_url: "postgres://user@host/database".into(),
-            read_database_url: None,
-            query_listen: variables::query_listen(),
-            query_ops_listen: None,
-            query_connections_max: variables::query_connections_max(),
-            query_reports_max: variables::query_reports_max(),
             query_timeout_ms: NonZeroU32::new(query_timeout_ms).expect("not 0"),
             query_after_timeout_ms: query_after_timeout_ms.and_then(NonZeroU32::new),
-            query_live_clients_max: variables::query_live_clients_max(),
-            query_client_share_percent: variables::query_client_share_percent(),
-            query_live_heartbeat_ms: variables::query_live_heartbeat_ms(),
-            query_keys_file: None,
-            rate_per_address: None,
-            rate_per_key: None,
-            trusted_proxies: Proxies::default(),
-            query_origins: Origins::default(),
-            query_hosts: Hosts::default(),
-            http_connections_max: listener::default_connections_max(),
-            http_connections_per_address_max: None,
-            http_idle_timeout_s: listener::default_idle_timeout_s(),
-            tls_cert_file: None,
-            tls_key_file: None,
-            log_format: LogFormat::default(),
+            ..Config::default()
         }
     }
 

@@ -34,7 +34,7 @@ mod routes;
 mod canonical;
 
 pub use canonical::Target;
-pub use config::{Config, KEYS_FILE, VARIABLES};
+pub use config::{Config, KEYS_FILE};
 
 use anyhow::Context;
 use db::pool::ConnectionPool;

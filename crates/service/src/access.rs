@@ -30,8 +30,6 @@ use utoipa::openapi::OpenApi;
 use guard::{Guard, admit};
 use meter::Meter;
 
-use crate::config::Variable;
-
 pub use crate::http::client_ip::{Client, Proxies};
 pub use crate::http::places::{NoPlace, Place, Places};
 pub use crate::http::rate_limit::Rate;
@@ -41,33 +39,6 @@ pub use cors::Pages;
 pub use grant::Grant;
 pub use meter::{Metered, Rates};
 pub use origins::Origins;
-
-/// Variables of all services with access control; each has a further one for its file of keys.
-pub const VARIABLES: [Variable; 3] = [
-    Variable {
-        name: "RATE_PER_ADDRESS",
-        meaning: "Maximum requests of one address a second, 50, or 50:200 with a burst [no limit]",
-    },
-    Variable { name: "RATE_PER_KEY", meaning: "Maximum requests with one key a second [no limit]" },
-    Variable {
-        name: "TRUSTED_PROXIES",
-        meaning: "Addresses or networks of proxies whose X-Forwarded-For is trusted, separated by commas [none]",
-    },
-];
-
-/// Further variables of services that receive events.
-pub const SENDING_VARIABLES: [Variable; 4] = [
-    Variable {
-        name: "RATE_EVENTS_PER_ADDRESS",
-        meaning: "Maximum events of one address a second, 1000, or 1000:20000 with a burst [no limit]",
-    },
-    Variable { name: "RATE_EVENTS_PER_KEY", meaning: "Maximum events with one key a second [no limit]" },
-    Variable {
-        name: "RATE_BYTES_PER_ADDRESS",
-        meaning: "Maximum bytes of bodies of one address a second, unpacked, 1000000, or 1000000:16000000 with a burst [no limit]",
-    },
-    Variable { name: "RATE_BYTES_PER_KEY", meaning: "Maximum bytes of bodies with one key a second [no limit]" },
-];
 
 /// Settings of access.
 #[derive(Debug, Clone, Default)]

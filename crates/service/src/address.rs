@@ -13,7 +13,7 @@ const HIDDEN: &str = "(set, not shown)";
 
 /// Address of another server, as a variable sets it. `Display`, `Debug` and `Serialize` leave out user, password and query,
 /// so that no log line, error or answer can reveal them.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub struct Address(String);
 

@@ -1,18 +1,24 @@
 //! Command line of every process: `--version`, `--help` with its variables, and `--check-config`.
 
-use clap::Args;
-use serde::Serialize;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Variable, shown};
+use crate::access::KeysCommand;
+use crate::config::{Configuration, from_env, shown};
+use crate::{VERSION, logging};
 
-/// Variables of every process.
-const COMMON: [Variable; 2] = [
-    Variable { name: "LOG_FORMAT", meaning: "Format of log lines: text or json [text]" },
-    Variable {
-        name: "RUST_LOG",
-        meaning: "Level of log lines: error, warn, info, debug or trace, also by module [info]",
-    },
-];
+/// A variable beside those of a configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    name: &'static str,
+    /// Meaning, and the default in brackets.
+    meaning: &'static str,
+}
+
+/// Variable of every process.
+const LOG_LEVEL: Variable = Variable {
+    name: "RUST_LOG",
+    meaning: "Level of log lines: error, warn, info, debug or trace, also by module [info]",
+};
 
 /// Variables of processes that send traces.
 pub const TRACES: [Variable; 3] = [
@@ -38,22 +44,92 @@ pub struct Options {
     pub check_config: bool,
 }
 
-/// Text about all variables of a process, for the end of its `--help`.
-pub fn help(variables: &[Variable]) -> String {
-    let all = || variables.iter().chain(&COMMON);
-    let width = all().map(|variable| variable.name.len()).max().unwrap_or(0);
-    let lines = all().map(|Variable { name, meaning }| format!("  {name:width$}  {meaning}\n"));
+/// A program that clients send requests to.
+#[derive(Debug, Clone, Copy)]
+pub struct Server {
+    /// Name of the program.
+    pub name: &'static str,
+    /// What it does, for `--help`.
+    pub about: &'static str,
+    /// Variables beside those of the configuration.
+    pub variables: &'static [Variable],
+    /// Variable that names the file of keys.
+    pub keys_variable: &'static str,
+    /// Validates a site that a key is made for.
+    pub check_site: fn(&str) -> Result<(), String>,
+}
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients (the default).
+    Run,
+    /// Create, list and revoke the keys of clients, in the file that the service's variable names.
+    Keys(KeysCommand),
+}
+
+impl Server {
+    /// Does what the command line asks for. To serve clients is left to the caller: then logging is started, and the
+    /// configuration is returned.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is invalid, or the command failed.
+    pub async fn configure<C: Configuration>(self) -> anyhow::Result<Option<C>> {
+        let command = Arguments::command().name(self.name).about(self.about).version(VERSION);
+        let matches = command.after_help(help::<C>(self.variables)).get_matches();
+        let Arguments { options, command } = Arguments::from_arg_matches(&matches)?;
+        if options.check_config {
+            return check_config::<C>().map(|()| None);
+        }
+        if let Some(Command::Keys(keys)) = command {
+            return keys.run(self.keys_variable, self.check_site).await.map(|()| None);
+        }
+        let config: C = from_env()?;
+        logging::init(config.log_format());
+        Ok(Some(config))
+    }
+}
+
+/// Text about all variables of a process, for the end of its `--help`: of its configuration, and `further` ones.
+pub fn help<C: Configuration>(further: &[Variable]) -> String {
+    let fields = C::FIELDS.iter().map(|(field, documentation)| (field.to_uppercase(), meaning(documentation)));
+    let further = [LOG_LEVEL].into_iter().chain(further.iter().copied());
+    let further = further.map(|Variable { name, meaning }| (name.to_owned(), meaning.to_owned()));
+    let all: Vec<_> = fields.chain(further).collect();
+    let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = all.iter().map(|(name, meaning)| format!("  {name:width$}  {meaning}\n"));
     format!("Environment [default]; an empty variable counts as absent:\n{}", lines.collect::<String>())
+}
+
+/// Meaning of a variable and its default in brackets, from the first paragraph of a field's documentation.
+fn meaning(documentation: &[&str]) -> String {
+    let paragraph: Vec<_> = documentation.iter().map(|line| line.trim()).take_while(|line| !line.is_empty()).collect();
+    let paragraph = paragraph.join(" ").replace('`', "");
+    let sentence = paragraph.trim_end_matches('.');
+    match sentence.split_once(". Default: ") {
+        Some((meaning, default)) => format!("{meaning} [{default}]"),
+        None => sentence.to_owned(),
+    }
 }
 
 /// Answers `--check-config`: prints the configuration if it is valid.
 ///
 /// # Errors
 ///
-/// The error of the check.
-pub fn answer_check(config: &impl Serialize, checked: anyhow::Result<()>) -> anyhow::Result<()> {
-    checked?;
-    print!("{}", shown(config));
+/// The configuration is invalid.
+pub fn check_config<C: Configuration>() -> anyhow::Result<()> {
+    let config: C = from_env()?;
+    config.check()?;
+    print!("{}", shown(&config));
     Ok(())
 }
 

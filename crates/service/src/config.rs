@@ -5,13 +5,61 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// An environment variable, for `--help`.
-#[derive(Debug, Clone, Copy)]
-pub struct Variable {
-    /// Name of the variable.
-    pub name: &'static str,
-    /// Meaning, unit, and default.
-    pub meaning: &'static str,
+use crate::logging::LogFormat;
+
+/// Configuration of a process, as the macro [`config`](crate::config!) declares it.
+pub trait Configuration: Serialize + DeserializeOwned {
+    /// Fields, each with the lines of its documentation.
+    const FIELDS: &'static [(&'static str, &'static [&'static str])];
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// Values that contradict each other or cannot work; the message names the variable.
+    fn check(&self) -> anyhow::Result<()>;
+
+    /// Format of log lines.
+    fn log_format(&self) -> LogFormat;
+}
+
+/// Declares the configuration of a process: a struct with a default for each field, which has a method `check`.
+///
+/// The first paragraph of a field's documentation is its text in `--help`, where the default is named as in
+/// `Address of HTTP. Default: 127.0.0.1:3000.` A field without a value has the default of its type.
+#[macro_export]
+macro_rules! config {
+    ($(#[$about:meta])* pub struct $Config:ident {
+        $($(#[doc = $doc:literal])+ $(#[serde($($serde:tt)+)])? pub $field:ident: $kind:ty $(= $default:expr)?,)+
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub struct $Config {
+            $($(#[doc = $doc])+ $(#[serde($($serde)+)])? pub $field: $kind,)+
+        }
+
+        impl Default for $Config {
+            fn default() -> Self {
+                Self { $($field: $crate::config!(@ $($default)?),)+ }
+            }
+        }
+
+        impl $crate::config::Configuration for $Config {
+            const FIELDS: &'static [(&'static str, &'static [&'static str])] =
+                &[$((stringify!($field), &[$($doc),+])),+];
+
+            fn check(&self) -> anyhow::Result<()> {
+                $Config::check(self)
+            }
+
+            fn log_format(&self) -> $crate::logging::LogFormat {
+                self.log_format
+            }
+        }
+    };
+    (@ $default:expr) => { $default };
+    (@) => { Default::default() };
 }
 
 /// Placeholder for a secret that is set.

@@ -40,7 +40,7 @@ use watch::Watch;
 
 pub use answer::EndsWithClient;
 pub use settings::{
-    CONNECTION_BYTES, CONNECTIONS_MAX, Connections, IDLE_TIMEOUT_S, SOCKET_BYTES, VARIABLES, default_connections_max,
+    CONNECTION_BYTES, CONNECTIONS_MAX, Connections, IDLE_TIMEOUT_S, SOCKET_BYTES, default_connections_max,
     default_idle_timeout_s, memory_bytes_max, tls_memory_bytes_max,
 };
 pub use state::HEADERS_TIMEOUT;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
 use query::Config;
@@ -135,29 +135,12 @@ impl Service {
 pub(crate) fn config(database_url: String) -> Config {
     Config {
         database_url: database_url.into(),
-        read_database_url: None,
         query_listen: ([127, 0, 0, 1], 0).into(),
-        query_ops_listen: None,
         query_connections_max: NonZeroU32::new(4).expect("not 0"),
-        query_reports_max: NonZeroU16::new(512).expect("not 0"),
-        query_timeout_ms: milliseconds(5_000),
-        query_after_timeout_ms: None,
         query_live_clients_max: NonZeroU32::new(100).expect("not 0"),
         // Most tests ask from one address.
         query_client_share_percent: NonZeroU8::new(100).expect("not 0"),
-        query_live_heartbeat_ms: milliseconds(15_000),
-        query_keys_file: None,
-        rate_per_address: None,
-        rate_per_key: None,
-        trusted_proxies: service::access::Proxies::default(),
-        query_origins: service::access::Origins::default(),
-        query_hosts: service::http::hosts::Hosts::default(),
-        http_connections_max: service::listener::default_connections_max(),
-        http_connections_per_address_max: None,
-        http_idle_timeout_s: service::listener::default_idle_timeout_s(),
-        tls_cert_file: None,
-        tls_key_file: None,
-        log_format: service::logging::LogFormat::Text,
+        ..Config::default()
     }
 }
 

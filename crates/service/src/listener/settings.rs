@@ -5,21 +5,7 @@ use std::time::Duration;
 
 use super::streams::{FURTHER_STREAMS_MAX, STREAM_BYTES};
 use super::tls::{TLS_BYTES, Tls};
-use crate::config::Variable;
 use crate::http::client_ip::Proxies;
-
-/// Variables of services that clients connect to.
-pub const VARIABLES: [Variable; 3] = [
-    Variable { name: "HTTP_CONNECTIONS_MAX", meaning: "Maximum connections of clients [16384]" },
-    Variable {
-        name: "HTTP_CONNECTIONS_PER_ADDRESS_MAX",
-        meaning: "Maximum connections of one address that is no trusted proxy [three quarters of all]",
-    },
-    Variable {
-        name: "HTTP_IDLE_TIMEOUT_S",
-        meaning: "Seconds until a connection without a request is closed; more than those of a proxy [650]",
-    },
-];
 
 /// Default maximum of connections. One with a request takes [`CONNECTION_BYTES`].
 pub const CONNECTIONS_MAX: u32 = 16_384;

@@ -14,20 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-use crate::config::Variable;
 use crate::file_watch::{self, Files, read_bounded};
-
-/// Variables of services that can serve TLS.
-pub const VARIABLES: [Variable; 2] = [
-    Variable {
-        name: "TLS_CERT_FILE",
-        meaning: "Certificate of HTTPS in PEM, followed by those of its authorities [none: plain HTTP]",
-    },
-    Variable {
-        name: "TLS_KEY_FILE",
-        meaning: "Key of the certificate in PEM; both files are read again when they change",
-    },
-];
 
 /// Maximum bytes of a record of TLS.
 const RECORD_BYTES_MAX: usize = 16 << 10;
