@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use service::as_float;
 
 const EVENTS_STORED: &str = "ingest_events_stored_total";
 const EVENTS_REJECTED: &str = "ingest_events_rejected_total";
@@ -111,9 +112,4 @@ pub(crate) fn log_store(server: &str, bytes: u64, bytes_max: u64) {
     if bytes_max > 0 {
         gauge!(LOG_STORE_BYTES_MAX, "server" => server.to_owned()).set(as_float(bytes_max));
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
-fn as_float(number: u64) -> f64 {
-    number as f64
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use service::as_float;
 use sqlx::PgPool;
 
 const EVENTS: &str = "projector_events_total";
@@ -188,9 +189,4 @@ pub(crate) fn connections(pool: &PgPool) {
     gauge!(CONNECTIONS, "state" => "idle").set(as_float(idle));
     gauge!(CONNECTIONS, "state" => "busy").set(as_float(all.saturating_sub(idle)));
     gauge!(CONNECTIONS_MAX).set(pool.options().get_max_connections());
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
-fn as_float(number: u64) -> f64 {
-    number as f64
 }

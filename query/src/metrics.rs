@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use deadpool::managed::Status;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use service::as_float;
 
 const REPORT_S: &str = "query_report_duration_seconds";
 const REPORTS: &str = "query_reports";
@@ -51,19 +53,24 @@ pub(crate) struct Gauges {
     pub(crate) reports_max: usize,
     pub(crate) live_clients: usize,
     pub(crate) live_clients_max: usize,
-    pub(crate) connections: deadpool::managed::Status,
+    pub(crate) connections: Status,
 }
 
 /// Sets the gauges, when metrics are scraped.
 pub(crate) fn sample(gauges: &Gauges) {
-    let connections = gauges.connections;
-    gauge!(REPORTS).set(as_float(gauges.reports));
-    gauge!(REPORTS_MAX).set(as_float(gauges.reports_max));
-    gauge!(LIVE_CLIENTS).set(as_float(gauges.live_clients));
-    gauge!(LIVE_CLIENTS_MAX).set(as_float(gauges.live_clients_max));
-    gauge!(CONNECTIONS, "state" => "idle").set(as_float(connections.available));
-    gauge!(CONNECTIONS, "state" => "busy").set(as_float(connections.size.saturating_sub(connections.available)));
-    gauge!(CONNECTIONS_MAX).set(as_float(connections.max_size));
+    let Gauges { reports, reports_max, live_clients, live_clients_max, connections } = *gauges;
+    let Status { available, size, max_size, .. } = connections;
+    for (name, value) in [
+        (REPORTS, reports),
+        (REPORTS_MAX, reports_max),
+        (LIVE_CLIENTS, live_clients),
+        (LIVE_CLIENTS_MAX, live_clients_max),
+        (CONNECTIONS_MAX, max_size),
+    ] {
+        gauge!(name).set(as_float(value as u64));
+    }
+    gauge!(CONNECTIONS, "state" => "idle").set(as_float(available as u64));
+    gauge!(CONNECTIONS, "state" => "busy").set(as_float(size.saturating_sub(available) as u64));
 }
 
 /// Records the time of a report, with its outcome.
@@ -89,9 +96,4 @@ pub(crate) fn connected(waited: Duration) {
 /// Counts totals that were sent to a client.
 pub(crate) fn pushed() {
     counter!(LIVE_PUSHES).increment(1);
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
-fn as_float(number: usize) -> f64 {
-    number as f64
 }

@@ -25,5 +25,11 @@ pub use address::Address;
 pub use http::{ApiError, drain};
 pub use traces::Span;
 
+/// A count as the value of a metric.
+#[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+pub fn as_float(count: u64) -> f64 {
+    count as f64
+}
+
 /// Version and commit of the build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("TIDEMARK_COMMIT"), ")");
