@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::summary::{Summary, UserSums, ViewSums};
 use super::top_k::ListKey;
-use crate::params::{Period, StatsRequest};
+use crate::params::StatsRequest;
 use crate::reports::error::{ReportError, count};
 use crate::reports::snapshot_version::SnapshotVersion;
 use crate::reports::unique_users::UniqueUsers;
@@ -49,15 +49,11 @@ pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Resul
 
 fn rows<'a>(db: &'a mut PgConnection, request: &'a StatsRequest) -> BoxStream<'a, sqlx::Result<Row>> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
-    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(Row, "src/reports/stats/sql/daily.sql", site_id, event_type, first, last)
-    };
-    match request.period {
-        Period::AllTime => {
-            sqlx::query_file_as!(Row, "src/reports/stats/sql/all_time.sql", site_id, event_type).fetch(db)
+    match request.period.days() {
+        None => sqlx::query_file_as!(Row, "src/reports/stats/sql/all_time.sql", site_id, event_type).fetch(db),
+        Some((first, last)) => {
+            sqlx::query_file_as!(Row, "src/reports/stats/sql/daily.sql", site_id, event_type, first, last).fetch(db)
         }
-        Period::Day(day) => days(Some(day), Some(day)).fetch(db),
-        Period::Range { first, last } => days(first, last).fetch(db),
     }
 }
 

@@ -1,11 +1,10 @@
 //! The views of paths, where the lists of top paths do not decide which are the first.
 
-use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::PathViews;
 use super::top_k::Lookup;
-use crate::params::{Period, StatsRequest};
+use crate::params::StatsRequest;
 use crate::reports::error::{ReportError, count};
 
 /// A row of `paths_daily.sql`, `paths_all_time.sql` and `path_views.sql`.
@@ -18,17 +17,25 @@ struct Row {
 pub(super) async fn add_up(tx: &mut PgConnection, request: &StatsRequest) -> Result<Vec<PathViews>, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let paths_max = i64::from(request.paths_max);
-    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(Row, "src/reports/stats/sql/paths_daily.sql", site_id, event_type, first, last, paths_max)
-    };
-    let rows = match request.period {
-        Period::AllTime => {
+    let rows = match request.period.days() {
+        None => {
             let all =
                 sqlx::query_file_as!(Row, "src/reports/stats/sql/paths_all_time.sql", site_id, event_type, paths_max);
             all.fetch_all(tx).await?
         }
-        Period::Day(day) => days(Some(day), Some(day)).fetch_all(tx).await?,
-        Period::Range { first, last } => days(first, last).fetch_all(tx).await?,
+        Some((first, last)) => {
+            sqlx::query_file_as!(
+                Row,
+                "src/reports/stats/sql/paths_daily.sql",
+                site_id,
+                event_type,
+                first,
+                last,
+                paths_max
+            )
+            .fetch_all(tx)
+            .await?
+        }
     };
     rows.into_iter().map(PathViews::try_from).collect()
 }

@@ -1,11 +1,10 @@
 //! The hosts that the visits of a report came from, in the snapshot of the report.
 
-use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::params::{Period, StatsRequest};
+use crate::params::StatsRequest;
 use crate::reports::error::{ReportError, count};
 
 /// The first version of the fold that counts referrers. Generations of older ones do not have the tables.
@@ -48,30 +47,29 @@ struct Row {
 pub(super) async fn read(db: &mut PgConnection, request: &StatsRequest) -> Result<Referrers, ReportError> {
     let (site_id, event_type) = (request.site_id.as_str(), request.event_type.as_str());
     let hosts_max = i64::from(request.paths_max);
-    let days = |first: Option<NaiveDate>, last: Option<NaiveDate>| {
-        sqlx::query_file_as!(
-            Row,
-            "src/reports/stats/sql/referrers_daily.sql",
-            site_id,
-            event_type,
-            first,
-            last,
-            hosts_max
-        )
-    };
-    let row = match request.period {
-        Period::AllTime => {
-            let all = sqlx::query_file_as!(
+    let row = match request.period.days() {
+        None => {
+            let row = sqlx::query_file_as!(
                 Row,
                 "src/reports/stats/sql/referrers_all_time.sql",
                 site_id,
                 event_type,
                 hosts_max
             );
-            all.fetch_optional(db).await?
+            row.fetch_optional(db).await?
         }
-        Period::Day(day) => days(Some(day), Some(day)).fetch_optional(db).await?,
-        Period::Range { first, last } => days(first, last).fetch_optional(db).await?,
+        Some((first, last)) => {
+            let row = sqlx::query_file_as!(
+                Row,
+                "src/reports/stats/sql/referrers_daily.sql",
+                site_id,
+                event_type,
+                first,
+                last,
+                hosts_max
+            );
+            row.fetch_optional(db).await?
+        }
     };
     let row = row.ok_or(ReportError::NoGeneration)?;
     if row.fold_version < FOLD_WITH_REFERRERS {
