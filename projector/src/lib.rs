@@ -83,10 +83,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// Does what an operator asks, beside projectors that run. Failure means that something was found that should not be.
-///
-/// # Errors
-///
-/// The database or the log is unavailable, or what is asked does not fit what is there.
 pub async fn operate(config: Config, task: Task) -> anyhow::Result<ExitCode> {
     let pool = pool(&config, config.lease()?, Commits::Synchronous)?;
     database::check("DATABASE_URL", &pool.connect_options(), Use::Writing).await?;

@@ -1,27 +1,19 @@
 //! The dashboard: a page for each site, rendered by the service and complete without scripts. Pages load nothing from other hosts.
 
-/// The address of a page.
 mod address;
 
-/// Ranges of days, by name, and how a trend shows them.
 mod ranges;
 
-/// The data of a page.
 mod view_model;
 
-/// Reads the data of a page from reports.
 mod load;
 
-/// Conversions of reports to the data of a page.
 mod convert;
 
-/// The HTML of pages.
 mod render;
 
-/// Styles, script and icon.
 mod assets;
 
-/// Security headers: the Content Security Policy, and others.
 mod csp;
 
 use std::future::ready;

@@ -1,27 +1,19 @@
 //! Answers of `GET /stats`, and what all reports have in common.
 
-/// Handlers of reports that are lists.
 pub(crate) mod lists;
 
-/// The answer of a list, as JSON or CSV.
 mod list_answer;
 
-/// Lists as rows and columns.
 mod columns;
 
-/// Rows and columns as CSV.
 mod csv;
 
-/// Negotiation of the format of a list.
 pub(crate) mod negotiation;
 
-/// `ETag` and `Cache-Control`.
 pub(crate) mod etag;
 
-/// Errors as answers.
 pub(crate) mod errors;
 
-/// The OpenAPI document.
 pub(crate) mod openapi;
 
 use std::time::Instant;

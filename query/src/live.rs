@@ -4,22 +4,16 @@
 //! totals of all topics, and publishes them where each client's stream takes the latest. A slow client misses the totals in
 //! between, and no other client waits for it.
 
-/// Parameters of `GET /live`.
 mod topic;
 
-/// Subscriptions of clients, and the latest totals of each.
 mod subscriptions;
 
-/// Totals of today, read in one snapshot.
 mod totals;
 
-/// Notifications of commits.
 mod listener;
 
-/// The task that refreshes totals after commits.
 mod refresh;
 
-/// The route, and the stream of events.
 pub(crate) mod http;
 
 use std::sync::Arc;
@@ -97,10 +91,6 @@ impl Live {
     }
 
     /// Subscribes a client to a topic; returns when the totals are known.
-    ///
-    /// # Errors
-    ///
-    /// See [`LiveError`].
     async fn subscribe(&self, topic: Topic, client: &Client) -> Result<Subscription, LiveError> {
         let place = self.places.take(client).map_err(|err| match err {
             NoPlace::AllTaken => LiveError::TooManyClients,

@@ -1,30 +1,21 @@
 //! Reports, read from the active generation with places and connections that clients share.
 
-/// Why a report cannot be read.
 pub(crate) mod error;
 
-/// The traits of all reports.
 pub(crate) mod query;
 
-/// The version of the read models that a report was read from.
 pub(crate) mod snapshot_version;
 
-/// The part of the log that the read models contain.
 mod log_position;
 
-/// The wait for an event to arrive in the read models.
 mod read_after;
 
-/// Sums of rows that belong together.
 mod row_totals;
 
-/// Distinct users of several days or partitions.
 pub(crate) mod unique_users;
 
-/// The report of `GET /stats`.
 pub(crate) mod stats;
 
-/// Reports that are lists.
 pub(crate) mod lists;
 
 use std::sync::Arc;
@@ -91,10 +82,6 @@ impl SharedReports {
 
 impl Reports {
     /// Reads a report, which contains the event that it is to be read after.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReportError`].
     pub(crate) async fn read(&self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
         let Shared { db, timeout, after_timeout, read_after, .. } = &*self.shared.0;
         let _place = self.place()?;
@@ -115,20 +102,12 @@ impl Reports {
     }
 
     /// Reads a list.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReportError`].
     pub(crate) async fn list<R>(&self, list: &impl Query<Answer = Versioned<R>>) -> Result<Versioned<R>, ReportError> {
         let _place = self.place()?;
         self.query(list, Instant::now() + self.shared.0.timeout).await
     }
 
     /// Reads the version of the read models, without any report.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReportError`].
     pub(crate) async fn version(&self) -> Result<SnapshotVersion, ReportError> {
         let _place = self.place()?;
         self.query(&CurrentVersion, Instant::now() + self.shared.0.timeout).await

@@ -9,16 +9,12 @@
 //! What is in `SHA256SUMS` is whole: `sha256sum --check SHA256SUMS` proves it. What is not, a run has left that was
 //! killed.
 
-/// One envelope, as a line.
 mod record;
 
-/// The files that are whole, and what they hash to.
 mod manifest;
 
-/// One file, while it is written.
 mod writer;
 
-/// One command at a time.
 mod lock;
 
 pub use lock::Lock;

@@ -53,10 +53,6 @@ impl Access<'_> {
     }
 
     /// Options of a connection: name, inbox, credentials and TLS.
-    ///
-    /// # Errors
-    ///
-    /// See [`Access::servers`].
     pub fn options(&self) -> anyhow::Result<ConnectOptions> {
         let mut options =
             ConnectOptions::new().name(self.service).custom_inbox_prefix(format!("_INBOX_{}", self.service));
@@ -105,10 +101,6 @@ impl Deref for Log {
 
 impl Log {
     /// A connection of one's own.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn connection(&self) -> Result<Connection, ConnectError> {
         let broken = CancellationToken::new();
         let told = broken.clone();
@@ -124,10 +116,6 @@ impl Log {
 }
 
 /// Connects the projector in the background, for as long as it takes.
-///
-/// # Errors
-///
-/// An address or a certificate cannot be read.
 pub async fn connect(access: &Access<'_>) -> anyhow::Result<Log> {
     check_authorities("NATS_CA_FILE", access.ca_file)?;
     let options = access

@@ -41,10 +41,6 @@ pub struct Deletion {
 
 impl Deletion {
     /// `publish_deadline` is the longest of any ingest that writes to this log.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn open(log: &Log, partition: Partition, publish_deadline: Duration) -> anyhow::Result<Self> {
         let events = log.get_stream(partition.stream()).await.context("looking at the stream")?;
         let (log, settle) = (log.clone(), publish_deadline + MARGIN);
@@ -63,10 +59,6 @@ impl Deletion {
 
     /// The time up to which envelopes in the log are settled: ingest does not send them again. The earliest time there is if
     /// the log does not tell its own.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn settled_until(&self) -> anyhow::Result<DateTime<Utc>> {
         let told: Response<Told> = self
             .log
@@ -85,20 +77,12 @@ impl Deletion {
     }
 
     /// Deletes an envelope and has its bytes overwritten, unless it is gone already. Waits until ingest cannot send it again.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable, or its user may not do it.
     pub async fn delete(&self, sequence: u64, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         self.wait_until_settled(logged_at).await?;
         delete(&self.log, &self.events, sequence).await
     }
 
     /// Waits until ingest cannot send an envelope again that the log stored at this time, before this was made.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         let left = self.settle.saturating_sub(self.begun.elapsed());
         if left.is_zero() {
@@ -126,10 +110,6 @@ impl Deletion {
 }
 
 /// Deletes a message and has its bytes overwritten, unless it is gone already.
-///
-/// # Errors
-///
-/// The log is unavailable, or its user may not do it.
 pub async fn delete(log: &Log, stream: &Stream, sequence: u64) -> anyhow::Result<()> {
     let Err(err) = stream.delete_message(sequence).await else { return Ok(()) };
     // The server has several words for one that is gone.

@@ -45,19 +45,11 @@ struct Found {
 }
 
 /// The message of a sequence, if the stream has it.
-///
-/// # Errors
-///
-/// The log is unavailable, or has no such stream.
 pub async fn at(log: &jetstream::Context, stream: &str, sequence: u64) -> Result<Option<StoredMessage>, LogError> {
     ask(log, stream, Request { seq: Some(sequence), ..Request::default() }).await
 }
 
 /// The first message of a sequence or behind it, if the stream has one: no sequence before that has one.
-///
-/// # Errors
-///
-/// The log is unavailable, or has no such stream.
 pub async fn first_from(
     log: &jetstream::Context,
     stream: &str,
@@ -68,10 +60,6 @@ pub async fn first_from(
 }
 
 /// The first message that the log stored at a time or after it, if the stream has one.
-///
-/// # Errors
-///
-/// The log is unavailable, or has no such stream.
 pub async fn first_since(
     log: &jetstream::Context,
     stream: &str,

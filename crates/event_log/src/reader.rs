@@ -3,7 +3,6 @@
 //! The consumer in the log is disposable: it acknowledges nothing, lives in memory, and is made anew behind the last
 //! envelope whenever something is wrong. It has a name so that `nats consumer report` shows how far behind it is.
 
-/// What a consumer delivers, over a connection of its own.
 mod deliveries;
 
 use std::time::Duration;
@@ -94,10 +93,6 @@ impl LogReader {
 
     /// Reads the next envelope; waits while there is none. Cancel safe: a future that is dropped while it waits loses
     /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// See [`LogError`].
     pub async fn next_entry(&mut self) -> Result<Entry, LogError> {
         let entry = self.expected_entry().await?;
         self.expected = entry.sequence + 1;

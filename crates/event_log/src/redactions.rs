@@ -39,10 +39,6 @@ impl Redactions {
     }
 
     /// Whether something stands for this sequence.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
         if !self.sequences.contains(&sequence) {
             self.list().await?;
@@ -51,10 +47,6 @@ impl Redactions {
     }
 
     /// What stands for this sequence, and reads on up to `until`.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
@@ -80,10 +72,6 @@ impl Redactions {
     }
 
     /// The sequences before `first` that nothing stands for, in order.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn missing_before(mut self, first: u64) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
@@ -120,10 +108,6 @@ impl Redactions {
 }
 
 /// The stream that amendments of a partition lie in, if there is one.
-///
-/// # Errors
-///
-/// The log is unavailable.
 pub async fn find(
     log: &jetstream::Context,
     partition: Partition,
@@ -138,10 +122,6 @@ pub async fn find(
 }
 
 /// What stands for the envelope of a sequence, if something does.
-///
-/// # Errors
-///
-/// The log is unavailable.
 pub async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,

@@ -44,19 +44,11 @@ pub struct LogScan {
 
 impl LogScan {
     /// From the first envelope to the one that is the last one now.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn through(log: &Log, partition: Partition) -> anyhow::Result<Self> {
         Self::behind(log, partition, 0).await
     }
 
     /// From the first envelope behind a sequence.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn behind(log: &Log, partition: Partition, at: u64) -> anyhow::Result<Self> {
         let until = Stream::find(log, partition).await?.last_sequence();
         let asked_at = Instant::now();
@@ -162,10 +154,6 @@ impl LogScan {
 }
 
 /// The partitions that have a stream, and all of their ends.
-///
-/// # Errors
-///
-/// The log is unavailable.
 pub async fn all(log: &Log) -> anyhow::Result<Vec<LogScan>> {
     let mut scans = Vec::new();
     for partition in streams::partitions(log).await.context("looking for the log's partitions")? {

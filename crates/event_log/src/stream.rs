@@ -27,10 +27,6 @@ pub struct Stream {
 
 impl Stream {
     /// Looks at a partition's stream.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable, or the stream does not exist.
     pub async fn find(log: &Log, partition: Partition) -> Result<Self, LogError> {
         let handle = log.get_stream(partition.stream()).await.map_err(log_error("looking at the stream"))?;
         let created = as_stored(handle.cached_info().created);
@@ -39,10 +35,6 @@ impl Stream {
 
     /// What is missing before its first envelope, in order; nothing while it is whole, or empty. What was erased or
     /// restored is not missing: something stands for it.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn missing(&self) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         let first = self.first_sequence();
         if first == 1 {

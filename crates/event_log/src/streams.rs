@@ -18,10 +18,6 @@ pub struct StreamEnd {
 
 impl StreamEnd {
     /// Asks the log for the end of every partition's stream, sorted by partition.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub async fn of_all(log: &jetstream::Context) -> anyhow::Result<Vec<Self>> {
         let mut ends = vec![];
         for partition in partitions(log).await? {
@@ -39,10 +35,6 @@ impl StreamEnd {
 }
 
 /// Lists the partitions that have a stream, sorted.
-///
-/// # Errors
-///
-/// The log is unavailable.
 pub async fn partitions(log: &jetstream::Context) -> anyhow::Result<Vec<Partition>> {
     let names: Vec<String> = log.stream_names().try_collect().await?;
     let mut partitions: Vec<_> = names.iter().filter_map(|name| Partition::of_stream(name)).collect();

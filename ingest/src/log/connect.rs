@@ -38,10 +38,6 @@ const PING_INTERVAL_CLUSTER: Duration = Duration::from_secs(2);
 const COMMANDS_MAX: usize = 2_048;
 
 /// Connects in the background, for as long as it takes. Events are accepted only while the watchdog runs.
-///
-/// # Errors
-///
-/// An address or certificate in the configuration cannot be read.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Log, Watchdog)> {
     let (connection_sender, connection) = watch::channel(0);
     let refusals = Arc::new(Refusals::default());

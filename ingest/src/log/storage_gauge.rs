@@ -20,10 +20,6 @@ pub(crate) enum ServerNames {
 }
 
 /// Reads all servers for as long as the process runs. A server that does not answer has no value.
-///
-/// # Errors
-///
-/// The HTTP client cannot be built.
 pub(crate) async fn watch(monitor_urls: Vec<Address>, names: ServerNames) -> anyhow::Result<()> {
     let client = monitor::client()?;
     loop {

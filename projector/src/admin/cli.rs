@@ -97,19 +97,11 @@ pub struct Admin {
 
 impl Admin {
     /// With the log.
-    ///
-    /// # Errors
-    ///
-    /// A setting cannot be used.
     pub(crate) async fn context(&self) -> anyhow::Result<Context> {
         Context::open(&self.config, self.pool.clone()).await
     }
 
     /// Does what is asked. Failure means that something was found that should not be.
-    ///
-    /// # Errors
-    ///
-    /// The database or the log is unavailable, or what is asked does not fit what is there.
     pub async fn run(&self, task: Task) -> anyhow::Result<ExitCode> {
         let pool = &self.pool;
         match task {

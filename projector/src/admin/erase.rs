@@ -1,25 +1,18 @@
 //! Erasing a site's or a user's events: from the log, then from the read models, by building new ones from what is left
 //! and dropping all others; and the proof that nothing is left. Run again after whatever stopped it, it goes on.
 
-/// The log's part.
 mod log;
 
-/// The read models' part.
 mod rebuild;
 
-/// Erases from files of archives.
 mod files;
 
-/// The subject of an erasure, and what is left of an envelope. Pure.
 mod subject;
 
-/// Amends and deletes one envelope.
 pub(crate) mod redactor;
 
-/// The record of an erasure.
 mod audit;
 
-/// Searches for what is left.
 mod residue;
 
 use std::path::PathBuf;

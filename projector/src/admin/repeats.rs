@@ -6,10 +6,6 @@ use sqlx::PgPool;
 const LISTED_MAX: i64 = 1_000;
 
 /// Prints a line a site, the most repeats first: `site-abc-123 17`. Of the generation that reports come from.
-///
-/// # Errors
-///
-/// The database is unavailable or has no schema.
 pub async fn print(pool: &PgPool, site_id: Option<&str>) -> sqlx::Result<()> {
     let sites = sqlx::query!(
         r#"select site_id, sum(repeats)::bigint as "repeats!"

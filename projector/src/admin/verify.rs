@@ -1,10 +1,8 @@
 //! The active generation, proved against the log: folded anew from its first event to exactly where a snapshot of the
 //! active one is, and compared row by row and sketch byte by byte. Traffic goes on.
 
-/// The generation that a verification builds.
 mod shadow;
 
-/// Compares event ids that are remembered.
 mod dedup;
 
 use std::process::ExitCode;
@@ -42,10 +40,6 @@ pub(crate) async fn verify(context: &Context, narrow: ScopeArgs) -> anyhow::Resu
 }
 
 /// Verifies like [`verify`], and answers how many rows differ.
-///
-/// # Errors
-///
-/// See [`verify`].
 pub(super) async fn differences(context: &Context, narrow: ScopeArgs) -> anyhow::Result<u64> {
     let generations = generation::list(&context.pool).await?;
     let active = context.active(&generations)?;

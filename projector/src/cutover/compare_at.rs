@@ -44,10 +44,6 @@ impl fmt::Display for Positions {
 }
 
 /// Where a generation is.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn positions(db: &mut PgConnection, id: GenerationId) -> sqlx::Result<Positions> {
     let rows = sqlx::query!("select partition_id, stream_sequence from checkpoint where generation_id = $1", id.0);
     let rows = rows.fetch_all(db).await?;
@@ -55,10 +51,6 @@ pub(crate) async fn positions(db: &mut PgConnection, id: GenerationId) -> sqlx::
 }
 
 /// Lets a generation come to these positions and no further; `None`: as far as the active one.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn hold(db: impl PgExecutor<'_>, id: GenerationId, at: Option<&Positions>) -> sqlx::Result<()> {
     let (partition_id, sequence): (Vec<i32>, Vec<i64>) = at.into_iter().flat_map(|at| at.0.clone()).unzip();
     sqlx::query!(

@@ -96,10 +96,6 @@ pub enum Unmoved {
 }
 
 /// The checkpoint of a partition as it is seen now.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<Checkpoint>> {
     let row = sqlx::query_as!(
         CheckpointRow,
@@ -116,10 +112,6 @@ pub async fn find(db: impl PgExecutor<'_>, slice: Slice) -> sqlx::Result<Option<
 }
 
 /// The partitions of a generation.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn partitions(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx::Result<Vec<Partition>> {
     let numbers = sqlx::query_scalar!(
         "select partition_id from checkpoint where generation_id = $1 order by partition_id",
@@ -130,10 +122,6 @@ pub(crate) async fn partitions(db: impl PgExecutor<'_>, generation: GenerationId
 }
 
 /// Makes the checkpoint of a partition at 0 if there is none. One before the first envelope is of whatever stream there is.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) -> sqlx::Result<()> {
     create_at(pool, slice, 0, stream_created).await?;
     sqlx::query!(
@@ -150,10 +138,6 @@ pub async fn create(pool: &PgPool, slice: Slice, stream_created: DateTime<Utc>) 
 }
 
 /// Makes the checkpoint of a partition behind what is to be left out.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn create_at(
     db: impl PgExecutor<'_>,
     slice: Slice,

@@ -46,10 +46,6 @@ pub(crate) struct EnvelopeLines {
 
 /// Adds one envelope to the read models, without the lines that Postgres refuses, and moves the checkpoint. The ids that
 /// its partition remembers have to be loaded again.
-///
-/// # Errors
-///
-/// See [`CommitError`].
 pub(crate) async fn commit_lines(
     pool: &PgPool,
     slice: Slice,

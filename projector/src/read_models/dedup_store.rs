@@ -26,10 +26,6 @@ pub enum DedupStoreError {
 const ROWS_A_STATEMENT: i64 = 100;
 
 /// What is remembered at a checkpoint.
-///
-/// # Errors
-///
-/// See [`DedupStoreError`].
 pub async fn load(
     db: &mut PgConnection,
     slice: Slice,
@@ -63,10 +59,6 @@ pub async fn load(
 }
 
 /// Lets what is folded out of its turn know all that is stored of its ids.
-///
-/// # Errors
-///
-/// See [`DedupStoreError`].
 pub(crate) async fn recall(
     db: &mut PgConnection,
     slice: Slice,

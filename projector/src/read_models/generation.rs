@@ -126,10 +126,6 @@ pub struct Generation {
 }
 
 /// All generations, the oldest first.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Generation>> {
     let rows = sqlx::query!(
         "select generation_id, fold_version, sketch_key_id, event_id_window_s, status, promotion,
@@ -162,10 +158,6 @@ pub fn active(generations: &[Generation]) -> Option<&Generation> {
 }
 
 /// Makes one, empty, with its tables.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -> sqlx::Result<GenerationId> {
     let id = sqlx::query_scalar!(
         r#"select create_generation($1, $2, $3, $4) as "generation_id!""#,
@@ -180,10 +172,6 @@ pub async fn create(db: &mut PgConnection, identity: Identity, status: Status) -
 }
 
 /// Says how fast one is built, in events a second over all partitions, and what becomes of it then.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn set_up(
     db: &mut PgConnection,
     id: GenerationId,

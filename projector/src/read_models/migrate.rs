@@ -1,6 +1,5 @@
 //! The schema, brought to this version.
 
-/// Rights of the processes' roles.
 mod rights;
 
 use anyhow::Context as _;

@@ -52,10 +52,6 @@ pub(crate) enum NotSummed {
 impl Summary {
     /// Makes it of the days, with one statement: views are what tells whether it is right, so they must be those of the
     /// paths and users.
-    ///
-    /// # Errors
-    ///
-    /// See [`NotSummed`].
     pub(crate) async fn of_days(
         db: impl PgExecutor<'_>,
         generation: GenerationId,
@@ -97,10 +93,6 @@ impl Summary {
     }
 
     /// Writes it, in place of another one.
-    ///
-    /// # Errors
-    ///
-    /// The database is unavailable.
     pub(crate) async fn write(
         self,
         db: impl PgExecutor<'_>,

@@ -24,10 +24,6 @@ pub(crate) struct AcknowledgedGap {
 }
 
 /// The gaps that a generation went on without in the history that a stream continues.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn gaps(pool: &PgPool, slice: Slice, stream: &Stream) -> sqlx::Result<Vec<AcknowledgedGap>> {
     let Some(checkpoint) = checkpoint::find(pool, slice).await? else { return Ok(Vec::new()) };
     if !stream.continues(checkpoint.into()) {
@@ -37,10 +33,6 @@ pub(crate) async fn gaps(pool: &PgPool, slice: Slice, stream: &Stream) -> sqlx::
 }
 
 /// Whether a generation went on without something that another one has.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn lacks_more(pool: &PgPool, built: &Generation, than: &Generation) -> sqlx::Result<bool> {
     for partition in checkpoint::partitions(pool, built.id).await? {
         let gaps = all(pool, Slice { generation: built.id, partition }).await?;
@@ -81,10 +73,6 @@ async fn all(pool: &PgPool, slice: Slice) -> sqlx::Result<Vec<AcknowledgedGap>> 
 
 /// Passes a gap, or the beginning of one, that the active generation went on without. Answers how far; then the pass is
 /// recorded, and the partition has no owner. None where no operator has decided on the gap.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn pass(
     pool: &PgPool,
     slice: Slice,

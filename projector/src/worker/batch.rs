@@ -93,10 +93,6 @@ impl Batcher {
     }
 
     /// Reads the next envelope, and folds each of its lines by itself.
-    ///
-    /// # Errors
-    ///
-    /// See [`LogError`].
     pub(crate) async fn next_lines(
         &mut self,
         fold: &Fold,

@@ -110,10 +110,6 @@ async fn ensure_fit(pool: &PgPool, ours: SupportedFolds) -> Result<(), Bootstrap
 }
 
 /// Makes the first generation, or begins one for a newer fold.
-///
-/// # Errors
-///
-/// See [`BootstrapError`].
 pub(crate) async fn ensure_generation(pool: &PgPool, ours: SupportedFolds) -> Result<(), BootstrapError> {
     if !migrate::is_in_place(pool).await.or_else(missing_is_false)? {
         return Err(BootstrapError::NoSchema);

@@ -55,10 +55,6 @@ impl Context {
 
 impl Context {
     /// What is set from outside, and connections to the log, made in the background.
-    ///
-    /// # Errors
-    ///
-    /// A setting cannot be used.
     pub(crate) async fn open(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
         let (key, window) = (config.key(), config.window()?);
         let fold_version = config.newest_fold()?.number();

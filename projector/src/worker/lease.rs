@@ -38,10 +38,6 @@ impl Instance {
 }
 
 /// Takes a partition that has no owner, and answers where its checkpoint stands, under an epoch of its own.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Result<Option<Checkpoint>> {
     let taken = sqlx::query_as!(
         CheckpointRow,
@@ -70,10 +66,6 @@ pub(crate) async fn take(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx::Re
 }
 
 /// Renews a lease; answers whether it still was ours.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn renew(pool: &PgPool, slice: Slice, me: &Instance, epoch: i64) -> sqlx::Result<bool> {
     let renewed = sqlx::query!(
         // From when it is granted, not from when it was asked for: it waits behind a batch that is being committed.
@@ -110,10 +102,6 @@ pub(crate) async fn release(pool: &PgPool, slice: Slice, me: &Instance) -> sqlx:
 }
 
 /// The epoch of a partition's present owner, for one who may have lost it.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn epoch(pool: &PgPool, slice: Slice) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "select epoch from checkpoint where generation_id = $1 and partition_id = $2",
@@ -125,10 +113,6 @@ pub(crate) async fn epoch(pool: &PgPool, slice: Slice) -> sqlx::Result<i64> {
 }
 
 /// Tells the others that this projector lives and builds a generation, and answers how many do.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(crate) async fn sign_of_life(pool: &PgPool, me: &Instance, generation: GenerationId) -> sqlx::Result<usize> {
     sqlx::query!(
         "insert into projector_instance (generation_id, instance_id, seen_at) values ($1, $2, now())

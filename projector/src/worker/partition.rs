@@ -1,16 +1,12 @@
 //! One partition, from its checkpoint on: read a batch, commit it, over and over. Whatever fails, begin again at the
 //! checkpoint that Postgres has.
 
-/// Why it stops on its way.
 mod error;
 
-/// The lease, kept and given back.
 mod ownership;
 
-/// What becomes of batches that are not committed.
 mod setbacks;
 
-/// Bisection for the event that Postgres refuses.
 pub(crate) mod isolation;
 
 use std::convert::Infallible;

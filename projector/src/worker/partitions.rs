@@ -1,6 +1,5 @@
 //! State of all partitions of one generation, shared by the tasks that follow them and those that report on them.
 
-/// How far each of them is behind the log.
 mod lag;
 
 use std::collections::BTreeMap;

@@ -32,10 +32,6 @@ impl PooledConnection {
     }
 
     /// Waits for a connection for a query that all clients share. The caller sets the timeout.
-    ///
-    /// # Errors
-    ///
-    /// Connecting failed.
     pub(crate) async fn take_for_all(db: &ConnectionPool) -> Result<Self, sqlx::Error> {
         let asked = Instant::now();
         Ok(Self::of(db.get().await?, asked))

@@ -85,10 +85,6 @@ pub(crate) fn new(options: PgConnectOptions, session: Session) -> (Readiness, Re
 
 impl Readiness {
     /// Whether reports can be answered. Waits only for the first check after the start.
-    ///
-    /// # Errors
-    ///
-    /// Reports cannot be answered.
     pub(crate) async fn current(mut self) -> Result<(), Unready> {
         let first = timeout(CHECK_TIMEOUT + CHECK_PAUSE, self.0.wait_for(Option::is_some)).await;
         let check = first.ok().and_then(Result::ok).and_then(|check| check.clone());

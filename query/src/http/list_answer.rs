@@ -26,10 +26,6 @@ pub(crate) trait ListReport: Serialize + Into<Table> {
 }
 
 /// Answers a list.
-///
-/// # Errors
-///
-/// The request is invalid, or the list cannot be read now.
 pub(crate) async fn answer<L, R>(
     reports: &Reports,
     grant: &Grant,

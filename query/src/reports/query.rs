@@ -10,10 +10,6 @@ pub(crate) trait Query {
     type Answer;
 
     /// Reads the answer. After an error the connection may have rows left to read.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReportError`].
     async fn read(&self, db: &mut PgConnection) -> Result<Self::Answer, ReportError>;
 }
 

@@ -6,7 +6,6 @@
 //!
 //! A receipt that no event can have is refused instead of waited for: see `log_ends`.
 
-/// The ends of the log, which rule out receipts that no event can have.
 mod log_ends;
 
 use contract::Receipt;

@@ -18,10 +18,6 @@ pub(crate) struct RowTotals {
 
 impl RowTotals {
     /// Adds views.
-    ///
-    /// # Errors
-    ///
-    /// The number is negative.
     pub(crate) fn add_views(&mut self, views: i64) -> Result<(), ReportError> {
         self.views += count(views)?;
         Ok(())
@@ -29,10 +25,6 @@ impl RowTotals {
 
     /// Adds the users of a partition and, unless the row is of all time, of a day; days come in order. A statement leaves out the
     /// sketch of a row that stands alone: its number is the answer, and the sketch is not read.
-    ///
-    /// # Errors
-    ///
-    /// A stored number or sketch is damaged.
     pub(crate) fn add_users(
         &mut self,
         day: Option<NaiveDate>,
@@ -51,10 +43,6 @@ impl RowTotals {
     }
 
     /// Adds the users of a month with a summary, under its first day.
-    ///
-    /// # Errors
-    ///
-    /// A sketch is damaged, or was made under another key.
     pub(crate) fn add_summed_users(
         &mut self,
         month: NaiveDate,
@@ -65,10 +53,6 @@ impl RowTotals {
     }
 
     /// The number of distinct users.
-    ///
-    /// # Errors
-    ///
-    /// A stored number or sketch is damaged.
     pub(crate) fn unique_users(&mut self) -> Result<u64, ReportError> {
         match self.only_users {
             Some(users) => Ok(users),

@@ -9,40 +9,28 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The parts of a report, read in one snapshot.
 mod snapshot;
 
-/// A summary with its top paths.
 mod ranked;
 
-/// The sums of a report.
 mod summary;
 
-/// The sums of one day or of all time, from a single row.
 mod single_row;
 
-/// The sums of all days, or of all time.
 mod days;
 
-/// The sums of many days, from summaries of months.
 mod months;
 
-/// The top k paths, from the lists of top paths.
 mod top_k;
 
-/// The views of paths, where the lists do not decide.
 mod paths;
 
-/// The hosts that visits came from.
 mod referrers;
 
-/// The comparison with the days before.
 mod comparison;
 
-/// The positions of partitions in the log.
 mod positions;
 
-/// The metadata of a report.
 mod meta;
 
 use comparison::{Changes, Previous};

@@ -54,10 +54,6 @@ impl UniqueUsers {
     }
 
     /// The number of distinct users.
-    ///
-    /// # Errors
-    ///
-    /// A sketch is damaged, or was made under another key than the others.
     pub(crate) fn count(mut self) -> Result<Count, NotAdded> {
         self.end_day()?;
         Ok(self.period.end()?.map_or_else(Count::default, |(users, _)| users))

@@ -99,10 +99,6 @@ impl Manifest {
     }
 
     /// The envelopes of a file, in order.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read.
     pub fn read(&self, range: SequenceRange) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + use<>> {
         let path = self.folder.join(range.name());
         let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
@@ -132,10 +128,6 @@ impl Manifest {
     }
 
     /// Begins a file; it is none of the archive before it is added.
-    ///
-    /// # Errors
-    ///
-    /// The folder cannot be made.
     pub fn draft(&self) -> anyhow::Result<Writer> {
         fs::create_dir_all(&self.folder).with_context(|| format!("creating {}", self.folder.display()))?;
         Writer::begin(self.draft_path())
@@ -144,10 +136,6 @@ impl Manifest {
     /// Adds a file behind the last one, or puts it in the place of one that was rewritten.
     ///
     /// The manifest is written first: where a file is not what the manifest says, the draft is taken, see `settle`.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written.
     pub fn add(&mut self, draft: Writer, range: SequenceRange) -> anyhow::Result<()> {
         let hash = draft.end()?;
         self.hashes.insert(range, hash);

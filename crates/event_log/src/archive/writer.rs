@@ -58,10 +58,6 @@ impl Writer {
 }
 
 /// What a file hashes to.
-///
-/// # Errors
-///
-/// The file cannot be read.
 pub(super) fn hash(path: &Path) -> anyhow::Result<String> {
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
     let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -74,10 +70,6 @@ pub(super) fn hash(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Gives a file another name, for good.
-///
-/// # Errors
-///
-/// The file cannot be renamed or synced.
 pub(super) fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::rename(from, to).with_context(|| format!("renaming {} to {}", from.display(), to.display()))?;
     let folder = to.parent().context("a file lies in a folder")?;

@@ -40,10 +40,6 @@ struct Broken;
 
 impl Deliveries {
     /// Makes a consumer that begins with a sequence, and whose name begins with `consumer`.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub(super) async fn open(
         log: &Log,
         partition: Partition,

@@ -13,10 +13,6 @@ use event_log::stream::{Stream, as_stored};
 
 /// Confirms that the partition cannot go on but behind `to`, in every generation that is noted to stand still for that.
 /// Answers where it goes on then.
-///
-/// # Errors
-///
-/// The log is unavailable, or has what was said to be gone, or has changed since.
 pub(crate) async fn confirm(context: &Context, partition_id: u16, to: u64) -> anyhow::Result<Resume> {
     let partition = Partition::numbered(partition_id).context("--partition is none")?;
     let rows = sqlx::query!(

@@ -27,10 +27,6 @@ pub struct Options {
 }
 
 /// Brings back what is no longer in the log. Run again, it goes on.
-///
-/// # Errors
-///
-/// The log is unavailable, or the archive is damaged.
 pub(crate) async fn restore(context: &Context, options: Options) -> anyhow::Result<()> {
     let partitions = archive::partitions(&options.from)?;
     let _lock = Lock::take(&options.from)?;

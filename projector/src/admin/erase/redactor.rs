@@ -89,10 +89,6 @@ impl Redactor {
     }
 
     /// Deletes amendments that others have taken the place of: a run was killed between the two.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub(crate) async fn sweep(&self) -> anyhow::Result<()> {
         let subjects = self.amendments.info_with_subjects(self.partition.amendments_subjects()).await;
         let mut subjects = subjects.context("listing amendments")?;
@@ -113,10 +109,6 @@ impl Redactor {
     }
 
     /// Puts an archived envelope in the place of one that is gone, unless it stands there already.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable, or something else stands there.
     pub(crate) async fn restore(&self, line: Record) -> anyhow::Result<()> {
         let count = line.is_erased.then_some(0);
         let stamp = Stamp { logged_at: line.logged_at, sent_at: line.sent_at, schema: line.schema.as_deref() };
@@ -176,10 +168,6 @@ impl Redactor {
     }
 
     /// Waits until ingest cannot send an envelope again that the log stored at this time.
-    ///
-    /// # Errors
-    ///
-    /// The log is unavailable.
     pub(crate) async fn wait_until_settled(&self, logged_at: DateTime<Utc>) -> anyhow::Result<()> {
         self.deletion.wait_until_settled(logged_at).await
     }

@@ -49,10 +49,6 @@ impl fmt::Display for Found {
 }
 
 /// Searches everywhere. `passed` is called with the number of envelopes that were read, and of all.
-///
-/// # Errors
-///
-/// The log or the database is unavailable.
 pub(crate) async fn search(
     context: &Context,
     subject: &Subject,

@@ -25,10 +25,6 @@ pub(crate) struct Remainder {
 
 impl Subject {
     /// Checks that there can be such a site and such a user.
-    ///
-    /// # Errors
-    ///
-    /// There cannot.
     pub(crate) fn new(site_id: String, user_id: Option<String>) -> anyhow::Result<Self> {
         SiteId::try_from(site_id.as_str()).context("--site is no site's name")?;
         if let Some(user_id) = &user_id {

@@ -13,10 +13,6 @@ pub(super) struct GenerationFold {
 }
 
 /// The fold that builds a generation, or why there is none.
-///
-/// # Errors
-///
-/// The database is unavailable.
 pub(super) async fn of(
     db: &mut PgConnection,
     generation: GenerationId,

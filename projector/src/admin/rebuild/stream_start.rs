@@ -9,10 +9,6 @@ use event_log::stream::Stream;
 /// The last sequence that is missing at the beginning of a stream and was counted in a generation; 0 where the stream is
 /// whole, or where that generation went on without all that is missing, by decisions. Folded anew, it is gone without as
 /// well.
-///
-/// # Errors
-///
-/// The log or the database is unavailable.
 pub(crate) async fn missing_until(pool: &PgPool, counted_in: Slice, stream: &Stream) -> anyhow::Result<u64> {
     let missing = stream.missing().await?;
     if missing.is_empty() {

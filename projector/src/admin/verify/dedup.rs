@@ -10,10 +10,6 @@ use crate::read_models::dedup_store;
 use crate::read_models::slice::Slice;
 
 /// Whether a partition remembers exactly these ids, at the checkpoint that is seen.
-///
-/// # Errors
-///
-/// The database is unavailable, or what is remembered cannot be read.
 pub(crate) async fn matches(
     db: &mut PgConnection,
     slice: Slice,

@@ -26,10 +26,6 @@ enum Object {
 }
 
 /// Gives the roles what they lack of their rights.
-///
-/// # Errors
-///
-/// The user may not give them.
 pub(super) async fn restore(db: &mut PgConnection) -> anyhow::Result<()> {
     for right in rights() {
         if right.is_there(db).await? {

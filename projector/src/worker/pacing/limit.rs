@@ -56,10 +56,6 @@ impl CatchUpLimit {
     }
 
     /// Waits until something behind `sequence` may be folded, and answers the last one that may.
-    ///
-    /// # Errors
-    ///
-    /// The database is unavailable.
     pub(crate) async fn wait_above(&mut self, sequence: u64) -> sqlx::Result<u64> {
         loop {
             let is_fresh = self.seen_at.is_some_and(|at| at.elapsed() < FRESH) && self.bounds.until > sequence;
@@ -76,10 +72,6 @@ impl CatchUpLimit {
 
     /// Whether much is left between `sequence` and the `end` of the stream that reports do not need yet: of a generation that is
     /// built, or, at the beginning, of any.
-    ///
-    /// # Errors
-    ///
-    /// The database is unavailable.
     pub(crate) async fn is_wide(&mut self, sequence: u64, end: u64) -> sqlx::Result<bool> {
         if self.seen_at.is_none() {
             self.bounds = self.look().await?;

@@ -43,10 +43,6 @@ impl Slots {
     /// Waits for a slot like [`Slots::take`], but exclusive among all paced builds of all projectors, which leave
     /// processors to other work. If the connection of the lock is lost, two builds may overlap; that costs processors,
     /// not correctness.
-    ///
-    /// # Errors
-    ///
-    /// The database is unavailable.
     pub async fn take_alone(&self, pool: &PgPool) -> sqlx::Result<Slot> {
         let permit = self.permit(SLOTS).await;
         // A connection of its own: in the pool the lock would outlive the slot, or a waiter that was stopped.

@@ -95,10 +95,6 @@ impl Snapshot {
     }
 
     /// The answer to the request that was read for.
-    ///
-    /// # Errors
-    ///
-    /// A sketch is damaged.
     pub(crate) fn into_stats(self, request: &StatsRequest) -> Result<Versioned<Stats>, ReportError> {
         let Self { ranked: Ranked { summary, top_paths }, before, referrers, positions } = self;
         let Summary { version, views, users } = summary;

@@ -41,10 +41,6 @@ impl ViewSums {
 
 impl UserSums {
     /// The number of different users.
-    ///
-    /// # Errors
-    ///
-    /// A sketch is damaged, or was made under another key than the others.
     pub(super) fn count(self) -> Result<Count, ReportError> {
         match self {
             Self::Counted(count) => Ok(count),
