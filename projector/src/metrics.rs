@@ -116,10 +116,10 @@ pub(crate) fn committed(Labels(labels): &Labels, batch: Committed) {
 }
 
 /// Events of a batch that are beyond their sites' caps, by kind.
-pub(crate) fn capped(labels: Labels, by_kind: [(&'static str, u64); 6]) {
+pub(crate) fn capped(labels: Labels, by_kind: impl Iterator<Item = (String, u64)>) {
     let Labels([generation, partition]) = labels;
     for (kind, events) in by_kind {
-        let labels = [generation.clone(), partition.clone(), ("kind", kind.to_owned())];
+        let labels = [generation.clone(), partition.clone(), ("kind", kind)];
         counter!(CAPPED, &labels).increment(events);
     }
 }

@@ -7,11 +7,13 @@
 //!
 //! A day has no row for other days. Events of a site's further months before 2020 count for all time and on no day.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use chrono::{Datelike, NaiveDate};
-use contract::Referrer;
 use contract::field::OTHER;
+
+use crate::dimension::{self, Dimension, NameCaps};
 
 /// The day before which the past is far: a site's import of older days is bounded, all days since then come one by one.
 const FAR_PAST_END: NaiveDate = NaiveDate::from_ymd_opt(2020, 1, 1).expect("a day");
@@ -23,38 +25,17 @@ pub struct Caps {
     pub types: u64,
     /// Months before 2020.
     pub far_months: u64,
-    /// Paths of a day, those of each event type apart.
-    pub paths_daily: u64,
-    /// Paths of all days, those of each event type apart.
-    pub paths_total: u64,
-    /// Hosts of referrers of a day, those of each event type apart.
-    pub hosts_daily: u64,
-    /// Hosts of all days, those of each event type apart.
-    pub hosts_total: u64,
+    /// Names of each dimension.
+    pub names: [NameCaps; Dimension::ALL.len()],
 }
 
 impl Caps {
     /// Caps of the fifth version of the fold. Others need another version.
-    pub const FOLD_5: Self = Self {
-        // With `(other)` they are the 1,000 that a list of types has.
-        types: 999,
-        // Twenty years, 2000 to 2019: a site's whole history may be imported.
-        far_months: 240,
-        // Twice the largest days that are measured; at 2 KiB a path 200 MB.
-        paths_daily: 100_000,
-        paths_total: 1_000_000,
-        hosts_daily: 10_000,
-        hosts_total: 100_000,
-    };
-}
-
-/// Paths and hosts, each with the place of its first event in a batch.
-#[derive(Debug)]
-pub struct Names<'a> {
-    /// Paths.
-    pub paths: Vec<(&'a str, u32)>,
-    /// Hosts of referrers.
-    pub hosts: Vec<(&'a str, u32)>,
+    pub(crate) fn fold_5() -> Self {
+        // With `(other)`, types are the 1,000 that a list of them has. Months are those of twenty years, 2000 to 2019: a site's
+        // whole history may be imported.
+        Self { types: 999, far_months: 240, names: Dimension::ALL.map(Dimension::caps) }
+    }
 }
 
 /// A site, an event type and a day; none is all days.
@@ -63,23 +44,21 @@ pub type Place<'a> = (&'a str, &'a str, Option<NaiveDate>);
 /// Names that are counted as `(other)`, and months whose days are not counted.
 #[derive(Debug, Default)]
 pub struct Others<'a> {
-    /// Whether paths and hosts are those of all days.
+    /// Whether names are those of all days.
     pub of_all_days: bool,
     /// Event types, each of a site.
     pub types: HashSet<(&'a str, &'a str)>,
     /// Months of the far past, each of a site.
     pub far_months: HashSet<(&'a str, i32)>,
-    /// Paths.
-    pub paths: HashSet<(Place<'a>, &'a str)>,
-    /// Hosts of referrers.
-    pub hosts: HashSet<(Place<'a>, &'a str)>,
+    /// Names of each dimension.
+    pub names: [HashSet<(Place<'a>, &'a str)>; Dimension::ALL.len()],
 }
 
 impl Others<'_> {
     /// Whether nothing is.
     pub fn is_empty(&self) -> bool {
-        let Self { types, far_months, paths, hosts, .. } = self;
-        types.is_empty() && far_months.is_empty() && paths.is_empty() && hosts.is_empty()
+        let Self { types, far_months, names, .. } = self;
+        types.is_empty() && far_months.is_empty() && names.iter().all(HashSet::is_empty)
     }
 
     pub(super) fn event_type<'b>(&self, site_id: &str, event_type: &'b str) -> &'b str {
@@ -90,13 +69,9 @@ impl Others<'_> {
         far_month(day).is_some_and(|month| self.far_months.contains(&(site_id, month)))
     }
 
-    pub(super) fn path<'b>(&self, place: Place<'_>, path: &'b str) -> &'b str {
-        if self.paths.contains(&(self.place(place), path)) { OTHER } else { path }
-    }
-
-    pub(super) fn referrer(&self, place: Place<'_>, referrer: &Referrer) -> Referrer {
-        let is_other = |host: &contract::referrer::Host| self.hosts.contains(&(self.place(place), host.as_str()));
-        if referrer.host().is_some_and(is_other) { Referrer::other() } else { referrer.clone() }
+    pub(super) fn name<'b>(&self, dimension: Dimension, place: Place<'_>, name: &'b str) -> Cow<'b, str> {
+        let is_other = self.names[dimension as usize].contains(&(self.place(place), name));
+        if is_other { dimension::other(name).into() } else { name.into() }
     }
 
     fn place<'b>(&self, (site_id, event_type, day): Place<'b>) -> Place<'b> {

@@ -1,13 +1,14 @@
-//! What is added up, and how: whatever a new projection counts has its place here.
+//! What is added up, and how.
 //!
 //! A batch may have millions of paths and users, most of them with one event. So there is one list for all of them, not a
 //! table for each site and day: three or four numbers an entry, appended as events come, sorted and added up now and then. That
 //! takes half of the memory of a hash table, and no more time.
 
 use chrono::NaiveDate;
-use contract::{Digest, Referrer};
+use contract::Digest;
 use hashbrown::HashMap;
 
+use super::dimension::Dimension;
 use super::interner::{Interner, TextId, as_u32};
 
 /// Entries that are sorted together for the first time.
@@ -45,12 +46,9 @@ pub(super) struct Counters {
     pub(super) texts: Interner,
     pub(super) group_ids: HashMap<GroupKey, GroupId>,
     pub(super) groups: Vec<(GroupKey, u32)>,
-    /// Views of paths.
-    pub(super) paths: Entries<Named>,
+    /// Views of the names of each dimension.
+    pub(super) names: [Entries<Named>; Dimension::ALL.len()],
     pub(super) users: Entries<User>,
-    /// Views of referrers.
-    pub(super) referrers: Entries<Named>,
-    pub(super) referrer_ids: HashMap<Referrer, u32>,
 }
 
 /// Entries; the first `different` of them are sorted and distinct.
@@ -67,9 +65,6 @@ impl<E> Default for Entries<E> {
 }
 
 impl Counters {
-    /// Bytes of a referrer, about: its host and its place in the table.
-    const REFERRER_BYTES: usize = 96;
-
     /// The group of a site, an event type and a day.
     pub(super) fn group(&mut self, site_id: &str, event_type: &str, day: Option<NaiveDate>) -> GroupId {
         let key = GroupKey { site_id: self.texts.intern(site_id), event_type: self.texts.intern(event_type), day };
@@ -84,9 +79,9 @@ impl Counters {
         self.groups[group as usize].1 += views;
     }
 
-    pub(super) fn count_path(&mut self, GroupId(group): GroupId, path: &str, times: Times) {
-        let TextId(path) = self.texts.intern(path);
-        self.paths.push([group, path, times.views, times.first], Entries::add_up);
+    pub(super) fn count_name(&mut self, dimension: Dimension, GroupId(group): GroupId, name: &str, times: Times) {
+        let TextId(name) = self.texts.intern(name);
+        self.names[dimension as usize].push([group, name, times.views, times.first], Entries::add_up);
     }
 
     pub(super) fn count_user(&mut self, GroupId(group): GroupId, user: Digest) {
@@ -94,21 +89,13 @@ impl Counters {
         self.users.push([group, high, low], Entries::drop_repeated);
     }
 
-    pub(super) fn count_referrer(&mut self, GroupId(group): GroupId, referrer: Referrer, times: Times) {
-        let next = as_u32(self.referrer_ids.len());
-        let id = *self.referrer_ids.entry(referrer).or_insert(next);
-        self.referrers.push([group, id, times.views, times.first], Entries::add_up);
-    }
-
     /// Bytes that all of it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
         self.texts.bytes()
             + self.group_ids.allocation_size()
             + self.groups.capacity() * size_of::<(GroupKey, u32)>()
-            + self.paths.bytes()
+            + self.names.iter().map(Entries::bytes).sum::<usize>()
             + self.users.bytes()
-            + self.referrers.bytes()
-            + self.referrer_ids.len() * Self::REFERRER_BYTES
     }
 }
 

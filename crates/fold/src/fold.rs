@@ -1,11 +1,12 @@
 //! Folds messages of the log into deltas. Which events come in one batch does not show in the sum of all batches.
 
-use contract::{Envelope, Event, EventDigest, Referrer, SketchKey, path};
+use contract::{Envelope, Event, EventDigest, SketchKey};
 
 use crate::caps::Caps;
 use crate::counters::Times;
 use crate::dedup::{DedupWindow, LateDedup, SeenIds};
 use crate::deltas::{Deltas, LineDeltas};
+use crate::dimension::Dimension;
 use crate::message::{Message, WHOLE_ENVELOPE};
 use crate::version::FoldVersion;
 
@@ -27,7 +28,7 @@ impl Fold {
 
     /// A fold for a generation that was begun by this version.
     pub fn of_version(key: SketchKey, version: FoldVersion) -> Self {
-        let caps = version.caps_names().then_some(Caps::FOLD_5);
+        let caps = version.caps_names().then(Caps::fold_5);
         Self { key, version, caps, only: None }
     }
 
@@ -155,15 +156,11 @@ impl Fold {
         let day = event.timestamp.date_naive();
         let group = counters.group(event.site_id.as_str(), event.event_type.as_str(), Some(day));
         counters.count_views(group, 1);
-        let path = event.path.without_query();
-        let path = if self.version.normalizes_paths() { path::normalized(path) } else { path.into() };
-        counters.count_path(group, &path, times);
+        for dimension in Dimension::ALL.into_iter().filter(|dimension| dimension.since() <= self.version) {
+            counters.count_name(dimension, group, &dimension.name(event, self.version), times);
+        }
         if let Some(user) = &event.user_id {
             counters.count_user(group, self.key.digest(user));
-        }
-        if self.version.counts_referrers() {
-            let read = if self.version.knows_ports() { Referrer::of } else { Referrer::without_ports };
-            counters.count_referrer(group, read(event.referrer.as_ref(), &event.site_id), times);
         }
     }
 }

@@ -13,6 +13,9 @@ mod fold;
 /// Deltas of some messages.
 mod deltas;
 
+/// What is counted by name.
+mod dimension;
+
 /// Bounds of the names that a site may bring.
 mod caps;
 
@@ -28,12 +31,13 @@ mod sorted;
 /// Recognises repeated events by their ids.
 mod dedup;
 
-pub use caps::{Caps, Names, Others, Place, far_month};
+pub use caps::{Caps, Others, Place, far_month};
 pub use dedup::{
     CorruptIds, DedupState, DedupWindow, InvalidWindow, LateDedup, LogClock, NOTES_MAX, SLOTS, SeenIds, TOLERANCE_MS,
     Times, WindowSeconds,
 };
 pub use deltas::{Deltas, LineDeltas, Parked};
+pub use dimension::{Dimension, NameCaps, columns, last_column};
 pub use fold::Fold;
 pub use message::{Message, WHOLE_ENVELOPE};
 pub use sorted::{Counts, Sorted};

@@ -1,26 +1,24 @@
 //! What a batch adds, in the order of read models' keys: rows that lie together are written together.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::NaiveDate;
-use contract::{Digest, Referrer};
+use contract::Digest;
 use hashbrown::HashMap;
 
-use super::caps::{Names, Others};
+use super::caps::Others;
 use super::counters::{Counters, Entries, GroupKey, Named, Times, User};
+use super::dimension::{Dimension, last_column};
 use super::interner::{Interner, TextId, as_u32};
 
-/// A batch in order. Groups, texts and referrers have new numbers here, in the order of what they name.
+/// A batch in order. Groups and texts have new numbers here, in the order of what they name.
 #[derive(Debug, Clone)]
 pub struct Sorted {
     texts: Interner,
     text_order: Vec<u32>,
-    referrer_names: Vec<Referrer>,
     groups: Vec<Group>,
-    paths: Entries<Named>,
+    names: [Entries<Named>; Dimension::ALL.len()],
     users: Entries<User>,
-    referrers: Entries<Named>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,10 +27,9 @@ struct Group {
     views: u32,
     /// Place in the order in which groups came.
     first: u32,
-    /// End of its entries in each list; they begin at the end of the group before.
-    paths_end: usize,
+    /// Ends of its entries in each list; they begin at the end of the group before.
+    names_end: [usize; Dimension::ALL.len()],
     users_end: usize,
-    referrers_end: usize,
 }
 
 /// Deltas of one site, event type and day, or of all days together.
@@ -44,13 +41,9 @@ pub struct Counts<'a> {
 
 impl From<Counters> for Sorted {
     fn from(counters: Counters) -> Self {
-        let Counters { texts, groups, mut paths, mut users, mut referrers, referrer_ids, group_ids } = counters;
+        let Counters { texts, groups, mut names, mut users, group_ids } = counters;
         // Not kept while entries are sorted.
         drop(group_ids);
-        let mut referrer_names = vec![Referrer::None; referrer_ids.len()];
-        for (referrer, id) in referrer_ids {
-            referrer_names[id as usize] = referrer;
-        }
         let text_order = order(texts.len(), |one, other| texts.get(TextId(*one)).cmp(texts.get(TextId(*other))));
         let text_ranks = ranks(&text_order);
         let rank = |TextId(id): TextId| text_ranks[id as usize];
@@ -60,33 +53,25 @@ impl From<Counters> for Sorted {
             place(key(*one)).cmp(&place(key(*other)))
         });
         let group_ranks = ranks(&group_order);
-        let referrer_order = order(referrer_names.len(), |one, other| {
-            referrer_names[*one as usize].cmp(&referrer_names[*other as usize])
-        });
-        let referrer_ranks = ranks(&referrer_order);
-        referrer_names.sort_unstable();
 
-        for [group, path, ..] in &mut paths.list {
-            (*group, *path) = (group_ranks[*group as usize], text_ranks[*path as usize]);
+        for names in &mut names {
+            for [group, name, ..] in &mut names.list {
+                (*group, *name) = (group_ranks[*group as usize], text_ranks[*name as usize]);
+            }
+            names.add_up();
         }
         for [group, ..] in &mut users.list {
             *group = group_ranks[*group as usize];
         }
-        for [group, referrer, ..] in &mut referrers.list {
-            (*group, *referrer) = (group_ranks[*group as usize], referrer_ranks[*referrer as usize]);
-        }
-        paths.add_up();
         users.drop_repeated();
-        referrers.add_up();
         let groups = (0..).zip(&group_order).map(|(rank, id)| {
             let (key, views) = groups[*id as usize];
-            let paths_end = paths.list.partition_point(|[group, ..]| *group <= rank);
+            let names_end = names.each_ref().map(|names| names.list.partition_point(|[group, ..]| *group <= rank));
             let users_end = users.list.partition_point(|[group, ..]| *group <= rank);
-            let referrers_end = referrers.list.partition_point(|[group, ..]| *group <= rank);
-            Group { key, views, first: *id, paths_end, users_end, referrers_end }
+            Group { key, views, first: *id, names_end, users_end }
         });
         let groups = groups.collect();
-        Self { texts, text_order, referrer_names, groups, paths, users, referrers }
+        Self { texts, text_order, groups, names, users }
     }
 }
 
@@ -99,7 +84,7 @@ impl Sorted {
     /// Deltas of each site, event type and day, and of events that count on no day.
     pub fn each(&self) -> impl Iterator<Item = (&str, &str, Option<NaiveDate>, Counts<'_>)> {
         let each = |(rank, group): (usize, &Group)| {
-            let (site_id, event_type) = self.names(group);
+            let (site_id, event_type) = self.site_and_type(group);
             (site_id, event_type, group.key.day, Counts { all: self, days: rank..rank + 1 })
         };
         self.groups.iter().enumerate().map(each)
@@ -116,16 +101,14 @@ impl Sorted {
                 day.filter(|day| !others.is_undated(site_id, *day)),
             );
             counters.count_views(group, self.groups[counts.days.start].views);
-            for ((path, _), times) in counts.paths().into_iter().zip(counts.times(&self.paths, |group| group.paths_end))
-            {
-                counters.count_path(group, others.path((site_id, event_type, day), path), times);
+            for dimension in Dimension::ALL {
+                for (name, times) in counts.times(dimension) {
+                    let name = others.name(dimension, (site_id, event_type, day), name);
+                    counters.count_name(dimension, group, &name, times);
+                }
             }
             for user in counts.users() {
                 counters.count_user(group, user);
-            }
-            let times = counts.times(&self.referrers, |group| group.referrers_end);
-            for ((referrer, _), times) in counts.referrers().into_iter().zip(times) {
-                counters.count_referrer(group, others.referrer((site_id, event_type, day), referrer), times);
             }
         }
         counters.into()
@@ -140,24 +123,23 @@ impl Sorted {
         self.groups.chunk_by(same).map(move |days| {
             let begin = end;
             end += days.len();
-            let (site_id, event_type) = self.names(&days[0]);
+            let (site_id, event_type) = self.site_and_type(&days[0]);
             (site_id, event_type, Counts { all: self, days: begin..end })
         })
     }
 
     /// Bytes that all of it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
-        let Self { texts, text_order, referrer_names, groups, paths, users, referrers } = self;
-        let names = text_order.len() * size_of::<u32>() + referrer_names.len() * size_of::<Referrer>();
-        let entries = paths.bytes() + users.bytes() + referrers.bytes();
-        texts.bytes() + names + groups.len() * size_of::<Group>() + entries
+        let Self { texts, text_order, groups, names, users } = self;
+        let entries = names.iter().map(Entries::bytes).sum::<usize>() + users.bytes();
+        texts.bytes() + text_order.len() * size_of::<u32>() + groups.len() * size_of::<Group>() + entries
     }
 
-    fn names(&self, group: &Group) -> (&str, &str) {
+    fn site_and_type(&self, group: &Group) -> (&str, &str) {
         (self.texts.get(group.key.site_id), self.texts.get(group.key.event_type))
     }
 
-    fn path(&self, rank: u32) -> &str {
+    fn text(&self, rank: u32) -> &str {
         self.texts.get(TextId(self.text_order[rank as usize]))
     }
 
@@ -174,10 +156,9 @@ impl<'a> Counts<'a> {
         self.all.groups[self.days.clone()].iter().map(|day| u64::from(day.views)).sum()
     }
 
-    /// Events of each path, sorted by it.
-    pub fn paths(&self) -> Vec<(&'a str, u64)> {
-        let entries = self.all.entries(&self.all.paths, &self.days, |group| group.paths_end);
-        self.sum(entries).into_iter().map(|(rank, views)| (self.all.path(rank), views)).collect()
+    /// Events of each name, sorted by it. Folds that do not count a dimension leave its names out.
+    pub fn names(&self, dimension: Dimension) -> Vec<(&'a str, u64)> {
+        self.sum(self.entries(dimension)).into_iter().map(|(rank, views)| (self.all.text(rank), views)).collect()
     }
 
     /// The place of its group in the order in which groups came.
@@ -185,35 +166,28 @@ impl<'a> Counts<'a> {
         self.all.groups[self.days.clone()].iter().map(|group| group.first).min().unwrap_or(0)
     }
 
-    /// Paths, and referrers that are hosts, each with the place of its first event in the batch.
-    pub fn names(&self) -> Names<'a> {
-        let paths = self.paths().into_iter().map(|(path, _)| path);
-        let paths =
-            paths.zip(self.times(&self.all.paths, |group| group.paths_end)).map(|(path, times)| (path, times.first));
-        let hosts = self.referrers().into_keys();
-        let hosts = hosts.zip(self.times(&self.all.referrers, |group| group.referrers_end));
-        let hosts = hosts.filter_map(|(referrer, times)| Some((referrer.host()?.as_str(), times.first)));
-        Names { paths: paths.collect(), hosts: hosts.collect() }
+    /// Names that caps apply to, each with the place of its first event in the batch.
+    pub fn firsts(&self, dimension: Dimension) -> Vec<(&'a str, u32)> {
+        let capped = self.times(dimension).filter(|(name, _)| !last_column(name).is_empty());
+        capped.map(|(name, times)| (name, times.first)).collect()
     }
 
-    /// Upper bound of the number of different referrers.
-    pub fn referrers_max(&self) -> usize {
-        self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end).len()
+    /// Upper bound of the number of different names.
+    pub fn names_max(&self, dimension: Dimension) -> usize {
+        self.entries(dimension).len()
     }
 
-    /// The numbers of a single group's entries, in their order.
-    fn times<F>(&self, list: &'a Entries<Named>, end: F) -> impl Iterator<Item = Times> + use<'a, F>
-    where
-        F: Fn(&Group) -> usize,
-    {
+    /// The numbers of a single group's names, in their order.
+    fn times(&self, dimension: Dimension) -> impl Iterator<Item = (&'a str, Times)> + use<'a> {
         debug_assert_eq!(self.days.len(), 1, "entries of several groups are summed");
-        let entries = self.all.entries(list, &self.days, end);
-        entries.iter().map(|[.., views, first]| Times { views: *views, first: *first })
+        let all = self.all;
+        let entries = self.entries(dimension).iter();
+        entries.map(|[_, rank, views, first]| (all.text(*rank), Times { views: *views, first: *first }))
     }
 
-    /// Upper bound of the number of different paths.
-    pub fn paths_max(&self) -> usize {
-        self.all.entries(&self.all.paths, &self.days, |group| group.paths_end).len()
+    fn entries(&self, dimension: Dimension) -> &'a [Named] {
+        let number = dimension as usize;
+        self.all.entries(&self.all.names[number], &self.days, |group| group.names_end[number])
     }
 
     /// Users, each once.
@@ -226,12 +200,6 @@ impl<'a> Counts<'a> {
             users.dedup();
         }
         users
-    }
-
-    /// Events of each referrer. Older folds than the third leave them out.
-    pub fn referrers(&self) -> BTreeMap<&'a Referrer, u64> {
-        let entries = self.all.entries(&self.all.referrers, &self.days, |group| group.referrers_end);
-        self.sum(entries).into_iter().map(|(rank, views)| (&self.all.referrer_names[rank as usize], views)).collect()
     }
 
     /// Each name once, in order.

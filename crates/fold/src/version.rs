@@ -14,7 +14,7 @@ use contract::sketch::SealedSketch;
 /// | 4 | the same, with lists of top paths beside the views |
 /// | 5 | paths that differ in their percent-encoding together; a site that is named with a port has referrers of its own; referrers with half a surrogate pair; users never become fewer; repeats by a log time that every envelope moves, and no wrong clock far; `(other)` beyond a site's caps |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FoldVersion(i32);
+pub struct FoldVersion(pub(crate) i32);
 
 /// Read models of a version that is older or newer than this projector knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +31,6 @@ impl FoldVersion {
     /// As generations have it.
     pub const fn number(self) -> i32 {
         self.0
-    }
-
-    pub(crate) fn counts_referrers(self) -> bool {
-        self >= Self(3)
     }
 
     pub(crate) fn keeps_top_paths(self) -> bool {

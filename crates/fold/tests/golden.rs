@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::SketchKey;
-use fold::{Counts, DedupState, DedupWindow, Deltas, Fold, FoldVersion, Message, Parked};
+use fold::{Counts, DedupState, DedupWindow, Deltas, Dimension, Fold, FoldVersion, Message, Parked, columns};
 
 const WINDOW_SECONDS: u32 = 3_600;
 
@@ -58,11 +58,18 @@ fn folded(version: FoldVersion) -> Deltas {
 }
 
 fn write_counts(text: &mut String, counts: &Counts<'_>) -> fmt::Result {
-    for (path, views) in counts.paths() {
+    for (path, views) in counts.names(Dimension::Path) {
         writeln!(text, "  path {path:?}: {views}")?;
     }
-    for (referrer, views) in counts.referrers() {
-        writeln!(text, "  referrer {referrer:?}: {views}")?;
+    for (name, views) in counts.names(Dimension::Referrer) {
+        let referrer = match columns(name).collect::<Vec<_>>()[..] {
+            ["host", host] => format!("Host(Host({host:?}))"),
+            ["none", ""] => "None".to_owned(),
+            ["own", ""] => "Own".to_owned(),
+            ["unreadable", ""] => "Unreadable".to_owned(),
+            _ => panic!("{name:?}"),
+        };
+        writeln!(text, "  referrer {referrer}: {views}")?;
     }
     for user in counts.users() {
         writeln!(text, "  user {:016x}", user.to_bits())?;

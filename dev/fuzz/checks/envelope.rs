@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate};
 use contract::envelope::{ENVELOPE_BYTES_MAX, ENVELOPE_EVENTS_MAX};
 use contract::{Envelope, SketchKey};
-use fold::{Counts, DedupState, DedupWindow, Deltas, Fold, Message, WHOLE_ENVELOPE};
+use fold::{Counts, DedupState, DedupWindow, Deltas, Dimension, Fold, Message, WHOLE_ENVELOPE};
 
 /// Every line that is not blank counts, is a repeat or is parked, with its number and as it is; a message that cannot
 /// be read is parked whole. Cut into one message a line, it adds up to the same.
@@ -26,7 +26,9 @@ pub(crate) fn check(body: &[u8]) {
     let sorted = whole.sorted();
     assert_eq!(sorted.daily().map(|(.., counts)| counts.views()).sum::<u64>(), whole.events);
     for (.., counts) in sorted.daily() {
-        assert_eq!(counts.referrers().values().sum::<u64>(), counts.views());
+        for dimension in Dimension::ALL {
+            assert_eq!(counts.names(dimension).iter().map(|(_, views)| views).sum::<u64>(), counts.views());
+        }
     }
     for parked in &whole.parked {
         let (_, json) = lines.iter().find(|(number, _)| i32::try_from(*number) == Ok(parked.line)).expect("a line");
@@ -55,7 +57,8 @@ fn folded(bodies: &[&[u8]]) -> Deltas {
 fn sums(deltas: &Deltas) -> Vec<String> {
     let line = |(site, kind, day, counts): (&str, &str, NaiveDate, Counts<'_>)| {
         let users: BTreeSet<_> = counts.users().iter().copied().collect();
-        format!("{site} {kind} {day} {} {:?} {users:?} {:?}", counts.views(), counts.paths(), counts.referrers())
+        let names = Dimension::ALL.map(|dimension| counts.names(dimension));
+        format!("{site} {kind} {day} {} {users:?} {names:?}", counts.views())
     };
     deltas.sorted().daily().map(line).collect()
 }

@@ -91,7 +91,7 @@ impl Scope {
     /// What can be compared within it, of two generations of which the older fold is this.
     fn models(&self, fold_version: i32) -> impl Iterator<Item = &'static Model> + use<> {
         let (about_days, about_a_site) = (self.is_about_days(), self.site_id.is_some());
-        tables::all().iter().filter(move |model| {
+        tables::all().filter(move |model| {
             model.since <= fold_version
                 && (!about_days || model.has_key("day"))
                 && (!about_a_site || model.has_key("site_id"))

@@ -1,7 +1,9 @@
-//! The list of what read models are compared by. Statements that are alike for all tables are made from it: checksums, rows
+//! The list of read models. Statements that are alike for all tables are made from it: those that add names, checksums, rows
 //! in the order of keys, and the search for remains of an erasure. A test compares the list with the schema.
 
 use std::sync::LazyLock;
+
+use fold::Dimension;
 
 /// A table of read models, or a column of one that a later fold version has added.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,14 +40,6 @@ struct Grains {
     since: i32,
 }
 
-const GRAINS: [Grains; 5] = [
-    Grains { name: "view", names: &[], value: Value::Count("views"), since: 2 },
-    Grains { name: "path", names: &["path"], value: Value::Count("views"), since: 2 },
-    Grains { name: "user", names: &[], value: Value::Sketch("sketch", "users"), since: 2 },
-    Grains { name: "referrer", names: &["kind", "host"], value: Value::Count("views"), since: 3 },
-    Grains { name: "view", names: &[], value: Value::List("top_paths"), since: 4 },
-];
-
 /// Parked events under one text that says where in the log they are. Those that were counted after a fix are in the other
 /// tables.
 const PARKED: &str = "(
@@ -57,21 +51,52 @@ const PARKED: &str = "(
     where state <> 'counted'
 ) as parked";
 
-static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
+static NAMED: LazyLock<[[Model; 2]; Dimension::ALL.len()]> = LazyLock::new(|| {
+    Dimension::ALL.map(|dimension| {
+        let (name, names) = of_names(dimension);
+        Grains { name, names, value: Value::Count("views"), since: dimension.since().number() }.models()
+    })
+});
+
+static OTHERS: LazyLock<Vec<Model>> = LazyLock::new(|| {
+    let grains = |name, value, since| Grains { name, names: &[], value, since }.models();
     let single = |name: &str, table: &str, key, count| {
         let (name, table) = (name.to_owned(), table.to_owned());
         Model { name, table, keys: vec![key], value: Value::Count(count), since: 2 }
     };
-    let singles = [
-        single("repeat_total", "repeat_total", "site_id", "repeats"),
-        single("parked_event", PARKED, "place", "events"),
+    let models = [
+        grains("view", Value::Count("views"), 2),
+        grains("user", Value::Sketch("sketch", "users"), 2),
+        grains("view", Value::List("top_paths"), 4),
+        [
+            single("repeat_total", "repeat_total", "site_id", "repeats"),
+            single("parked_event", PARKED, "place", "events"),
+        ],
     ];
-    GRAINS.iter().flat_map(Grains::models).chain(singles).collect()
+    models.into_iter().flatten().collect()
 });
 
+/// What the tables of a dimension are called, and the columns of its names.
+fn of_names(dimension: Dimension) -> (&'static str, &'static [&'static str]) {
+    match dimension {
+        Dimension::Path => ("path", &["path"]),
+        Dimension::Referrer => ("referrer", &["kind", "host"]),
+    }
+}
+
+/// Columns of a dimension's names.
+pub(crate) fn columns(dimension: Dimension) -> &'static [&'static str] {
+    of_names(dimension).1
+}
+
+/// Tables of a dimension: of days, and of all time.
+pub(crate) fn of(dimension: Dimension) -> &'static [Model; 2] {
+    &NAMED[dimension as usize]
+}
+
 /// All models, in the order in which they are compared. Summaries of months are none: they are compared with their days.
-pub fn all() -> &'static [Model] {
-    &MODELS
+pub fn all() -> impl Iterator<Item = &'static Model> {
+    NAMED.as_flattened().iter().chain(&*OTHERS)
 }
 
 impl Grains {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use fold::{Deltas, Parked};
+use fold::{Deltas, Dimension, Parked};
 use sqlx::PgConnection;
 
 use super::error::CommitError;
@@ -17,16 +17,13 @@ mod row_cache;
 /// Views per site, type and day.
 mod views;
 
-/// Views per path.
-mod paths;
+/// Views per name.
+mod names;
 
 /// Sketches of users.
 mod users;
 
-/// Views per referrer.
-mod referrers;
-
-/// Adds everything but paths, in one statement.
+/// Adds views and users, in one statement.
 mod upsert;
 
 /// Copies rows into a slice that has none yet.
@@ -136,7 +133,7 @@ impl SliceWriter {
     ) -> Result<(), CommitError> {
         let Self { slice, rows } = self;
         let mut states = rows.take(db, *slice, groups).await?;
-        paths::add(db, *slice, groups, &mut states).await?;
+        names::add(db, *slice, groups, &mut states).await?;
         let mut columns = Columns::default();
         for (group, state) in groups.iter().zip(&mut states) {
             let grown = users::add(deltas, group, state)?;
@@ -158,7 +155,7 @@ fn statement_groups(groups: &[Group<'_>]) -> usize {
     let mut paths = 0;
     let fits = groups.iter().take(STATEMENT_GROUPS).take_while(|group| {
         let is_room = paths < STATEMENT_PATHS;
-        paths += group.counts.paths_max();
+        paths += group.counts.names_max(Dimension::Path);
         is_room
     });
     fits.count()

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate};
 use contract::SketchKey;
-use fold::{Caps, DedupState, DedupWindow, Fold, Message};
+use fold::{Caps, DedupState, DedupWindow, Fold, Message, NameCaps};
 use projector::read_models::commit::{Batch, commit};
 use projector::read_models::write::SliceWriter;
 use serde_json::json;
@@ -12,7 +12,11 @@ use crate::commit::{Database, at};
 const EVENTS: usize = 400;
 
 /// Caps that they reach all of.
-const SMALL: Caps = Caps { types: 3, far_months: 2, paths_daily: 5, paths_total: 9, hosts_daily: 2, hosts_total: 3 };
+const SMALL: Caps = Caps { types: 3, far_months: 2, names: [PATHS, HOSTS] };
+
+const PATHS: NameCaps = NameCaps { daily: 5, total: 9 };
+
+const HOSTS: NameCaps = NameCaps { daily: 2, total: 3 };
 
 const TABLES: &str = "
     select format('view_daily %s %s %s', site_id, event_type, day), views::text from view_daily
@@ -113,15 +117,15 @@ fn plain() -> Rows {
         let is_dated = is_near || admitted.has(&format!("months {site}"), &month, SMALL.far_months);
         let mut count = |row: String| *rows.entry(row).or_default() += 1;
         count(format!("view_total {site} {kind}"));
-        let total = admitted.name(&format!("paths {site}"), (kind, &path), SMALL.paths_total);
+        let total = admitted.name(&format!("paths {site}"), (kind, &path), PATHS.total);
         count(format!("path_total {site} {kind} {total}"));
-        let total = admitted.name(&format!("hosts {site}"), (kind, &host), SMALL.hosts_total);
+        let total = admitted.name(&format!("hosts {site}"), (kind, &host), HOSTS.total);
         count(format!("referrer_total {site} {kind} {total}"));
         if is_dated {
             count(format!("view_daily {site} {kind} {day}"));
-            let daily = admitted.name(&format!("paths {site} {day}"), (kind, &path), SMALL.paths_daily);
+            let daily = admitted.name(&format!("paths {site} {day}"), (kind, &path), PATHS.daily);
             count(format!("path_daily {site} {kind} {day} {daily}"));
-            let daily = admitted.name(&format!("hosts {site} {day}"), (kind, &host), SMALL.hosts_daily);
+            let daily = admitted.name(&format!("hosts {site} {day}"), (kind, &host), HOSTS.daily);
             count(format!("referrer_daily {site} {kind} {day} {daily}"));
         }
     }

@@ -19,7 +19,7 @@ const OTHERS: [&str; 8] = [
 /// What the list says of each table: the primary key, and the types of its columns.
 fn listed() -> BTreeMap<String, (Vec<String>, BTreeMap<String, String>)> {
     let mut tables = BTreeMap::<_, (Vec<String>, BTreeMap<String, String>)>::new();
-    for model in tables::all().iter().filter(|model| !model.table.contains("parked_event")) {
+    for model in tables::all().filter(|model| !model.table.contains("parked_event")) {
         let key = [&["generation_id"], model.keys.as_slice(), &["partition_id"]].concat();
         let type_of = |column| match column {
             "generation_id" | "partition_id" => "integer",

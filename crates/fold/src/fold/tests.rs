@@ -4,6 +4,7 @@ use chrono::DateTime;
 
 use super::*;
 use crate::dedup::DedupState;
+use crate::dimension::columns;
 use crate::sorted::Counts;
 
 fn fold() -> Fold {
@@ -25,7 +26,7 @@ fn event(site: &str, path: &str, day: u32, user: &str) -> String {
 }
 
 fn said(counts: &Counts<'_>) -> String {
-    let paths: BTreeMap<_, _> = counts.paths().into_iter().collect();
+    let paths: BTreeMap<_, _> = counts.names(Dimension::Path).into_iter().collect();
     format!("{} views, {} users, {paths:?}", counts.views(), counts.users().len())
 }
 
@@ -130,11 +131,8 @@ fn referrers_add_up_by_site_type_and_day() {
     let mut deltas = fold().begin();
     fold().add(&mut recent(), &mut deltas, message(1, &body));
     let said = |counts: &Counts<'_>| -> Vec<String> {
-        let line = |(referrer, views): (&Referrer, u64)| {
-            let host = referrer.host().map_or("", |host| host.as_str());
-            format!("{} {host}: {views}", referrer.kind())
-        };
-        counts.referrers().into_iter().map(line).collect()
+        let line = |(name, views)| format!("{}: {views}", columns(name).collect::<Vec<_>>().join(" "));
+        counts.names(Dimension::Referrer).into_iter().map(line).collect()
     };
     let sorted = deltas.sorted();
     let daily: Vec<_> = sorted.daily().map(|(site, _, day, counts)| (site, day.to_string(), said(&counts))).collect();

@@ -113,7 +113,7 @@ async fn rows(pool: &PgPool, subject: &Subject) -> sqlx::Result<u64> {
     if subject.kind() != "site" {
         return Ok(0);
     }
-    let tables = tables::all().iter().filter(|model| model.has_key("site_id") && !model.is_list());
+    let tables = tables::all().filter(|model| model.has_key("site_id") && !model.is_list());
     let tables = tables.map(|model| model.table.as_str()).chain(["month_summary"]);
     let counts: Vec<_> = tables.map(|table| format!("(select count(*) from {table} where site_id = $1)")).collect();
     let rows = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("select {}", counts.join(" + "))));

@@ -18,16 +18,15 @@ const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a day");
 /// Rows of one table, collected and sent.
 pub(super) struct CopyRows<'a> {
     db: &'a mut PgConnection,
-    statement: &'static str,
+    statement: String,
     slice: Slice,
     rows: Vec<u8>,
 }
 
 impl<'a> CopyRows<'a> {
-    /// For a statement like `copy table (generation_id, partition_id, site_id, event_type[, day], …) from stdin (format
-    /// binary)`.
-    pub(super) fn new(db: &'a mut PgConnection, slice: Slice, statement: &'static str) -> Self {
-        Self { db, statement, slice, rows: HEADER.to_vec() }
+    /// For a table with its columns, `table (generation_id, partition_id, site_id, event_type[, day], …)`.
+    pub(super) fn new(db: &'a mut PgConnection, slice: Slice, table: &str) -> Self {
+        Self { db, statement: format!("copy {table} from stdin (format binary)"), slice, rows: HEADER.to_vec() }
     }
 
     /// Begins a row; so many further columns follow.
@@ -75,7 +74,7 @@ impl<'a> CopyRows<'a> {
             return Ok(());
         }
         self.rows.extend(TRAILER);
-        let mut copy = self.db.copy_in_raw(self.statement).await?;
+        let mut copy = self.db.copy_in_raw(&self.statement).await?;
         copy.send(self.rows.as_slice()).await?;
         copy.finish().await?;
         self.rows.truncate(HEADER.len());

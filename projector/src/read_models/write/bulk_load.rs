@@ -2,44 +2,14 @@
 //! there already.
 
 use contract::{Digest, Sketch, TopPaths};
-use fold::Deltas;
+use fold::{Deltas, Dimension, columns};
 use sqlx::PgConnection;
 
 use super::binary_copy::CopyRows;
 use super::group_key::Group;
-use super::referrers::host_or_empty;
 use crate::read_models::bigint::as_bigint;
 use crate::read_models::slice::Slice;
-
-/// The statements for one grain: days, or all days.
-struct Statements {
-    views: &'static str,
-    users: &'static str,
-    referrers: &'static str,
-    paths: &'static str,
-}
-
-const DAILY: Statements = Statements {
-    views: "copy view_daily (generation_id, partition_id, site_id, event_type, day, views, top_paths)
-            from stdin (format binary)",
-    users: "copy user_daily (generation_id, partition_id, site_id, event_type, day, users, sketch)
-            from stdin (format binary)",
-    referrers: "copy referrer_daily (generation_id, partition_id, site_id, event_type, day, kind, host, views)
-                from stdin (format binary)",
-    paths: "copy path_daily (generation_id, partition_id, site_id, event_type, day, path, views)
-            from stdin (format binary)",
-};
-
-const TOTAL: Statements = Statements {
-    views: "copy view_total (generation_id, partition_id, site_id, event_type, views, top_paths)
-            from stdin (format binary)",
-    users: "copy user_total (generation_id, partition_id, site_id, event_type, users, sketch)
-            from stdin (format binary)",
-    referrers: "copy referrer_total (generation_id, partition_id, site_id, event_type, kind, host, views)
-                from stdin (format binary)",
-    paths: "copy path_total (generation_id, partition_id, site_id, event_type, path, views)
-            from stdin (format binary)",
-};
+use crate::read_models::tables;
 
 /// Writes all of it.
 pub(super) async fn write(
@@ -49,11 +19,19 @@ pub(super) async fn write(
     groups: &[Group<'_>],
 ) -> sqlx::Result<()> {
     let (daily, total) = groups.split_at(groups.partition_point(|group| group.day.is_some()));
-    for (statements, groups) in [(&DAILY, daily), (&TOTAL, total)] {
-        write_views(CopyRows::new(db, slice, statements.views), deltas, groups).await?;
-        write_users(CopyRows::new(db, slice, statements.users), deltas, groups).await?;
-        write_referrers(CopyRows::new(db, slice, statements.referrers), groups).await?;
-        write_paths(CopyRows::new(db, slice, statements.paths), groups).await?;
+    for (grain, day, groups) in [("daily", "day, ", daily), ("total", "", total)] {
+        let key = format!("generation_id, partition_id, site_id, event_type, {day}");
+        let (views, users) =
+            (format!("view_{grain} ({key}views, top_paths)"), format!("user_{grain} ({key}users, sketch)"));
+        write_views(CopyRows::new(db, slice, &views), deltas, groups).await?;
+        write_users(CopyRows::new(db, slice, &users), deltas, groups).await?;
+    }
+    for dimension in Dimension::ALL {
+        for (model, groups) in tables::of(dimension).iter().zip([daily, total]) {
+            let columns = [&["generation_id", "partition_id"], model.keys.as_slice(), &["views"]].concat().join(", ");
+            let rows = CopyRows::new(db, slice, &format!("{} ({columns})", model.table));
+            write_names(rows, dimension, groups).await?;
+        }
     }
     Ok(())
 }
@@ -62,7 +40,7 @@ async fn write_views(mut rows: CopyRows<'_>, deltas: &Deltas, groups: &[Group<'_
     for group in groups {
         let top_paths = deltas.keeps_top_paths().then(|| {
             let mut top_paths = TopPaths::default();
-            top_paths.update(group.counts.paths());
+            top_paths.update(group.counts.names(Dimension::Path));
             top_paths.to_json()
         });
         rows.row(group, 2).bigint(as_bigint(group.counts.views())).text_or_null(top_paths.as_deref());
@@ -81,20 +59,15 @@ async fn write_users(mut rows: CopyRows<'_>, deltas: &Deltas, groups: &[Group<'_
     rows.send().await
 }
 
-async fn write_referrers(mut rows: CopyRows<'_>, groups: &[Group<'_>]) -> sqlx::Result<()> {
+async fn write_names(mut rows: CopyRows<'_>, dimension: Dimension, groups: &[Group<'_>]) -> sqlx::Result<()> {
+    let further = 1 + i16::try_from(tables::columns(dimension).len()).expect("a table has fewer columns");
     for group in groups {
-        for (referrer, views) in group.counts.referrers() {
-            rows.row(group, 3).text(referrer.kind()).text(host_or_empty(referrer)).bigint(as_bigint(views));
-            rows.send_if_full().await?;
-        }
-    }
-    rows.send().await
-}
-
-async fn write_paths(mut rows: CopyRows<'_>, groups: &[Group<'_>]) -> sqlx::Result<()> {
-    for group in groups {
-        for (path, views) in group.counts.paths() {
-            rows.row(group, 2).text(path).bigint(as_bigint(views));
+        for (name, views) in group.counts.names(dimension) {
+            rows.row(group, further);
+            for column in columns(name) {
+                rows.text(column);
+            }
+            rows.bigint(as_bigint(views));
             rows.send_if_full().await?;
         }
     }

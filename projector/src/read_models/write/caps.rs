@@ -28,7 +28,7 @@ mod capped;
 mod stored;
 
 use batch::{SiteBatch, sites};
-use bound::{NameBounds, NameCaps};
+use bound::NameBounds;
 pub(crate) use capped::Capped;
 use stored::Names;
 
@@ -89,7 +89,7 @@ impl CapCache {
         Ok(if others.is_empty() { Cow::Borrowed(sorted) } else { Cow::Owned(sorted.renamed(&others)) })
     }
 
-    /// The batch with paths and hosts within the caps; its types and days are.
+    /// The batch with the names of each dimension within the caps; its types and days are.
     pub(super) async fn cap_names(
         &mut self,
         db: &mut PgConnection,
@@ -105,8 +105,8 @@ impl CapCache {
             let all: Vec<_> = site.groups.iter().collect();
             let place = Names { db: &mut *db, slice, site_id: site.site_id, day: None, types: &known.types };
             let bounds = known.total.get_or_insert_with(|| NameBounds::of(views_before));
-            bounds.cap(place, NameCaps { paths: caps.paths_total, hosts: caps.hosts_total }, &all, &mut total).await?;
-            if known.views <= caps.paths_daily.min(caps.hosts_daily) {
+            bounds.cap(place, caps, &all, &mut total).await?;
+            if caps.names.iter().all(|caps| known.views <= caps.daily) {
                 continue;
             }
             let days = site.by_day();
@@ -115,9 +115,7 @@ impl CapCache {
             for (day, groups) in days {
                 let place = Names { db: &mut *db, slice, site_id: site.site_id, day: Some(day), types: &known.types };
                 let bounds = known.daily.get_mut(&day).expect("it was read");
-                bounds
-                    .cap(place, NameCaps { paths: caps.paths_daily, hosts: caps.hosts_daily }, &groups, &mut daily)
-                    .await?;
+                bounds.cap(place, caps, &groups, &mut daily).await?;
             }
         }
         let renamed = |others: Others<'_>| (!others.is_empty()).then(|| sorted.renamed(&others));

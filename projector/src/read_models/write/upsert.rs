@@ -1,9 +1,8 @@
-//! Everything but paths, in one statement.
+//! Views and users, in one statement.
 
 use sqlx::PgConnection;
 
 use super::group_key::{Grains, Group};
-use super::referrers::Referrers;
 use super::row_cache::State;
 use super::users::Users;
 use super::views::Views;
@@ -14,21 +13,19 @@ use crate::read_models::slice::Slice;
 pub(super) struct Columns<'a> {
     views: Grains<Views<'a>>,
     users: Grains<Users<'a>>,
-    referrers: Grains<Referrers<'a>>,
 }
 
 impl<'a> Columns<'a> {
     /// Takes in a group whose state is what is to be stored; `users` is what its sketch counts to, if that has changed.
     pub(super) fn push(&mut self, group: &Group<'a>, state: &State, keeps_top_paths: bool, users: Option<i64>) {
         self.views.of(group).push(group, keeps_top_paths.then(|| state.top_paths.to_json()));
-        self.referrers.of(group).push(group);
         if let (Some(users), Some(sketch)) = (users, &state.sketch) {
             self.users.of(group).push(group, users, sketch.clone());
         }
     }
 
     pub(super) async fn add(self, db: &mut PgConnection, slice: Slice) -> sqlx::Result<()> {
-        let Self { views, users, referrers } = self;
+        let Self { views, users } = self;
         sqlx::query_file!(
             "src/read_models/write/upsert.sql",
             slice.generation.0,
@@ -51,17 +48,6 @@ impl<'a> Columns<'a> {
             &users.total.keys.event_type as &[&str],
             &users.total.counts,
             &users.total.sketches,
-            &referrers.daily.keys.site_id as &[&str],
-            &referrers.daily.keys.event_type as &[&str],
-            &referrers.daily.keys.day,
-            &referrers.daily.kind as &[&str],
-            &referrers.daily.host as &[&str],
-            &referrers.daily.views,
-            &referrers.total.keys.site_id as &[&str],
-            &referrers.total.keys.event_type as &[&str],
-            &referrers.total.kind as &[&str],
-            &referrers.total.host as &[&str],
-            &referrers.total.views,
         )
         .execute(db)
         .await?;

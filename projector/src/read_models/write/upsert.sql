@@ -1,6 +1,5 @@
--- Adds to everything but paths: $1 generation, $2 partition; of days $3 sites, $4 event types, $5 days, $6 views, $7 top
--- paths; of all days $8 sites, $9 event types, $10 views, $11 top paths. Then users of days ($12 to $16) and of all days
--- ($17 to $20), and referrers of days ($21 to $26) and of all days ($27 to $31).
+-- Adds views and users: $1 generation, $2 partition; of days $3 sites, $4 event types, $5 days, $6 views, $7 top paths; of
+-- all days $8 sites, $9 event types, $10 views, $11 top paths. Then users of days ($12 to $16) and of all days ($17 to $20).
 --
 -- One statement, because each costs as much as a hundred rows.
 with view_days as (
@@ -24,23 +23,9 @@ user_days as (
     from unnest($12::text[], $13::text[], $14::date[], $15::bigint[], $16::bytea[]) as grown
     on conflict (generation_id, site_id, event_type, day, partition_id)
     do update set users = excluded.users, sketch = excluded.sketch
-),
-user_totals as (
-    insert into user_total (generation_id, partition_id, site_id, event_type, users, sketch)
-    select $1, $2, grown.*
-    from unnest($17::text[], $18::text[], $19::bigint[], $20::bytea[]) as grown
-    on conflict (generation_id, site_id, event_type, partition_id)
-    do update set users = excluded.users, sketch = excluded.sketch
-),
-referrer_days as (
-    insert into referrer_daily as known (generation_id, partition_id, site_id, event_type, day, kind, host, views)
-    select $1, $2, added.*
-    from unnest($21::text[], $22::text[], $23::date[], $24::text[], $25::text[], $26::bigint[]) as added
-    on conflict (generation_id, site_id, event_type, day, kind, host, partition_id)
-    do update set views = known.views + excluded.views
 )
-insert into referrer_total as known (generation_id, partition_id, site_id, event_type, kind, host, views)
-select $1, $2, added.*
-from unnest($27::text[], $28::text[], $29::text[], $30::text[], $31::bigint[]) as added
-on conflict (generation_id, site_id, event_type, kind, host, partition_id)
-do update set views = known.views + excluded.views
+insert into user_total (generation_id, partition_id, site_id, event_type, users, sketch)
+select $1, $2, grown.*
+from unnest($17::text[], $18::text[], $19::bigint[], $20::bytea[]) as grown
+on conflict (generation_id, site_id, event_type, partition_id)
+do update set users = excluded.users, sketch = excluded.sketch

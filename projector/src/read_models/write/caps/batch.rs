@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-use fold::{Counts, Sorted};
+use fold::{Counts, Dimension, Sorted};
 
 /// What a batch adds to one site.
 pub(super) struct SiteBatch<'a> {
@@ -26,10 +26,10 @@ pub(super) struct Name<'a> {
 }
 
 /// Each type's names once, in the order of their first events.
-pub(super) fn firsts<'a>(groups: &[&Group<'a>], names: impl Fn(&Group<'a>) -> Vec<(&'a str, u32)>) -> Vec<Name<'a>> {
+pub(super) fn firsts<'a>(groups: &[&Group<'a>], dimension: Dimension) -> Vec<Name<'a>> {
     let mut firsts = HashMap::new();
     for group in groups {
-        for (name, first) in names(group) {
+        for (name, first) in group.counts.firsts(dimension) {
             let known = firsts.entry((group.event_type, name)).or_insert(first);
             *known = first.min(*known);
         }

@@ -1,22 +1,12 @@
 //! Upper bounds of how many names a site has, and the exact number where the cap is near.
 
 use super::batch::{Group, firsts};
-use super::stored::{Kind, Names};
-use fold::Others;
+use super::stored::Names;
+use fold::{Caps, Dimension, Others};
 
-/// At most so many names, of paths and of hosts.
+/// At most so many names of each dimension.
 #[derive(Debug)]
-pub(super) struct NameBounds {
-    paths: Bound,
-    hosts: Bound,
-}
-
-/// Numbers of paths and of hosts that a site may have, on a day or in all.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NameCaps {
-    pub(super) paths: u64,
-    pub(super) hosts: u64,
-}
+pub(super) struct NameBounds([Bound; Dimension::ALL.len()]);
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
@@ -25,31 +15,27 @@ pub(super) struct Bound {
 }
 
 impl NameBounds {
-    /// Bounds of so many events: each brings one path and one host at most.
+    /// Bounds of so many events: each brings one name of a dimension at most.
     pub(super) fn of(views: u64) -> Self {
-        let bound = Bound { names: views, is_exact: views == 0 };
-        Self { paths: bound, hosts: bound }
+        Self([Bound { names: views, is_exact: views == 0 }; Dimension::ALL.len()])
     }
 
     /// Adds names that there is no room for to the others.
     pub(super) async fn cap<'a>(
         &mut self,
         mut names: Names<'_, 'a>,
-        caps: NameCaps,
+        caps: Caps,
         groups: &[&Group<'a>],
         others: &mut Others<'a>,
     ) -> sqlx::Result<()> {
-        let Self { paths, hosts } = self;
-        let NameCaps { paths: paths_max, hosts: hosts_max } = caps;
-        let paths_max_added = groups.iter().map(|group| group.counts.paths_max() as u64).sum();
-        if !paths.take(paths_max_added, paths_max) {
-            let sent = firsts(groups, |group| group.counts.names().paths);
-            others.paths.extend(names.beyond(Kind::Paths, paths, paths_max, sent).await?);
-        }
-        let hosts_max_added = groups.iter().map(|group| group.counts.referrers_max() as u64).sum();
-        if !hosts.take(hosts_max_added, hosts_max) {
-            let sent = firsts(groups, |group| group.counts.names().hosts);
-            others.hosts.extend(names.beyond(Kind::Hosts, hosts, hosts_max, sent).await?);
+        for dimension in Dimension::ALL {
+            let (bound, caps) = (&mut self.0[dimension as usize], caps.names[dimension as usize]);
+            let cap = if names.day.is_some() { caps.daily } else { caps.total };
+            let added_max = groups.iter().map(|group| group.counts.names_max(dimension) as u64).sum();
+            if !bound.take(added_max, cap) {
+                let beyond = names.beyond(dimension, bound, cap, firsts(groups, dimension)).await?;
+                others.names[dimension as usize].extend(beyond);
+            }
         }
         Ok(())
     }

@@ -3,45 +3,38 @@
 use std::ops::AddAssign;
 
 use contract::field::OTHER;
-use fold::Sorted;
+use fold::{Dimension, Sorted, last_column};
 
 use super::Renamed;
 
 /// Events of a batch whose names are beyond the caps.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Capped {
-    pub(crate) types: u64,
-    pub(crate) undated: u64,
-    pub(crate) paths_daily: u64,
-    pub(crate) paths_total: u64,
-    pub(crate) hosts_daily: u64,
-    pub(crate) hosts_total: u64,
+    types: u64,
+    undated: u64,
+    /// Events of each dimension, on days and on all days.
+    names: [[u64; 2]; Dimension::ALL.len()],
 }
 
 impl Capped {
-    /// Counts them in a batch whose types, and then paths and hosts, were renamed.
+    /// Counts them in a batch whose types, and then names, were renamed.
     pub(in crate::read_models::write) fn of(types: Option<&Sorted>, renamed: &Renamed) -> Self {
         let mut capped = Self::default();
         for (_, event_type, day, counts) in types.into_iter().flat_map(Sorted::each) {
             capped.types += if event_type == OTHER { counts.views() } else { 0 };
             capped.undated += if day.is_none() { counts.views() } else { 0 };
         }
-        [capped.paths_daily, capped.hosts_daily] = others(renamed.daily.as_ref());
-        [capped.paths_total, capped.hosts_total] = others(renamed.total.as_ref());
-        capped
+        let of = |dimension| [&renamed.daily, &renamed.total].map(|renamed| others(renamed.as_ref(), dimension));
+        Self { names: Dimension::ALL.map(of), ..capped }
     }
 
     /// The counts by the kind that a metric calls them.
-    pub(crate) fn by_kind(self) -> [(&'static str, u64); 6] {
-        let Self { types, undated, paths_daily, paths_total, hosts_daily, hosts_total } = self;
-        [
-            ("types", types),
-            ("far_months", undated),
-            ("paths_daily", paths_daily),
-            ("paths_total", paths_total),
-            ("hosts_daily", hosts_daily),
-            ("hosts_total", hosts_total),
-        ]
+    pub(crate) fn by_kind(self) -> impl Iterator<Item = (String, u64)> {
+        let named = Dimension::ALL.into_iter().zip(self.names).flat_map(|(dimension, [daily, total])| {
+            let plural = dimension.plural();
+            [(format!("{plural}_daily"), daily), (format!("{plural}_total"), total)]
+        });
+        [("types".to_owned(), self.types), ("far_months".to_owned(), self.undated)].into_iter().chain(named)
     }
 }
 
@@ -49,22 +42,14 @@ impl AddAssign for Capped {
     fn add_assign(&mut self, other: Self) {
         self.types += other.types;
         self.undated += other.undated;
-        self.paths_daily += other.paths_daily;
-        self.paths_total += other.paths_total;
-        self.hosts_daily += other.hosts_daily;
-        self.hosts_total += other.hosts_total;
+        let names = self.names.as_flattened_mut().iter_mut().zip(other.names.as_flattened());
+        names.for_each(|(sum, number)| *sum += number);
     }
 }
 
-/// Events of other paths, and of other hosts.
-fn others(renamed: Option<&Sorted>) -> [u64; 2] {
-    let mut others = [0; 2];
-    for (_, _, _, counts) in renamed.into_iter().flat_map(Sorted::each) {
-        let paths = counts.paths().into_iter().filter(|(path, _)| *path == OTHER);
-        others[0] += paths.map(|(_, views)| views).sum::<u64>();
-        let is_other = |host: &contract::referrer::Host| host.as_str() == OTHER;
-        let hosts = counts.referrers().into_iter().filter(|(referrer, _)| referrer.host().is_some_and(is_other));
-        others[1] += hosts.map(|(_, views)| views).sum::<u64>();
-    }
-    others
+/// Events of other names.
+fn others(renamed: Option<&Sorted>, dimension: Dimension) -> u64 {
+    let counts = renamed.into_iter().flat_map(Sorted::each).map(|(.., counts)| counts);
+    let names = counts.flat_map(|counts| counts.names(dimension));
+    names.filter(|(name, _)| last_column(name) == OTHER).map(|(_, views)| views).sum()
 }

@@ -5,31 +5,19 @@ use std::ops::RangeInclusive;
 
 use chrono::NaiveDate;
 use contract::field::OTHER;
-use fold::far_month;
-use sqlx::PgConnection;
+use fold::{Dimension, columns, far_month};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::batch::Name;
 use super::bound::Bound;
 use crate::read_models::slice::Slice;
-
-/// Hosts that are stored.
-mod hosts;
-
-/// Paths that are stored.
-mod paths;
+use crate::read_models::tables;
 
 /// A site's type, and how many events it has.
 pub(super) struct TypeRow {
     pub(super) site_id: String,
     pub(super) event_type: String,
     pub(super) views: i64,
-}
-
-/// What is named.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
-    Paths,
-    Hosts,
 }
 
 /// Where names lie: a site's, of a day or of all days.
@@ -44,28 +32,22 @@ pub(super) struct Names<'d, 'a> {
 /// A name of a site, an event type, and a day or all days.
 type Beyond<'a> = ((&'a str, &'a str, Option<NaiveDate>), &'a str);
 
-/// Names that are looked up, and the event type of each.
-struct Sent<'a> {
-    types: Vec<&'a str>,
-    names: Vec<&'a str>,
-}
-
 impl<'d, 'a> Names<'d, 'a> {
     /// Names of a batch that there is no room for. They come in the order of the log.
     pub(super) async fn beyond(
         &mut self,
-        kind: Kind,
+        dimension: Dimension,
         bound: &mut Bound,
         cap: u64,
         sent: Vec<Name<'a>>,
     ) -> sqlx::Result<Vec<Beyond<'a>>> {
         if !bound.is_exact {
-            *bound = Bound { names: self.count(kind).await?, is_exact: true };
+            *bound = Bound { names: self.count(dimension).await?, is_exact: true };
             if bound.take(sent.len() as u64, cap) {
                 return Ok(Vec::new());
             }
         }
-        let is_stored = self.are_stored(kind, &sent).await?;
+        let is_stored = self.are_stored(dimension, &sent).await?;
         let mut beyond = Vec::new();
         for (name, is_stored) in sent.iter().zip(is_stored) {
             if is_stored {
@@ -108,23 +90,60 @@ impl<'d, 'a> Names<'d, 'a> {
     }
 
     /// How many the site has.
-    async fn count(&mut self, kind: Kind) -> sqlx::Result<u64> {
-        let types = self.all_types();
-        let count = match kind {
-            Kind::Paths => paths::count(self, &types).await?,
-            Kind::Hosts => hosts::count(self, &types).await?,
-        };
+    async fn count(&mut self, dimension: Dimension) -> sqlx::Result<u64> {
+        let capped = tables::columns(dimension).last().expect("a name has a column");
+        let on_day = if self.day.is_some() { "and day = $6" } else { "" };
+        let statement = format!(
+            "select count(*) from {}
+             where generation_id = $1 and partition_id = $2 and site_id = $3 and event_type = any($4) {on_day}
+               and {capped} not in ('', $5)",
+            self.table(dimension)
+        );
+        let count = sqlx::query_scalar(AssertSqlSafe(statement))
+            .bind(self.slice.generation.0)
+            .bind(self.slice.partition_id())
+            .bind(self.site_id)
+            .bind(self.all_types())
+            .bind(OTHER);
+        let count = if let Some(day) = self.day { count.bind(day) } else { count };
+        let count: i64 = count.fetch_one(&mut *self.db).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Whether each has a row.
-    async fn are_stored(&mut self, kind: Kind, sent: &[Name<'a>]) -> sqlx::Result<Vec<bool>> {
-        let (types, names) = sent.iter().map(|name| (name.event_type, name.text)).unzip();
-        let sent = Sent { types, names };
-        match kind {
-            Kind::Paths => paths::are_stored(self, &sent).await,
-            Kind::Hosts => hosts::are_stored(self, &sent).await,
+    async fn are_stored(&mut self, dimension: Dimension, sent: &[Name<'a>]) -> sqlx::Result<Vec<bool>> {
+        let names = [&["event_type"], tables::columns(dimension)].concat();
+        let arrays: Vec<_> = (4..).take(names.len()).map(|number| format!("${number}::text[]")).collect();
+        let are_same: Vec<_> = names.iter().map(|name| format!("known.{name} = sent.{name}")).collect();
+        let on_day = if self.day.is_some() { format!("and day = ${}", 4 + names.len()) } else { String::new() };
+        let statement = format!(
+            "select exists (
+                 select from {} as known
+                 where generation_id = $1 and partition_id = $2 and site_id = $3 {on_day} and {}
+             )
+             from unnest({}) with ordinality as sent ({}, number)
+             order by number",
+            self.table(dimension),
+            are_same.join(" and "),
+            arrays.join(", "),
+            names.join(", ")
+        );
+        let mut are_stored = sqlx::query_scalar(AssertSqlSafe(statement))
+            .bind(self.slice.generation.0)
+            .bind(self.slice.partition_id())
+            .bind(self.site_id)
+            .bind(sent.iter().map(|name| name.event_type).collect::<Vec<_>>());
+        for number in 0..tables::columns(dimension).len() {
+            let texts = sent.iter().filter_map(|name| columns(name.text).nth(number));
+            are_stored = are_stored.bind(texts.collect::<Vec<_>>());
         }
+        let are_stored = if let Some(day) = self.day { are_stored.bind(day) } else { are_stored };
+        are_stored.fetch_all(&mut *self.db).await
+    }
+
+    fn table(&self, dimension: Dimension) -> &'static str {
+        let [daily, total] = tables::of(dimension);
+        if self.day.is_some() { &daily.table } else { &total.table }
     }
 }
 
