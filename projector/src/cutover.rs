@@ -24,10 +24,10 @@ use crate::worker::acknowledged;
 use crate::worker::context::Context;
 pub(crate) use compare_at::{Positions, hold, positions};
 
-/// Between two looks at whether there is something to switch to.
+/// Interval at which the cutover looks for a generation to switch to.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// Between two looks at how far the other one has come.
+/// Interval at which the cutover reads how far the other generation is.
 const STEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// The active generation's commits wait for so long at most while the other one comes up to it. Less than a lease.

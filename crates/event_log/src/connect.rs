@@ -13,16 +13,16 @@ use service::Address;
 use service::listener::tls::check_authorities;
 use tokio_util::sync::CancellationToken;
 
-/// One question to the server.
+/// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between tries to connect.
+/// Pause between attempts to connect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Two pings without an answer, and the connection is given up.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How a service reaches the log, and as whom.
+/// Addresses and user with which a service reaches the log.
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
     /// Name of the service. The server's permissions let it read only answers to `_INBOX_` and this name.
@@ -100,7 +100,7 @@ impl Deref for Log {
 }
 
 impl Log {
-    /// A connection of one's own.
+    /// Opens a separate connection for deliveries.
     pub async fn connection(&self) -> Result<Connection, ConnectError> {
         let broken = CancellationToken::new();
         let told = broken.clone();
@@ -115,7 +115,7 @@ impl Log {
     }
 }
 
-/// Connects the projector in the background, for as long as it takes.
+/// Connects in the background, and retries until it succeeds.
 pub async fn connect(access: &Access<'_>) -> anyhow::Result<Log> {
     check_authorities("NATS_CA_FILE", access.ca_file)?;
     let options = access

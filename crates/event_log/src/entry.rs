@@ -31,7 +31,7 @@ const FIELD_BYTES: usize = 4;
 pub struct Entry {
     /// Sequence in the partition's stream.
     pub sequence: u64,
-    /// When the log stored it.
+    /// Time at which the log stored it.
     pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so.
     pub sent_at: Option<DateTime<Utc>>,

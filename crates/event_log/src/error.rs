@@ -4,7 +4,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use chrono::{DateTime, Utc};
 
-/// Why there is nothing to read. All but [`LogError::History`] pass: open the partition again at its checkpoint.
+/// Error of reading the log. All but [`LogError::History`] pass: open the partition again at its checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The log is not the one that was folded, or not all of it.
@@ -13,25 +13,25 @@ pub enum LogError {
     /// The log is unavailable.
     #[error("{doing}")]
     Log {
-        /// What was tried.
+        /// Attempted operation.
         doing: &'static str,
-        /// What it said.
+        /// Error of the client library.
         source: async_nats::Error,
     },
     /// The log has messages that do not come: they were lost on their way.
     #[error("sequence {expected} does not come although the stream ends at {last}")]
     Silent {
-        /// Behind the last one.
+        /// Sequence behind the last envelope that was read.
         expected: u64,
-        /// Where the stream ends.
+        /// Last sequence of the stream.
         last: u64,
     },
     /// A message was lost on its way; it may still be in the log.
     #[error("sequence {expected} was expected, {found} came")]
     Lost {
-        /// Behind the last one.
+        /// Sequence behind the last envelope that was read.
         expected: u64,
-        /// The one that came.
+        /// Sequence that was delivered.
         found: u64,
     },
 }
@@ -46,9 +46,9 @@ pub enum HistoryError {
          acknowledge that they are lost"
     )]
     Gap {
-        /// The first that is gone.
+        /// First missing sequence.
         from: u64,
-        /// The last that is gone.
+        /// Last missing sequence.
         to: u64,
     },
     /// A backup was restored.
@@ -57,27 +57,27 @@ pub enum HistoryError {
          Restore a newer one, or acknowledge that what follows sequence {resume} is new"
     )]
     Rewound {
-        /// Where the stream ends.
+        /// Last sequence of the stream.
         last: u64,
-        /// Where the checkpoint stands.
+        /// Sequence of the checkpoint.
         checkpoint: u64,
-        /// Behind it everything is younger than what was counted.
+        /// Sequence behind which every envelope is younger than those counted.
         resume: u64,
     },
-    /// A backup was restored, and new events came behind it before anybody looked.
+    /// A backup was restored, and new events were stored before the projector read it.
     #[error(
         "the log stored sequence {sequence} at {found}, what was counted under it at {known}: the stream was restored \
          to an older state and has grown since. Restore a newer one, or acknowledge that what follows sequence {resume} \
          is new"
     )]
     Replaced {
-        /// Where the checkpoint stands.
+        /// Sequence of the checkpoint.
         sequence: u64,
-        /// When what was counted was stored.
+        /// Time at which the counted envelope was stored.
         known: DateTime<Utc>,
-        /// When what is there was stored.
+        /// Time at which the envelope that is there now was stored.
         found: DateTime<Utc>,
-        /// Behind it everything is younger than what was counted.
+        /// Sequence behind which every envelope is younger than those counted.
         resume: u64,
     },
     /// A backup was restored after an operator had decided about another state of the stream.
@@ -89,11 +89,11 @@ pub enum HistoryError {
     Shifted {
         /// What should have been stored before that time, or after it.
         sequence: u64,
-        /// When it was stored.
+        /// Time at which the envelope was stored.
         found: DateTime<Utc>,
         /// Everything that was counted was stored at this time or before.
         until: DateTime<Utc>,
-        /// Behind it everything is younger than what was counted.
+        /// Sequence behind which every envelope is younger than those counted.
         resume: u64,
     },
     /// The stream was deleted and made anew.
@@ -102,14 +102,14 @@ pub enum HistoryError {
          Restore the old one, or acknowledge that what it holds is new"
     )]
     Recreated {
-        /// The one whose sequences the checkpoint counts.
+        /// Creation time of the stream to which the checkpoint belongs.
         known: DateTime<Utc>,
-        /// The one that is there.
+        /// Creation time of the stream that is there now.
         found: DateTime<Utc>,
     },
 }
 
-/// What the client library says of the log.
+/// Error of the client library.
 pub fn log_error<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> LogError {
     move |source| LogError::Log { doing, source: Box::new(source) }
 }

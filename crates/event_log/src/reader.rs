@@ -24,7 +24,7 @@ use deliveries::Deliveries;
 /// broke is delivered for the server, and is not sent again.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A source that is not read for longer takes its consumer for lost, and is to be opened again.
+/// A reader that is not read for longer loses its consumer and must be opened again.
 pub const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Envelopes that are asked for one at a time behind one that cannot be delivered: others like it may be near, and each
@@ -35,22 +35,22 @@ const SINGLY: u64 = 256;
 pub struct LogReader {
     log: Log,
     partition: Partition,
-    /// What the names of its consumers begin with.
+    /// Prefix of the names of its consumers.
     consumer: String,
     /// Subscription; none while envelopes are asked for one at a time.
     deliveries: Option<Deliveries>,
-    /// Up to here they are.
+    /// Envelopes up to this sequence are asked for one at a time.
     singly_until: u64,
     stream: jetstream::stream::Stream,
-    /// What stands for envelopes that are gone on purpose.
+    /// Redactions of the partition.
     amendments: Redactions,
-    /// Came from the log, but others are expected before it.
+    /// An envelope that came before the expected one.
     held: Option<Entry>,
-    /// Nothing comes for these: they were erased, and nothing lies behind them.
+    /// Up to this sequence only redactions exist, so nothing is delivered.
     silent_until: u64,
-    /// Where the stream ended at the last look, while nothing comes.
+    /// End of the stream at the last check without a delivery.
     seen_missing: u64,
-    /// Where it began.
+    /// Position at which the reader was opened.
     position: Position,
     expected: u64,
 }
@@ -141,7 +141,7 @@ impl LogReader {
         }
     }
 
-    /// Has envelopes delivered from a sequence on.
+    /// Opens a consumer that delivers envelopes from a sequence on.
     async fn subscribe(&mut self, from: u64) -> Result<(), LogError> {
         // Boxed, as all that is asked of the log: what the client library needs for it is large, and every reader would
         // carry it along.
@@ -166,7 +166,7 @@ impl LogReader {
         self.held = Some(Entry::stored(stored, self.stream.cached_info().state.last_sequence));
     }
 
-    /// Takes a message that has come, unless it was counted before.
+    /// Holds a delivered message, unless it was counted before.
     fn take(&mut self, message: &jetstream::Message) -> Result<(), LogError> {
         let logged = Entry::of(message)?;
         self.seen_missing = 0;
@@ -179,7 +179,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// Looks whether there is something that does not come.
+    /// Asks the log whether it has envelopes that are not delivered.
     async fn look(&mut self) -> Result<(), LogError> {
         // A log that does not answer is noticed by its missing heartbeat.
         let Ok(info) = self.stream.get_info().await else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What stands for envelopes that something was erased from.
+//! Redactions: records that replace envelopes from which events were erased. Their stream is called `AMENDED_n`.
 //!
 //! The log cannot change a message. So what is left of an envelope lies in a stream beside that of its partition, under
 //! a subject that names its sequence, and the envelope itself is deleted. A reader that finds nothing under a sequence
@@ -38,7 +38,7 @@ impl Redactions {
         Self { log, partition, sequences: BTreeSet::new(), ahead: VecDeque::new() }
     }
 
-    /// Whether something stands for this sequence.
+    /// Whether a sequence has a redaction.
     pub async fn have(&mut self, sequence: u64) -> Result<bool, LogError> {
         if !self.sequences.contains(&sequence) {
             self.list().await?;
@@ -46,7 +46,7 @@ impl Redactions {
         Ok(self.sequences.contains(&sequence))
     }
 
-    /// What stands for this sequence, and reads on up to `until`.
+    /// The redaction of a sequence. Reads further ones ahead, up to `until`.
     pub async fn get(&mut self, sequence: u64, until: u64) -> Result<Option<Entry>, LogError> {
         while self.ahead.front().is_some_and(|logged| logged.sequence < sequence) {
             self.ahead.pop_front();
@@ -66,18 +66,18 @@ impl Redactions {
         gap_end(&self.sequences, from, to)
     }
 
-    /// The last sequence up to which something stands for every one from `from` on, `to` at the latest.
+    /// The last of the consecutive redactions from `from` on, at most `to`.
     pub fn run_end(&self, from: u64, to: u64) -> u64 {
         run_end(&self.sequences, from, to)
     }
 
-    /// The sequences before `first` that nothing stands for, in order.
+    /// The sequences before `first` without a redaction, in order.
     pub async fn missing_before(mut self, first: u64) -> Result<Vec<RangeInclusive<u64>>, LogError> {
         self.list().await?;
         Ok(missing_before(&self.sequences, first))
     }
 
-    /// Asks which there are.
+    /// Asks the log which sequences have a redaction.
     async fn list(&mut self) -> Result<(), LogError> {
         let Some(stream) = find(&self.log, self.partition).await? else { return Ok(()) };
         let subjects = stream.info_with_subjects(self.partition.amendments_subjects()).await;
@@ -107,7 +107,7 @@ impl Redactions {
     }
 }
 
-/// The stream that amendments of a partition lie in, if there is one.
+/// The stream of a partition's redactions, if there is one.
 pub async fn find(
     log: &jetstream::Context,
     partition: Partition,
@@ -121,7 +121,7 @@ pub async fn find(
     }
 }
 
-/// What stands for the envelope of a sequence, if something does.
+/// The redaction of a sequence, if there is one.
 pub async fn read(
     stream: &jetstream::stream::Stream,
     partition: Partition,

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::read_models::generation::{self, Generation, Status};
 
-/// Drops one of them, if there is one. Reports in the way are no harm: there is another time.
+/// Drops one of them, if there is one. If reports still read it, a later attempt drops it.
 pub(super) async fn drop(pool: &PgPool, generations: &[Generation], kept: u32) -> anyhow::Result<()> {
     let mut retired: Vec<_> = generations.iter().filter(|generation| generation.status == Status::Retired).collect();
     retired.sort_by_key(|generation| std::cmp::Reverse(generation.retired_at));

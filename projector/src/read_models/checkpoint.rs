@@ -68,9 +68,9 @@ impl From<CheckpointRow> for Checkpoint {
 /// How a batch moves a checkpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Advance {
-    /// Where the checkpoint has to be.
+    /// Expected position of the checkpoint.
     pub(crate) from: Checkpoint,
-    /// Where it is put.
+    /// New position of the checkpoint.
     pub(crate) to: Checkpoint,
     /// Number of events in the batch.
     pub(crate) events: u64,
@@ -80,14 +80,14 @@ pub(crate) struct Advance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the checkpoint is no longer ours: epoch {epoch} has ended")]
 pub struct Moved {
-    /// The epoch that we had.
+    /// Epoch under which this projector owned the partition.
     pub epoch: i64,
 }
 
-/// Why a checkpoint is not moved.
+/// Reason for which a checkpoint is not moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unmoved {
-    /// The checkpoint is somewhere else.
+    /// The checkpoint is at another position.
     #[error(transparent)]
     Moved(#[from] Moved),
     /// The generation is compared, or switched to, at a place that the batch would pass. It was read before that was known.

@@ -5,12 +5,12 @@ use contract::Partition;
 use super::generation::GenerationId;
 use crate::metrics::Labels;
 
-/// One partition of one generation: rows of others are none of its business.
+/// One partition of one generation: the key of all rows that one task writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
     /// The set of read models.
     pub generation: GenerationId,
-    /// The slice of the log.
+    /// The partition of the log.
     pub partition: Partition,
 }
 

@@ -62,7 +62,7 @@ impl Generations {
         Ok(())
     }
 
-    /// Notes where the log ends.
+    /// Notes the end of the log.
     pub(crate) fn seen(&self, ends: &[StreamEnd], now: Instant) {
         self.lock().values().for_each(|followed| followed.partitions.seen(ends, now));
     }

@@ -44,14 +44,14 @@ const RETRY_PAUSE_LAST: Duration = Duration::from_secs(2);
 /// Interval at which a halted partition is tried again.
 const HALT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Between two tries to take a partition that another projector has.
+/// Interval at which a partition is tried for that another projector has.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Between two batches that are not full. A commit costs what hundreds of events cost: under a steady load they come
-/// together, and a lone event is still committed at once.
+/// Minimum pause between two batches that are not full. A commit costs what hundreds of events cost: under a steady
+/// load they come together, and a lone event is still committed at once.
 const PACE: Duration = Duration::from_millis(25);
 
-/// Or so many times as long as a commit takes, where that is more: on a machine that is busy, others get on sooner.
+/// Minimum pause as a multiple of the last commit's time, which spares a busy machine.
 const PACE_COMMITS: u32 = 2;
 
 /// Follows one partition of one generation.
@@ -76,7 +76,7 @@ struct Position {
     limit: CatchUpLimit,
 }
 
-/// What became of one time as the owner.
+/// What happened while the partition was owned once.
 #[derive(Debug, Clone, Copy, Default)]
 struct Term {
     epoch: Option<i64>,

@@ -21,7 +21,7 @@ use crate::read_models::write::Capped;
 use event_log::streams::StreamEnd;
 use lag::{CommittedBatch, LagTracker};
 
-/// How each partition is, and which this projector owns.
+/// State of each partition, and which of them this projector owns.
 #[derive(Debug, Clone)]
 pub(crate) struct Partitions {
     generation: GenerationId,
@@ -31,22 +31,22 @@ pub(crate) struct Partitions {
 #[derive(Debug, Default)]
 struct State {
     partitions: BTreeMap<Partition, PartitionState>,
-    /// How far those have come that this projector has.
+    /// Progress of the partitions that this projector owns.
     progress: BTreeMap<Partition, LagTracker>,
     /// Owned, or about to be; cancelled where they are to be given back.
     owned: BTreeMap<Partition, CancellationToken>,
-    /// How many may be owned.
+    /// Maximum of owned partitions.
     share: usize,
-    /// Among how many they are shared.
+    /// Number of projectors that share the partitions.
     projectors: usize,
 }
 
-/// How one partition is.
+/// State of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PartitionState {
-    /// Batches are committed as they come.
+    /// This projector commits its batches.
     Following,
-    /// Another projector does that.
+    /// Another projector commits its batches.
     Standby,
     /// The log or the database is unavailable.
     Waiting(String),
@@ -55,12 +55,12 @@ pub(crate) enum PartitionState {
 }
 
 impl Partitions {
-    /// Nothing known yet.
+    /// No partition is known yet.
     pub(crate) fn of(generation: GenerationId) -> Self {
         Self { generation, state: Arc::default() }
     }
 
-    /// The generation that they are of.
+    /// The generation of the partitions.
     pub(crate) fn generation(&self) -> GenerationId {
         self.generation
     }
@@ -133,7 +133,7 @@ impl Partitions {
         self.note(partition, |progress| progress.hold(is_held, Instant::now()));
     }
 
-    /// Notes where the log ends.
+    /// Notes the end of the log.
     pub(crate) fn seen(&self, ends: &[StreamEnd], now: Instant) {
         for end in ends {
             self.note(end.partition, |progress| progress.seen(end.sequence, now));

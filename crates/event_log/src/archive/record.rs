@@ -12,7 +12,7 @@ use crate::headers::storable;
 pub struct Record {
     /// Sequence in the partition's stream.
     pub sequence: u64,
-    /// When the log stored it.
+    /// Time at which the log stored it.
     pub logged_at: DateTime<Utc>,
     /// When ingest sent it, by its own clock, if it says so. Archives of older versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use testkit::stack::{DATABASE, Projector, Stack};
 use testkit::wait;
 use tokio::net::TcpListener;
 
-use crate::servers::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_elsewhere, leader};
+use crate::servers::cluster::{Cluster, SERVERS, copy_thrice, in_step, lead_at, lead_elsewhere, leader};
 
 const PARTITIONS: u16 = 4;
 
@@ -34,6 +34,8 @@ struct Running {
     stack: Stack,
     cluster: Cluster,
     log: jetstream::Context,
+    /// The environment of ingest.
+    environment: Vec<(&'static str, String)>,
     ingest: Process,
     projector: Projector,
 }
@@ -67,18 +69,32 @@ async fn running_of(replicas: usize, addresses: impl Fn(&str, &str) -> [String; 
     let mut stack = Stack::servers().await?;
     stack.nats.stop().await;
     let cluster = Cluster::start(&stack).await?;
-    let replicas = replicas.to_string();
     let [url, monitors] = cluster.environment();
     let [ingest_url, ingest_monitors] = addresses(&url.1, &monitors.1);
     let environment =
-        [(url.0, ingest_url.as_str()), (monitors.0, ingest_monitors.as_str()), ("STREAM_REPLICAS", &replicas)];
-    let ingest = stack.ingest_unready(&environment)?;
-    let projector = stack.projector(DATABASE, &environment[..1]).await?;
+        vec![(url.0, ingest_url), (monitors.0, ingest_monitors), ("STREAM_REPLICAS", replicas.to_string())];
+    let ingest = start_ingest(&stack, &environment)?;
+    let projector = stack.projector(DATABASE, &[(url.0, environment[0].1.as_str())]).await?;
     let log = cluster.log().await?;
-    Ok(Running { stack, cluster, log, ingest, projector })
+    Ok(Running { stack, cluster, log, environment, ingest, projector })
+}
+
+fn start_ingest(stack: &Stack, environment: &[(&'static str, String)]) -> Result<Process> {
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    stack.ingest_unready(&environment)
 }
 
 impl Running {
+    /// Lets one server lead all streams, and ingest see no others lead.
+    async fn restart_ingest_with_leader(&mut self, server: usize) -> Result<()> {
+        for partition in partitions() {
+            lead_at(&self.log, partition, server).await?;
+        }
+        self.ingest.stop().await;
+        self.ingest = start_ingest(&self.stack, &self.environment)?;
+        Ok(())
+    }
+
     async fn in_step(&self) {
         join_all(partitions().map(|partition| in_step(&self.log, partition))).await;
     }
@@ -287,24 +303,24 @@ async fn a_server_that_comes_back_without_sync_gets_nothing_more_acknowledged() 
 
 #[tokio::test]
 async fn a_server_with_a_copy_that_nobody_can_ask_is_not_trusted() -> TestResult {
-    let running = running_of(SERVERS, |url, monitors| {
+    let mut running = running_of(SERVERS, |url, monitors| {
         let first = |urls: &str| urls.split(',').next().unwrap_or_default().to_owned();
         [first(url), first(monitors)]
     })
     .await?;
     running.in_step().await;
-    let said = wait::until("ingest says which server it is", SOON, async || {
-        let said = running.ingest.log_tail(1_000);
-        said.contains("NATS_MONITOR_URLS must have the monitoring address of each").then_some(said)
+    // The leader is asked: only the followers are not.
+    running.restart_ingest_with_leader(0).await?;
+    wait::until("/readyz says that a server has not confirmed", SOON, async || {
+        let answer = running.stack.ingest_client.get("/readyz").await.ok()?;
+        let unconfirmed = "a server that stores events has not confirmed that it syncs before it acknowledges";
+        (answer.status == 503 && answer.error() == unconfirmed).then_some(())
     })
     .await;
-    assert!(said.contains("server tidemark-2 stores") || said.contains("server tidemark-3 stores"), "{said}");
     let answer = running.stack.ingest_client.post("/event", event("site", "/")).await?;
     assert_eq!(answer.status, 503, "{}", answer.text);
-    let answer = running.stack.ingest_client.get("/readyz").await?;
-    assert_eq!(
-        (answer.status, answer.error().as_str()),
-        (503, "a server that stores events has not confirmed that it syncs before it acknowledges")
-    );
+    let said = running.ingest.log_tail(1_000);
+    assert!(said.contains("NATS_MONITOR_URLS must have the monitoring address of each"), "{said}");
+    assert!(said.contains("server tidemark-2 stores") || said.contains("server tidemark-3 stores"), "{said}");
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::log::Found;
 use super::subject::Subject;
 use event_log::archive::{self, Manifest, SequenceRange};
 
-/// Counts, and touches nothing.
+/// Counts what would be erased, and changes nothing.
 pub(super) fn count(archive: &Path, subject: &Subject) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for partition in archive::partitions(archive)? {

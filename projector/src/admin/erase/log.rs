@@ -30,7 +30,7 @@ const TRIES_MAX: u32 = 20;
 /// Between two of them.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// How much is theirs.
+/// Number of events and envelopes to erase.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) events: u64,
@@ -43,14 +43,14 @@ impl fmt::Display for Found {
     }
 }
 
-/// What was done.
+/// Result of an erasure.
 pub(super) struct Erased {
     pub(super) found: Found,
-    /// How far the log was read.
+    /// Last sequence that was read in each partition.
     pub(super) ends: Ends,
 }
 
-/// Counts, and touches nothing.
+/// Counts what would be erased, and changes nothing.
 pub(super) async fn count(context: &Context, subject: &Subject) -> anyhow::Result<Found> {
     let mut scans = scan::all(&context.jetstream).await?;
     let (mut done, steps) = (0, scans.iter().map(LogScan::until).sum());

@@ -24,7 +24,7 @@ use event_log::deletion::{self, Deletion};
 use event_log::entry::Entry;
 use event_log::redactions;
 
-/// Others who erase may be faster, so often.
+/// Attempts to publish a redaction, because other runs may change it meanwhile.
 const TRIES_MAX: u32 = 16;
 
 /// Erases from one partition.
@@ -65,7 +65,7 @@ impl Redactor {
         Ok(Self { log: log.clone(), partition, deletion, amendments })
     }
 
-    /// Erases what is theirs from an envelope.
+    /// Erases the subject's events from an envelope.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use event_log::scan;
 /// Where the log ended in each partition when it was erased from: what lies behind came since.
 pub(crate) type Ends = BTreeMap<Partition, u64>;
 
-/// What was found.
+/// Remains that a search has found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Events in the log, and parts of redactions that are not read.

@@ -10,10 +10,10 @@ use super::limits::BatchLimits;
 use super::throttle::DutyCycle;
 use crate::read_models::slice::Slice;
 
-/// Between two looks at a ceiling that is in the way.
+/// Interval at which a limit that holds the build back is read again.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
-/// What was seen is good for so long.
+/// Time for which a limit that was read is used.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A throttled partition folds so many batches a second, where its envelopes are small enough.

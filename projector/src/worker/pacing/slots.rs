@@ -10,10 +10,10 @@ use tokio::time::sleep;
 /// Wide batches that a projector folds or commits at a time, if it is the only one: one for each of two processors.
 const SLOTS: u32 = 2;
 
-/// The lock in Postgres of who is alone. Any number that nothing else uses there: this one is `tidewide`.
+/// Advisory lock of a throttled build. The number is "tidewide" in ASCII.
 const ALONE: i64 = 0x7469_6465_7769_6465;
 
-/// Between two tries to be alone. A batch takes seconds.
+/// Interval at which the lock is tried for. A batch takes seconds.
 const TRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Number of slots of a projector.

@@ -17,14 +17,14 @@ pub(crate) enum DutyCycle {
     Gentle,
 }
 
-/// Work between two rests: a few turns of what else wants the processor.
+/// Time of work between two rests: a few time slices of the scheduler.
 const WORK: Duration = Duration::from_millis(5);
 
 /// What takes longer was not work, but waiting for the log. A rest stays far below `REST_MAX` of the log reader: it is 90 ms at
 /// most.
 const WORK_MAX: Duration = Duration::from_millis(10);
 
-/// A rest is so many times as long as the work before it.
+/// A rest is this many times as long as the work before it.
 const RESTS: u32 = 9;
 
 /// The rests between pieces of work.
@@ -35,7 +35,7 @@ pub(crate) struct Throttle {
 }
 
 impl DutyCycle {
-    /// How long something takes that is so much work.
+    /// Time that some work takes, with its rests.
     pub(crate) fn lasting(self, work: Duration) -> Duration {
         match self {
             Self::Full => work,
@@ -50,7 +50,7 @@ impl DutyCycle {
 }
 
 impl Throttle {
-    /// To be called after each piece of work: rests, if it is time to.
+    /// Rests if it is time to; called after each piece of work.
     pub(crate) async fn rest(&mut self) {
         let worked = self.since.elapsed();
         if self.duty_cycle == DutyCycle::Gentle && worked >= WORK {

@@ -4,7 +4,7 @@ use crate::read_models::dedup_store::DedupStoreError;
 use crate::read_models::error::CommitError;
 use event_log::error::LogError;
 
-/// Why the way was left.
+/// Reason for which a partition is no longer followed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartitionError {
     #[error("another projector owns the partition")]

@@ -13,7 +13,7 @@ use crate::read_models::checkpoint::Checkpoint;
 pub(crate) struct LagTracker {
     /// The last sequence that is folded.
     sequence: u64,
-    /// When the log stored it.
+    /// Time at which the log stored it.
     logged_at: Option<DateTime<Utc>>,
     /// The last sequence that the log was seen to have, and when; `None` before the first look.
     end: Option<(u64, Instant)>,
@@ -23,22 +23,22 @@ pub(crate) struct LagTracker {
     due_since: Option<Instant>,
     /// The last look at the log of which nothing is left to fold. What is left was stored later.
     drained_at: Option<Instant>,
-    /// What was folded since the partition was taken: how many events envelopes have.
+    /// Events and envelopes folded since the partition was taken, for the mean of events an envelope.
     events: u64,
     envelopes: u64,
 }
 
-/// What lies before a partition.
+/// The part of the log that a partition has not folded.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Lag {
     pub(crate) envelopes: u64,
     /// An estimate: the log counts envelopes, and these are taken to be like those before.
     pub(crate) events: u64,
-    /// How old the first of them is at most; 0 where there is none.
+    /// Maximum age of the first of them; 0 where there is none.
     pub(crate) age: Duration,
 }
 
-/// What a batch that was committed has done.
+/// A committed batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommittedBatch {
     /// Sequence of its last envelope.
@@ -70,7 +70,7 @@ impl LagTracker {
         }
     }
 
-    /// Notes where the log ends.
+    /// Notes the end of the log.
     pub(crate) fn seen(&mut self, end: u64, now: Instant) {
         self.end = Some((end, now));
         self.refresh(now);

@@ -116,6 +116,22 @@ pub(crate) async fn lead_elsewhere(log: &jetstream::Context, partition: Partitio
     Ok(())
 }
 
+/// Lets this server lead a partition's stream.
+pub(crate) async fn lead_at(log: &jetstream::Context, partition: Partition, server: usize) -> Result<()> {
+    let subject = format!("$JS.API.STREAM.LEADER.STEPDOWN.{}", partition.stream());
+    let wanted = format!(r#"{{"placement":{{"preferred":"tidemark-{}"}}}}"#, server + 1);
+    wait::until("the server leads", CATCH_UP_BOUND, async || {
+        if leader(log, partition).await.ok()? == server {
+            return Some(());
+        }
+        // A follower that is not up to date is not taken: it is asked for again.
+        log.client().request(subject.clone(), wanted.clone().into()).await.ok()?;
+        None
+    })
+    .await;
+    Ok(())
+}
+
 /// Asks for three copies of a partition's stream, without compression, as `nats stream edit --compression none
 /// --replicas 3` does.
 pub(crate) async fn copy_thrice(log: &jetstream::Context, partition: Partition) -> Result<()> {
