@@ -58,7 +58,24 @@ async fn disturb(run: &Run, target: Target, mut process: Process) -> Result<(Tar
             () = sleep(strike.calm) => process = apply(run, target, process, strike).await?,
         }
     }
+    if target == Target::Ingest {
+        process = outlive_breaches(run, process).await?;
+    }
     Ok((target, process))
+}
+
+/// Starts ingest again where it refused to start on a log that broke a promise when the run's time was over.
+async fn outlive_breaches(run: &Run, mut process: Process) -> Result<Process> {
+    while run.breaches.borrow().is_open() {
+        tokio::select! {
+            _ = process.exit().wait() => {
+                sleep(START_PAUSE).await;
+                process = start(run, Target::Ingest).await?;
+            }
+            () = sleep(START_PAUSE) => {}
+        }
+    }
+    Ok(process)
 }
 
 /// Does to the log's server what a nemesis has asked for.
