@@ -44,7 +44,7 @@ struct State {
 /// State of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PartitionState {
-    /// This projector commits its batches.
+    /// The projector commits the partition's batches as they come.
     Following,
     /// Another projector commits its batches.
     Standby,

@@ -31,7 +31,11 @@ async fn what_waits_for_the_log_has_a_bound() -> TestResult {
     let begun = Instant::now();
     let sentences = join_all((0..FLOOD_BATCHES).map(async |_| {
         wait::until("a batch is judged", SOON, async || {
-            let answer = stack.ingest_client.post("/events", batch.clone()).await.expect("an answer");
+            let answer = stack.ingest_client.post("/events", batch.clone()).await.ok()?;
+            // On a busy machine a body may not arrive in time: then it is sent again, as if the connection broke.
+            if answer.status == 408 {
+                return None;
+            }
             assert_eq!(answer.status, 503, "{}", answer.text);
             // Bodies have a bound of their own, which is not meant here: this client comes again later.
             let is_queued_or_full = !answer.error().contains("too many large requests");
